@@ -1,0 +1,121 @@
+"""Stages `staged` and `clean`: the dbt models of a use case, and the snapshot of what they made.
+
+Belongs here: running dbt for some batches, and committing the clean rows as Parquet once dbt's tests
+passed. Does not belong here: SQL (`dbt_project`).
+
+dbt writes tables before it tests them. Readers of `clean` therefore read the committed snapshot,
+never the table: a batch whose tests fail is in the table but is not shown to anyone.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+
+from assets.stage import Stage, Work, batches_of, begin, metadata_of
+from leeway.plan import label
+from leeway.tables import to_parquet
+from resources.dbt import environment
+from resources.ledger import Commit
+from resources.platform import Platform
+from resources.warehouse import read_batch
+
+
+class Translator(DagsterDbtTranslator):
+    """Gives dbt's models the owners, code versions and conditions of their use case."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self.stage = stage
+
+    def get_asset_spec(
+        self, manifest: Mapping[str, Any], unique_id: str, project: Any
+    ) -> dg.AssetSpec:
+        """The spec of one model; sources keep what dagster-dbt makes of them."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        node_name = spec.key.path[-1]
+        if node_name not in ("staged", "clean"):
+            return spec
+        return spec.replace_attributes(
+            owners=list(self.stage.use_case.owners),
+            code_version=self.stage.versions[node_name][7:23],
+            automation_condition=self.stage.conditions.get(node_name),
+        ).merge_attributes(kinds={"dbt", "postgres"})
+
+
+def build(stage: Stage, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
+    """The assets `staged` and `clean` of a use case, with dbt's tests as their checks."""
+
+    @dbt_assets(
+        manifest=manifest,
+        select=f"fqn:leeway.{stage.name}",
+        name=f"{stage.name}_dbt",
+        partitions_def=stage.batches,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        dagster_dbt_translator=Translator(stage),
+    )
+    def models(
+        context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform
+    ) -> Iterator[Any]:
+        batches = batches_of(context)
+        attempts = {batch: begin(stage, platform, context, "clean", batch, {}) for batch in batches}
+        os.environ.update(environment(platform.settings), LEEWAY_STEP="1")
+        arguments = dbt_arguments(
+            {batch: work.attempt.token for batch, work in attempts.items()},
+            every=set(platform.ledger.batches(stage.name)) <= set(batches),
+        )
+        held = []
+        for event in dbt.cli(arguments, context=context).stream():
+            if isinstance(event, dg.Output):
+                held.append(event)
+            else:
+                yield event
+        commits = {
+            batch: _commit(context, platform, stage, batch, attempts[batch]) for batch in batches
+        }
+        for output in held:
+            yield _described(output, stage, commits)
+
+    return models
+
+
+def dbt_arguments(tokens: Mapping[str, int], *, every: bool) -> list[str]:
+    """Arguments of dbt for the batches in `tokens`; `every`: rebuild tables from the beginning."""
+    variables = {"leeway_batches": list(tokens), "leeway_tokens": dict(tokens)}
+    arguments = ["build", "--vars", json.dumps(variables)]
+    return [*arguments, "--full-refresh"] if every else arguments
+
+
+def _commit(
+    context: dg.AssetExecutionContext, platform: Platform, stage: Stage, batch: str, work: Work
+) -> Commit:
+    """Commits what dbt made of one batch: `staged` by reference, `clean` as a snapshot."""
+    raw = platform.ledger.require(stage.name, "raw", batch)
+    staged = begin(stage, platform, context, "staged", batch, {label("raw", batch): raw})
+    seen = platform.ledger.commit(
+        staged.attempt,
+        input_digest=staged.input_digest,
+        digest=raw.digest,  # a view adds no rows of its own
+        uri=raw.uri,
+        rows=raw.rows,
+        facts={"view": f"{stage.name}.staged"},
+    )
+    rows = read_batch(stage.name, "clean", batch, [stage.use_case.key.name], platform.settings)
+    clean = Work(stage, platform, work.attempt, {label("staged", batch): seen})
+    return clean.commit("clean", "parquet", to_parquet(rows), rows=rows.num_rows)
+
+
+def _described(output: dg.Output[Any], stage: Stage, commits: Mapping[str, Commit]) -> dg.Output[Any]:
+    """The output with what was committed added to dbt's metadata."""
+    total = sum(commit.rows or 0 for commit in commits.values())
+    last = list(commits.values())[-1]
+    extra = metadata_of(last) | {"dagster/row_count": total, "batches": ", ".join(commits)}
+    if output.output_name.endswith("staged"):
+        extra = {"dagster/row_count": total, "batches": ", ".join(commits)}
+    extra["dagster/table_name"] = f"{stage.name}.{output.output_name.rsplit('__', 1)[-1]}"
+    return dg.Output(
+        None, output_name=output.output_name, metadata={**output.metadata, **extra}
+    )

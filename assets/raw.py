@@ -1,0 +1,133 @@
+"""Stage `raw`: what the source gave, stored as it is, and its accepted rows in PostgreSQL.
+
+Belongs here: reading the source, storing the batch, loading accepted rows and rejects. Does not
+belong here: the rules for rows (`leeway.validation`).
+"""
+
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from assets.stage import Stage, batches_of, begin, column_schema, metadata_of
+from leeway.tables import to_parquet
+from leeway.validation import SchemaMismatch, Validated, validate
+from leeway.values import POSTGRES_TYPES
+from resources.platform import Platform
+from resources.sources import SourceError, open_source
+from resources.warehouse import drop_if_retyped, ensure_table, replace_batch
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
+    import pyarrow as pa
+
+REJECT_COLUMNS = {
+    "row_number": "bigint",
+    "column_name": "text",
+    "value": "text",
+    "reason": "text",
+}
+ADDED_COLUMNS = {"batch_id": "text", "loaded_at": "timestamptz default now()"}
+
+
+def build(stage: Stage) -> dg.AssetsDefinition:
+    """The asset `raw` of a use case."""
+
+    @dg.asset(
+        **stage.asset_arguments(
+            "raw",
+            "One row per row of the source, exactly as it came; rows that break a rule are in the "
+            "table rejects with the reason.",
+            "parquet",
+            "postgres",
+        )
+    )
+    def raw(
+        context: dg.AssetExecutionContext, platform: Platform
+    ) -> dg.MaterializeResult[None]:
+        metadata = {}
+        for batch in batches_of(context):
+            metadata = _materialize(context, platform, stage, batch)
+            context.add_asset_metadata(metadata, stage.key("raw"), partition_key=batch)
+        return dg.MaterializeResult(metadata=metadata)
+
+    return raw
+
+
+def _materialize(
+    context: dg.AssetExecutionContext, platform: Platform, stage: Stage, batch: str
+) -> dict[str, object]:
+    """Stores and loads one batch; raises a `dg.Failure` that names what is wrong."""
+    work = begin(stage, platform, context, "raw", batch)
+    source = open_source(stage.use_case)
+    try:
+        table = source.read(batch)
+        judged = validate(table, stage.use_case)
+    except (SourceError, SchemaMismatch) as error:
+        raise dg.Failure(
+            f"{stage.name}, batch {batch}: {error}", allow_retries=False
+        ) from error
+    reasons = Counter(f"{reject.column}: {reject.reason}" for reject in judged.rejects)
+    commit = work.commit(
+        "raw",
+        "parquet",
+        to_parquet(table),
+        rows=judged.accepted.num_rows,
+        facts={
+            "source": source.description,
+            "rows": judged.rows,
+            "rejected": judged.rejected_rows,
+            "reasons": dict(reasons),
+            "ignored_columns": list(judged.ignored_columns),
+        },
+        also=partial(_load, stage=stage, batch=batch, judged=judged),
+    )
+    if judged.ignored_columns:
+        context.log.warning(f"batch {batch}: ignored columns {', '.join(judged.ignored_columns)}")
+    return metadata_of(
+        commit,
+        **{
+            "dagster/table_name": f"{stage.name}.raw",
+            "dagster/column_schema": column_schema(stage.use_case),
+            "source": source.description,
+            "rows_in_source": judged.rows,
+            "rejected_rows": judged.rejected_rows,
+            "reject_reasons": dg.MetadataValue.json(dict(reasons)),
+            "ignored_columns": dg.MetadataValue.json(list(judged.ignored_columns)),
+        },
+    )
+
+
+def _load(
+    cursor: "psycopg2.extensions.cursor", *, stage: Stage, batch: str, judged: Validated
+) -> None:
+    """Replaces the batch in the tables raw and rejects."""
+    declared = {c.name: POSTGRES_TYPES[c.type] for c in stage.use_case.columns if c.role != "ignored"}
+    columns = {**declared, "row_number": "bigint"}
+    drop_if_retyped(cursor, stage.name, "raw", columns)
+    for table, types, rows in (
+        ("raw", columns, judged.accepted),
+        ("rejects", REJECT_COLUMNS, _reject_table(judged)),
+    ):
+        ensure_table(cursor, stage.name, table, {**types, **ADDED_COLUMNS})
+        replace_batch(cursor, stage.name, table, batch, _with_batch(rows, batch))
+
+
+def _with_batch(rows: "pa.Table", batch: str) -> "pa.Table":
+    import pyarrow as pa
+
+    return rows.append_column("batch_id", pa.array([batch] * rows.num_rows, pa.string()))
+
+
+def _reject_table(judged: Validated) -> "pa.Table":
+    import pyarrow as pa
+
+    return pa.table(
+        {
+            "row_number": pa.array([r.row_number for r in judged.rejects], pa.int64()),
+            "column_name": pa.array([r.column for r in judged.rejects], pa.string()),
+            "value": pa.array([r.value for r in judged.rejects], pa.string()),
+            "reason": pa.array([r.reason for r in judged.rejects], pa.string()),
+        }
+    )

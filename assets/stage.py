@@ -1,0 +1,204 @@
+"""What every asset of a use case shares: its definition in Dagster and how it commits.
+
+Belongs here: keys, owners, code versions, batches of a run, and the commit of a node's result. Does
+not belong here: anything particular to one stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from leeway.graph import Node, code_version, input_digest, node, nodes_of
+from leeway.plan import WHOLE, label
+from leeway.spec import UseCase, as_timedelta
+from resources.ledger import Attempt, Commit
+from resources.platform import Platform
+from resources.store import Prefix
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One use case as the assets see it."""
+
+    name: str
+    use_case: UseCase
+    batches: dg.DynamicPartitionsDefinition
+    versions: Mapping[str, str]
+    conditions: Mapping[str, dg.AutomationCondition[Any]] = field(default_factory=dict)
+
+    def key(self, node_name: str) -> dg.AssetKey:
+        """The asset key of a node."""
+        return dg.AssetKey([self.name, node_name])
+
+    def asset_arguments(self, name: str, description: str, *kinds: str) -> dict[str, Any]:
+        """Arguments of `dg.asset` for one node; the description begins with its grain."""
+        each = node(name)
+        partitioned: dict[str, Any] = {}
+        if each.per_batch:
+            partitioned = {
+                "partitions_def": self.batches,
+                "backfill_policy": dg.BackfillPolicy.single_run(),
+            }
+        return {
+            "key": self.key(name),
+            "deps": [self._dep(each, upstream) for upstream in each.upstream],
+            "group_name": self.name,
+            "owners": list(self.use_case.owners),
+            "kinds": set(kinds),
+            "description": description,
+            "code_version": self.versions[name][7:23],
+            "automation_condition": self.conditions.get(name),
+            "freshness_policy": self.freshness() if name == "raw" else None,
+            **partitioned,
+        }
+
+    def _dep(self, each: Node, upstream: str) -> dg.AssetDep:
+        """Batch reads its own batch; a whole node reads every batch of a batched one."""
+        mapping = None
+        if node(upstream).per_batch and not each.per_batch:
+            mapping = dg.AllPartitionMapping()
+        return dg.AssetDep(self.key(upstream), partition_mapping=mapping)
+
+    def freshness(self) -> dg.FreshnessPolicy | None:
+        """How old the newest batch may be, where the use case says so."""
+        if self.use_case.freshness is None:
+            return None
+        return dg.FreshnessPolicy.time_window(
+            fail_window=as_timedelta(self.use_case.freshness.fail_after),
+            warn_window=as_timedelta(self.use_case.freshness.warn_after),
+        )
+
+
+def stage_of(name: str, use_case: UseCase) -> Stage:
+    """The stage that all assets of one use case are built on."""
+    versions = {each.name: code_version(name, use_case, each) for each in nodes_of(use_case.task)}
+    return Stage(name, use_case, dg.DynamicPartitionsDefinition(name=f"{name}_batches"), versions)
+
+
+def batches_of(context: dg.AssetExecutionContext) -> Sequence[str]:
+    """The batches that a run materializes."""
+    return list(context.partition_keys)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One attempt at one node and, where it has them, one batch."""
+
+    stage: Stage
+    platform: Platform
+    attempt: Attempt
+    inputs: Mapping[str, Commit]
+
+    @property
+    def input_digest(self) -> str:
+        """What the result depends on."""
+        digests = {name: commit.digest for name, commit in self.inputs.items()}
+        version = self.stage.versions[self.attempt.node]
+        return input_digest(version, self.attempt.batch, digests)
+
+    def read(self, name: str, batch: str = WHOLE) -> bytes:
+        """The bytes of an input, verified."""
+        commit = self.inputs[label(name, batch)]
+        return self.platform.store.get(commit.uri, commit.digest)
+
+    def put(self, prefix: Prefix, suffix: str, data: bytes) -> Mapping[str, Any]:
+        """Stores an object beside the result; returns the entry that a manifest holds of it."""
+        stored = self.platform.store.put(prefix, self.stage.name, suffix, data)
+        return {"digest": stored.digest, "uri": stored.uri, "size_bytes": stored.size_bytes}
+
+    def get(self, entry: Mapping[str, Any]) -> bytes:
+        """The bytes of an object that a manifest names, verified."""
+        return self.platform.store.get(str(entry["uri"]), str(entry["digest"]))
+
+    def commit(
+        self,
+        prefix: Prefix,
+        suffix: str,
+        data: bytes,
+        *,
+        rows: int | None = None,
+        facts: Mapping[str, Any] | None = None,
+        also: Callable[[psycopg2.extensions.cursor], None] | None = None,
+    ) -> Commit:
+        """Stores the result and shows it to readers.
+
+        Raises:
+            StaleAttempt: when a newer attempt has begun; nothing is changed.
+        """
+        stored = self.platform.store.put(prefix, self.stage.name, suffix, data)
+        return self.platform.ledger.commit(
+            self.attempt,
+            input_digest=self.input_digest,
+            digest=stored.digest,
+            uri=stored.uri,
+            rows=rows,
+            facts=facts or {},
+            also=also,
+        )
+
+
+def begin(
+    stage: Stage,
+    platform: Platform,
+    context: dg.AssetExecutionContext,
+    name: str,
+    batch: str = WHOLE,
+    inputs: Mapping[str, Commit] | None = None,
+) -> Work:
+    """Begins an attempt at a node, with what its inputs are now.
+
+    Raises:
+        LookupError: when an input was never materialized, with the command that does it.
+    """
+    if inputs is None:
+        inputs = {}
+        for upstream in node(name).upstream:
+            at = batch if node(upstream).per_batch else WHOLE
+            inputs[label(upstream, at)] = platform.ledger.require(stage.name, upstream, at)
+    attempt = platform.ledger.begin(stage.name, name, batch, context.run_id)
+    return Work(stage, platform, attempt, inputs)
+
+
+def metadata_of(commit: Commit, **extra: Any) -> dict[str, Any]:
+    """Metadata that the UI knows how to show: rows, address, digest, and `extra`."""
+    found: dict[str, Any] = {
+        "dagster/uri": commit.uri,
+        "digest": commit.digest,
+        "input_digest": commit.input_digest,
+        **extra,
+    }
+    if commit.rows is not None:
+        found["dagster/row_count"] = commit.rows
+    return found
+
+
+def column_schema(use_case: UseCase) -> dg.TableSchema:
+    """The declared columns as the UI shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                column.name,
+                column.type,
+                description=column.description + (f" [{column.unit}]" if column.unit else ""),
+                constraints=dg.TableColumnConstraints(
+                    nullable=not column.required and column.role != "key",
+                    unique=column.role == "key",
+                ),
+            )
+            for column in use_case.columns
+        ]
+    )
+
+
+def png(data: bytes) -> dg.MarkdownMetadataValue:
+    """A picture that the UI shows inline."""
+    import base64
+
+    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(data).decode()})")

@@ -1,0 +1,128 @@
+"""Cross-validation: which rows judge which model.
+
+Belongs here: the folds of a training part, pipelines fitted on the others, and predictions for
+rows that their model has not seen. Does not belong here: what is compared (`leeway.search`), or
+the metrics (`leeway.scoring`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leeway.candidates import default_estimator
+from leeway.preprocessing import build_preprocessor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from leeway.spec import UseCase
+
+Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+class TooFewRows(ValueError):
+    """There are not enough rows to fit on some and judge on others; the message says what to do."""
+
+
+def cross_validation_folds(target: NDArray[Any], use_case: UseCase) -> list[Fold]:
+    """Indices of the rows to fit on and of those to judge, for each fold.
+
+    Shuffled with the seed of the search; each class has the same share in every fold.
+
+    Raises:
+        TooFewRows: when a fold would lack rows or a class, or when there is one class only.
+    """
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    folds, seed = use_case.search.folds, use_case.search.seed
+    if len(target) < folds:
+        raise TooFewRows(
+            f"{len(target)} rows cannot make {folds} folds: collect more rows or lower search.folds"
+        )
+    rows = np.zeros(len(target))
+    if use_case.task != "classification":
+        return list(KFold(folds, shuffle=True, random_state=seed).split(rows))
+    _check_classes(target, folds)
+    return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows, target))
+
+
+def _check_classes(target: NDArray[Any], folds: int) -> None:
+    counts = Counter(target.tolist())
+    if len(counts) < 2:
+        raise TooFewRows(
+            f"every one of the {len(target)} rows has class {next(iter(counts))!r}: "
+            "a classifier needs rows of at least two classes"
+        )
+    rarest = min(counts, key=lambda label: (counts[label], label))
+    if counts[rarest] < folds:
+        fewer = f"lower search.folds to {counts[rarest]}, " if counts[rarest] >= 2 else ""
+        rows = "row" if counts[rarest] == 1 else "rows"
+        raise TooFewRows(
+            f"class {rarest!r} has {counts[rarest]} {rows} but there are {folds} folds: "
+            f"{fewer}collect more of them, or merge the class with another"
+        )
+
+
+def make_pipeline(use_case: UseCase, name: str, parameters: Mapping[str, Any]) -> Any:
+    """An unfitted `Pipeline` with the steps `preprocess` and `model`.
+
+    Args:
+        use_case: gives columns, imputation, derived features and the seed.
+        name: one of the candidates of the task.
+        parameters: override the defaults of the candidate.
+    """
+    from sklearn.pipeline import Pipeline
+
+    model = default_estimator(name, use_case.task, use_case.search.seed)
+    model.set_params(**parameters)
+    return Pipeline([("preprocess", build_preprocessor(use_case)), ("model", model)])
+
+
+def fit_folds(
+    frame: pd.DataFrame,
+    target: NDArray[Any],
+    use_case: UseCase,
+    name: str,
+    parameters: Mapping[str, Any],
+) -> Iterator[tuple[Any, Fold]]:
+    """A pipeline fitted on the other folds, and the fold, one after the other.
+
+    Raises:
+        TooFewRows: as `cross_validation_folds`.
+    """
+    from threadpoolctl import threadpool_limits
+
+    for fold in cross_validation_folds(target, use_case):
+        pipeline = make_pipeline(use_case, name, parameters)
+        with threadpool_limits(limits=1):
+            pipeline.fit(frame.iloc[fold[0]], target[fold[0]])
+        yield pipeline, fold
+
+
+def out_of_fold(
+    frame: pd.DataFrame,
+    target: NDArray[Any],
+    use_case: UseCase,
+    name: str,
+    parameters: Mapping[str, Any],
+) -> NDArray[np.float64]:
+    """For each row, what a model says that was fitted without its fold.
+
+    Returns:
+        Probabilities (rows, classes), classes sorted; or predictions (rows,) for regression.
+
+    Raises:
+        TooFewRows: as `cross_validation_folds`.
+    """
+    classification = use_case.task == "classification"
+    shape = (len(target), len(np.unique(target))) if classification else (len(target),)
+    result = np.full(shape, np.nan)
+    for pipeline, (_, judged) in fit_folds(frame, target, use_case, name, parameters):
+        rows = frame.iloc[judged]
+        result[judged] = pipeline.predict_proba(rows) if classification else pipeline.predict(rows)
+    return result

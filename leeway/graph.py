@@ -1,0 +1,150 @@
+"""The asset graph of one use case: its nodes, what each reads, and what its result depends on.
+
+Belongs here: names, edges, the code and the fields of the use case that a node's result depends
+on. Does not belong here: how a node is computed (`assets`) or when (`leeway.plan`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from leeway.digests import digest_of, digest_of_files
+from leeway.spec import Task, UseCase
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node: `upstream` names its inputs, `code` the files and `fields` the YAML it depends on.
+
+    `per_batch` nodes are materialized batch by batch. `code` may hold `{name}`, the use case.
+    """
+
+    name: str
+    upstream: tuple[str, ...]
+    code: tuple[str, ...]
+    fields: tuple[str, ...] = ()
+    per_batch: bool = False
+
+
+DATA_NODES = (
+    Node(
+        "raw",
+        (),
+        ("leeway/validation.py", "leeway/values.py"),
+        ("source", "columns", "required_any"),
+        per_batch=True,
+    ),
+    Node(
+        "staged",
+        ("raw",),
+        ("dbt_project/models/{name}/staging/*", "dbt_project/macros/*"),
+        per_batch=True,
+    ),
+    Node(
+        "clean",
+        ("staged",),
+        ("dbt_project/models/{name}/marts/*", "dbt_project/macros/*"),
+        per_batch=True,
+    ),
+)
+MODEL_NODES = (
+    Node(
+        "training_set",
+        ("clean",),
+        ("leeway/training_set.py", "leeway/frames.py"),
+        ("task", "columns", "split"),
+    ),
+    Node(
+        "model_selection",
+        ("training_set",),
+        (
+            "leeway/search.py",
+            "leeway/candidates.py",
+            "leeway/preprocessing.py",
+            "leeway/transformers.py",
+        ),
+        ("imputation", "features", "search"),
+    ),
+    Node(
+        "tuned_model",
+        ("training_set", "model_selection"),
+        ("leeway/search.py", "leeway/candidates.py", "leeway/model_file.py"),
+        ("imputation", "features", "search"),
+    ),
+    Node(
+        "explainers",
+        ("training_set", "tuned_model"),
+        ("leeway/explanation.py", "leeway/conformal.py"),
+        ("explanation",),
+    ),
+    Node("reference_profile", ("training_set",), ("leeway/profile.py",), ("columns",)),
+    Node(
+        "release",
+        ("training_set", "model_selection", "tuned_model", "explainers", "reference_profile"),
+        ("leeway/release.py", "leeway/metrics.py"),
+        ("title", "description", "gates"),
+    ),
+    Node(
+        "predictions",
+        ("clean", "release"),
+        ("leeway/scoring.py",),
+        ("columns", "explanation"),
+        per_batch=True,
+    ),
+    Node(
+        "performance",
+        ("predictions", "clean"),
+        ("leeway/metrics.py",),
+        ("monitoring", "columns"),
+        per_batch=True,
+    ),
+    Node(
+        "drift",
+        ("clean", "release"),
+        ("leeway/drift.py", "leeway/distances.py", "leeway/profile.py"),
+        ("columns", "drift"),
+        per_batch=True,
+    ),
+)
+
+
+def nodes_of(task: Task) -> tuple[Node, ...]:
+    """The nodes of a use case, each after everything that it reads."""
+    return DATA_NODES if task == "experiment" else DATA_NODES + MODEL_NODES
+
+
+def node(name: str) -> Node:
+    """The node called `name`.
+
+    Raises:
+        KeyError: when there is none.
+    """
+    for each in DATA_NODES + MODEL_NODES:
+        if each.name == name:
+            return each
+    raise KeyError(name)
+
+
+@cache
+def _code_digest(patterns: tuple[str, ...]) -> str:
+    files: list[Path] = []
+    for pattern in patterns:
+        found = [path for path in PROJECT.glob(pattern) if path.is_file()]
+        files += found
+    return digest_of_files(files)
+
+
+def code_version(name: str, use_case: UseCase, each: Node) -> str:
+    """Digest of everything but its inputs that decides a node's result: code and YAML."""
+    patterns = tuple(pattern.format(name=name) for pattern in each.code)
+    fields = {field: use_case.model_dump(mode="json")[field] for field in each.fields}
+    return digest_of({"code": _code_digest(patterns), "fields": fields})
+
+
+def input_digest(version: str, batch: str, upstream: dict[str, str]) -> str:
+    """Digest that two materializations share exactly when nothing they depend on differs."""
+    return digest_of({"version": version, "batch": batch, "upstream": upstream})

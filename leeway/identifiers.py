@@ -1,0 +1,52 @@
+"""Names that may reach SQL, a path or an asset key, and the check that they are safe there.
+
+Belongs here: the grammar of identifiers and batch ids. Does not belong here: quoting, which the
+database driver does.
+"""
+
+import re
+
+IDENTIFIER_PATTERN = r"^[a-z][a-z0-9_]{0,47}$"
+BATCH_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
+
+# Words that PostgreSQL reserves, and names that our own tables use.
+RESERVED = frozenset(
+    """
+    all analyse analyze and any array as asc asymmetric both case cast check collate column
+    constraint create current_date current_time current_timestamp current_user default deferrable
+    desc distinct do else end except false fetch for foreign from grant group having in initially
+    intersect into leading limit localtime localtimestamp not null offset on only or order placing
+    primary references returning select session_user some symmetric table then to trailing true
+    union unique user using variadic when where window with
+    leeway public information_schema pg_catalog
+    """.split()
+)
+
+
+def check_identifier(name: str) -> str:
+    """Returns `name` when it can stand in SQL, in a path and in an asset key as it is.
+
+    Raises:
+        ValueError: when it cannot, with what is allowed.
+    """
+    if not re.match(IDENTIFIER_PATTERN, name) or name.endswith("\n"):
+        raise ValueError(
+            f"{name!r} is not a name: use lower-case letters, digits and underscores, "
+            "starting with a letter, at most 48 characters"
+        )
+    if name in RESERVED:
+        raise ValueError(f"{name!r} is a reserved word of SQL or of Leeway: choose another name")
+    return name
+
+
+def check_batch(batch: str) -> str:
+    """Returns `batch` when it can name a partition and a folder.
+
+    Raises:
+        ValueError: when it cannot, with what is allowed.
+    """
+    if not re.match(BATCH_PATTERN, batch) or batch.endswith("\n"):
+        raise ValueError(
+            f"{batch!r} is not a batch id: use letters, digits, _ and -, at most 63 characters"
+        )
+    return batch

@@ -1,0 +1,121 @@
+"""Rules that hold between the fields of a use case.
+
+Belongs here: what one field says about another, with an error that names both. Does not belong
+here: the shape of a single field (`leeway.spec`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from leeway.spec import Gate, UseCase
+
+
+def check_use_case(use_case: UseCase) -> None:
+    """Checks a whole use case.
+
+    Raises:
+        ValueError: names the field, the value, and what is allowed.
+    """
+    _check_columns(use_case)
+    _check_roles(use_case)
+    _check_references(use_case)
+    _check_derived(use_case)
+    if use_case.task != "experiment":
+        _check_search(use_case)
+    for position, gate in enumerate(use_case.gates):
+        _check_gate(use_case.task, position, gate)
+
+
+def _check_columns(use_case: UseCase) -> None:
+    names = [c.name for c in use_case.columns] + [f.name for f in use_case.features]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"columns: {twice[0]!r} is declared more than once; names must be unique")
+    system = [name for name in names if name.startswith(("batch_", "row_number", "loaded_at"))]
+    if system:
+        raise ValueError(f"columns: {system[0]!r} begins like a column that Leeway adds; rename it")
+
+
+def _check_roles(use_case: UseCase) -> None:
+    for role in ("key", "target"):
+        found = [c.name for c in use_case.with_role(role)]  # type: ignore[arg-type]  # a literal above
+        if len(found) != 1 and not (role == "target" and use_case.task == "experiment"):
+            raise ValueError(f"columns: exactly one column needs role {role}; found {found or 'none'}")
+    if len(use_case.with_role("time")) > 1:
+        raise ValueError("columns: at most one column may have role time")
+    if use_case.split.by == "time" and not use_case.with_role("time"):
+        raise ValueError("split.by: time needs a column with role time")
+    if use_case.task == "experiment":
+        return
+    if not use_case.feature_columns:
+        raise ValueError("columns: no column has role feature, so there is nothing to learn from")
+    allowed = {"classification": ("category", "boolean"), "regression": ("number", "integer")}
+    target = use_case.target
+    if target.type not in allowed[use_case.task]:
+        raise ValueError(
+            f"columns: target {target.name!r} has type {target.type}; {use_case.task} needs "
+            + " or ".join(allowed[use_case.task])
+        )
+
+
+def _check_references(use_case: UseCase) -> None:
+    known = [column.name for column in use_case.columns]
+    batch_by = use_case.source.batch_by
+    if batch_by is not None:
+        require_known("source.batch_by.column", [batch_by.column], known)
+    require_known("required_any", use_case.required_any, known)
+    require_known("monitoring.segments", use_case.monitoring.segments, known)
+
+
+def _check_derived(use_case: UseCase) -> None:
+    numeric = [c.name for c in use_case.feature_columns if c.type in ("number", "integer")]
+    for position, feature in enumerate(use_case.features):
+        if feature.kind == "ratio":
+            used: tuple[str, ...] = (feature.numerator, feature.denominator)
+        elif feature.kind == "product":
+            used = (feature.left, feature.right)
+        else:
+            used = feature.of
+        require_known(f"features[{position}]", used, numeric)
+
+
+def _check_search(use_case: UseCase) -> None:
+    from leeway.spec import CLASSIFICATION_CANDIDATES, METRIC_RANGES, REGRESSION_CANDIDATES
+
+    every = (
+        CLASSIFICATION_CANDIDATES if use_case.task == "classification" else REGRESSION_CANDIDATES
+    )
+    require_known("search.candidates", use_case.search.candidates or (), every)
+    if use_case.search.metric is not None:
+        require_known("search.metric", [use_case.search.metric], METRIC_RANGES[use_case.task])
+
+
+def _check_gate(task: str, position: int, gate: Gate) -> None:
+    from leeway.spec import METRIC_RANGES
+
+    where = f"gates[{position}]"
+    require_known(f"{where}.metric", [gate.metric], METRIC_RANGES[task])
+    low, high = METRIC_RANGES[task][gate.metric]
+    if gate.at_least is not None and high is not None and gate.at_least > high:
+        raise ValueError(f"{where}.at_least: {gate.metric} never exceeds {high}, got {gate.at_least}")
+    if gate.at_most is not None and low is not None and gate.at_most < low:
+        raise ValueError(f"{where}.at_most: {gate.metric} is never below {low}, got {gate.at_most}")
+
+
+def require_known(where: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Checks that each of `names` is among `known`.
+
+    Raises:
+        ValueError: names the field, the unknown name, the closest known one and all that are known.
+    """
+    known = list(known)
+    for name in names:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"{where}: unknown name {name!r}{hint} (known: {', '.join(known)})")

@@ -1,0 +1,28 @@
+"""Arrow tables as Parquet bytes and back: the form of every stored table.
+
+Belongs here: one way to write, so that equal tables give equal bytes. Does not belong here: where
+the bytes go.
+"""
+
+from __future__ import annotations
+
+import io
+
+import pyarrow as pa
+from pyarrow import parquet
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """`table` as Parquet, compressed with zstd; equal tables give equal bytes."""
+    buffer = io.BytesIO()
+    parquet.write_table(table.replace_schema_metadata(None), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def from_parquet(data: bytes) -> pa.Table:
+    """The table in Parquet bytes.
+
+    Raises:
+        pyarrow.ArrowInvalid: when the bytes are not Parquet.
+    """
+    return parquet.read_table(io.BytesIO(data))

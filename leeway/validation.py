@@ -1,0 +1,135 @@
+"""Judges the rows of a batch: which are accepted as typed values, which are rejected and why.
+
+Belongs here: the schema of a batch against the columns of a use case, and the rules for one row.
+Does not belong here: reading a source, storing rows, or rules over whole tables (dbt's tests).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from leeway.spec import Column, UseCase
+from leeway.values import ARROW_TYPES, Parsed, parse_column
+
+
+class SchemaMismatch(ValueError):
+    """The batch does not have the columns that the use case declares; nothing of it is stored."""
+
+
+@dataclass(frozen=True)
+class Reject:
+    """Why one row was not accepted."""
+
+    row_number: int
+    column: str
+    value: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A judged batch: `accepted` has the declared columns and `row_number`, from 1."""
+
+    accepted: pa.Table
+    rejects: tuple[Reject, ...]
+    ignored_columns: tuple[str, ...]
+    rows: int
+
+    @property
+    def rejected_rows(self) -> int:
+        """Number of rows with at least one reason."""
+        return self.rows - int(self.accepted.num_rows)
+
+
+def validate(table: pa.Table, use_case: UseCase) -> Validated:
+    """Judges a batch.
+
+    Raises:
+        SchemaMismatch: when a declared column is missing or no row could be read as declared.
+    """
+    columns = [column for column in use_case.columns if column.role != "ignored"]
+    ignored = _check_schema(table, columns)
+    rejects: list[Reject] = []
+    parsed: dict[str, pa.Array] = {}
+    for column in columns:
+        result = parse_column(table[column.name].combine_chunks(), column)
+        parsed[column.name] = result.values
+        rejects += _rejects_of(column, result)
+    _check_not_retyped(table.num_rows, rejects)
+    rejects += _repeated_keys(parsed[use_case.key.name], use_case.key.name)
+    rejects += _empty_rows(parsed, use_case)
+    schema = pa.schema([(c.name, ARROW_TYPES[c.type]) for c in columns])
+    numbered = pa.table(parsed, schema=schema).append_column(
+        "row_number", pa.array(range(1, table.num_rows + 1), pa.int64())
+    )
+    bad = pa.array(sorted({reject.row_number for reject in rejects}), pa.int64())
+    accepted = numbered.filter(pc.invert(pc.is_in(numbered["row_number"], value_set=bad)))
+    ordered = tuple(sorted(rejects, key=lambda r: (r.row_number, r.column)))
+    return Validated(accepted, ordered, ignored, table.num_rows)
+
+
+def _check_schema(table: pa.Table, columns: list[Column]) -> tuple[str, ...]:
+    """Names of columns that the use case does not declare; raises when one is missing."""
+    declared = {column.name for column in columns}
+    extra = tuple(name for name in table.column_names if name not in declared)
+    missing = [column.name for column in columns if column.name not in table.column_names]
+    if missing:
+        hints = []
+        for name in missing:
+            close = get_close_matches(name, extra, n=1, cutoff=0.5)
+            hints.append(f"{name!r}" + (f" (renamed to {close[0]!r}?)" if close else ""))
+        raise SchemaMismatch(
+            f"missing column {', '.join(hints)}; the batch has {', '.join(table.column_names)}. "
+            "Mend the source, or change columns in defs.yaml."
+        )
+    if table.num_rows == 0:
+        raise SchemaMismatch("the batch has a header but no rows; nothing was stored")
+    return extra
+
+
+def _rejects_of(column: Column, parsed: Parsed) -> list[Reject]:
+    return [Reject(row + 1, column.name, value, reason) for row, value, reason in parsed.problems]
+
+
+def _check_not_retyped(rows: int, rejects: list[Reject]) -> None:
+    """Raises when no value of a column could be read: then the column changed, not its rows."""
+    counts: dict[tuple[str, str], list[Reject]] = {}
+    for reject in rejects:
+        if reject.reason.startswith("not a"):
+            counts.setdefault((reject.column, reject.reason), []).append(reject)
+    for (column, reason), found in counts.items():
+        if len(found) == rows and rows > 1:
+            raise SchemaMismatch(
+                f"column {column!r}: every value is {reason}, the first is {found[0].value!r}. "
+                "The column was retyped: mend the source, or change its type in defs.yaml."
+            )
+
+
+def _repeated_keys(keys: pa.Array, name: str) -> list[Reject]:
+    seen: set[object] = set()
+    rejects = []
+    for row, key in enumerate(keys.to_pylist(), start=1):
+        if key is None:
+            continue  # a missing key is a reject of its own
+        if key in seen:
+            rejects.append(Reject(row, name, str(key), "the key repeats one of an earlier row"))
+        seen.add(key)
+    return rejects
+
+
+def _empty_rows(parsed: dict[str, pa.Array], use_case: UseCase) -> list[Reject]:
+    if not use_case.required_any:
+        return []
+    filled = pa.array([False] * len(parsed[use_case.key.name]))
+    for name in use_case.required_any:
+        filled = pc.or_(filled, pc.is_valid(parsed[name]))
+    names = ", ".join(use_case.required_any)
+    return [
+        Reject(row, use_case.required_any[0], None, f"no value in any of {names}")
+        for row, is_filled in enumerate(filled.to_pylist(), start=1)
+        if not is_filled
+    ]

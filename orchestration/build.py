@@ -1,0 +1,47 @@
+"""The one function that builds all definitions, for the code location, the CLI and the tests.
+
+Belongs here: loading the defs folder and adding resources. Does not belong here: a use case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+
+def default_resources() -> dict[str, Any]:
+    """The resources of an installation."""
+    from dagster_dbt import DbtCliResource
+
+    from resources.dbt import DBT_PROJECT, executable
+    from resources.platform import Platform
+
+    return {
+        "platform": Platform(),
+        "dbt": DbtCliResource(
+            project_dir=str(DBT_PROJECT),
+            profiles_dir=str(DBT_PROJECT),
+            dbt_executable=executable(),
+        ),
+    }
+
+
+def build_defs(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """Definitions of every use case under orchestration/defs.
+
+    Args:
+        resources: replaces resources of `default_resources` by name.
+    """
+    folder = dg.load_from_defs_folder(path_within_project=Path(__file__))
+    chosen = default_resources() | dict(resources or {})
+    return dg.Definitions.merge(folder, dg.Definitions(resources=chosen))
+
+
+@lru_cache(maxsize=1)
+def cached_defs() -> dg.Definitions:
+    """`build_defs` of this process, built once."""
+    return build_defs()

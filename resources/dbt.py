@@ -1,0 +1,120 @@
+"""dbt: where its project is, its connection, its manifest, and the process that runs it.
+
+Belongs here: everything that dbt needs from outside of its project. Does not belong here: SQL
+(`dbt_project`) or how models become assets (`assets.cleaning`).
+
+`leeway-dbt` is dbt with the connection of this installation, for people and for Dagster alike.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from leeway.digests import digest_of, digest_of_files
+from resources.processes import die_with_parent
+from resources.settings import PROJECT, Settings, get_settings
+
+DBT_PROJECT = PROJECT / "dbt_project"
+_NO_CONNECTION = ("parse", "--version", "--help", "deps", "clean", "list", "ls")
+
+
+def executable() -> str:
+    """Path of `leeway-dbt`, beside the Python that runs this."""
+    return str(Path(sys.executable).parent / "leeway-dbt")
+
+
+def environment(settings: Settings, *, connect: bool = True) -> dict[str, str]:
+    """Variables that dbt_project/profiles.yml reads, and where dbt finds and leaves its files."""
+    variables = {
+        "DBT_PROJECT_DIR": str(DBT_PROJECT),
+        "DBT_PROFILES_DIR": str(DBT_PROJECT),
+        "DBT_LOG_PATH": str(settings.dbt_target / "logs"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "LEEWAY_DBT_HOST": "unused",
+        "LEEWAY_DBT_PORT": "5432",
+        "LEEWAY_DBT_USER": "unused",
+        "LEEWAY_DBT_PASSWORD": "",
+        "LEEWAY_DBT_DATABASE": "leeway",
+    }
+    if connect:
+        from resources.postgres import database_url
+
+        url = database_url("leeway", settings)
+        variables |= {
+            "LEEWAY_DBT_HOST": str(url.host or url.query.get("host", "localhost")),
+            "LEEWAY_DBT_PORT": str(url.port or 5432),
+            "LEEWAY_DBT_USER": url.username or "postgres",
+            "LEEWAY_DBT_PASSWORD": str(url.password or ""),
+            "LEEWAY_DBT_DATABASE": url.database or "leeway",
+        }
+    return variables
+
+
+def project_digest() -> str:
+    """Digest of the dbt project's files."""
+    files = [
+        path
+        for folder in ("models", "macros", "tests", "unit_tests", "seeds", "analyses")
+        for path in (DBT_PROJECT / folder).rglob("*")
+        if path.is_file()
+    ]
+    by_place = {str(path.relative_to(DBT_PROJECT)): digest_of_files([path]) for path in files}
+    by_place["dbt_project.yml"] = digest_of_files([DBT_PROJECT / "dbt_project.yml"])
+    return digest_of(by_place).removeprefix("sha256:")
+
+
+@lru_cache(maxsize=1)
+def manifest_path() -> Path:
+    """The project's manifest, made anew only when a file of the project changed.
+
+    Raises:
+        RuntimeError: when dbt cannot parse the project, with what dbt said.
+    """
+    settings = get_settings()
+    path = settings.dbt_target / "manifests" / f"{project_digest()[:32]}.json"
+    if path.exists():
+        return path
+    done = subprocess.run(  # noqa: S603  # our own executable, no user input
+        [executable(), "parse", "--quiet", "--target-path", str(settings.dbt_target / "parse")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"dbt cannot read dbt_project:\n{done.stdout}{done.stderr}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_bytes((settings.dbt_target / "parse" / "manifest.json").read_bytes())
+    temporary.replace(path)
+    return path
+
+
+@lru_cache(maxsize=1)
+def manifest() -> Mapping[str, Any]:
+    """The project's manifest, parsed once per process."""
+    content: dict[str, Any] = json.loads(manifest_path().read_bytes())
+    return content
+
+
+def main() -> None:
+    """Runs dbt with the connection of this installation; ends with its parent."""
+    if os.environ.get("LEEWAY_STEP"):
+        die_with_parent()
+    if sys.argv[1:] == ["--version"]:  # Dagster asks before each call, and dbt takes seconds to say
+        print("\n".join(f"{name}: {version(name)}" for name in ("dbt-core", "dbt-postgres")))  # noqa: T201
+        return
+    connect = not any(argument in _NO_CONNECTION for argument in sys.argv[1:2])
+    settings = get_settings()
+    os.environ.update(environment(settings, connect=connect))
+    os.environ.setdefault("DBT_TARGET_PATH", str(settings.dbt_target / "target"))
+    from dbt.cli.main import cli
+
+    cli()

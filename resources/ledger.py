@@ -1,0 +1,228 @@
+"""The ledger in PostgreSQL: attempts, commits and batches of every node.
+
+Belongs here: the commit protocol (docs/adr/0002) and look-ups of what was committed. Does not
+belong here: releases and champions (`resources.releases`), or what a node computes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.faults import fault
+from resources.postgres import ensure_databases, transaction
+from resources.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
+
+WHOLE = ""  # the batch of a node that has none
+_LOCK = 7_305_771  # of pg_advisory_xact_lock, while the tables are created
+
+
+class StaleAttempt(RuntimeError):
+    """A newer attempt at the same node has begun; this one must not commit."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The right to commit one node, until a newer attempt begins."""
+
+    use_case: str
+    node: str
+    batch: str
+    token: int
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What one node committed: where its object is and what is known about it."""
+
+    use_case: str
+    node: str
+    batch: str
+    input_digest: str
+    digest: str
+    uri: str
+    rows: int | None
+    facts: Mapping[str, Any]
+    run_id: str
+    committed_at: datetime
+
+
+_COLUMNS = "use_case, node, batch, input_digest, digest, uri, rows, facts, run_id, committed_at"
+
+
+class Ledger:
+    """Reads and writes the ledger of one installation."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or get_settings()
+        ensure_databases(self.settings)
+
+    def prepare(self) -> None:
+        """Creates the ledger's tables where they are missing."""
+        statements = (Path(__file__).parent / "ledger.sql").read_text()
+        with transaction(self.settings) as cursor:
+            cursor.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+            cursor.execute(statements)
+
+    def begin(self, use_case: str, node: str, batch: str, run_id: str) -> Attempt:
+        """Begins an attempt; every older attempt at the same node can no longer commit."""
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                """
+                insert into leeway.attempts (use_case, node, batch, token, run_id)
+                values (%s, %s, %s, nextval('leeway.token'), %s)
+                on conflict (use_case, node, batch) do update
+                set token = excluded.token, run_id = excluded.run_id, started_at = now()
+                returning token
+                """,
+                (use_case, node, batch, run_id),
+            )
+            row = cursor.fetchone()
+        assert row is not None
+        return Attempt(use_case, node, batch, int(row[0]), run_id)
+
+    def commit(
+        self,
+        attempt: Attempt,
+        *,
+        input_digest: str,
+        digest: str,
+        uri: str,
+        rows: int | None,
+        facts: Mapping[str, Any],
+        also: Callable[[psycopg2.extensions.cursor], None] | None = None,
+    ) -> Commit:
+        """Records what the attempt produced and shows it to readers, in one transaction.
+
+        `also` runs in that transaction, so that a table and its record appear together.
+
+        Raises:
+            StaleAttempt: when a newer attempt has begun; nothing is changed.
+        """
+        import psycopg2
+
+        fault(f"{attempt.node}.before_commit")
+        try:
+            with transaction(self.settings) as cursor:
+                _fence(cursor, attempt)
+                if also is not None:
+                    also(cursor)
+                fault(f"{attempt.node}.in_commit")
+                recorded = _record(cursor, attempt, input_digest, digest, uri, rows, facts)
+        except psycopg2.Error as error:
+            if error.pgcode == "LW001":
+                raise StaleAttempt(str(error).splitlines()[0]) from error
+            raise
+        fault(f"{attempt.node}.after_commit")
+        return recorded
+
+    def current(self, use_case: str, node: str, batch: str = WHOLE) -> Commit | None:
+        """What readers of the node see, or None when it was never committed."""
+        found = self._select("and node = %s and batch = %s", use_case, node, batch)
+        return found[0] if found else None
+
+    def every_current(self, use_case: str) -> dict[tuple[str, str], Commit]:
+        """What readers of each node see, by (node, batch)."""
+        return {(commit.node, commit.batch): commit for commit in self._select("", use_case)}
+
+    def require(self, use_case: str, node: str, batch: str = WHOLE) -> Commit:
+        """As `current`.
+
+        Raises:
+            LookupError: when the node was never committed, with the command that does it.
+        """
+        commit = self.current(use_case, node, batch)
+        if commit is None:
+            where = f"batch {batch} of {node}" if batch else node
+            raise LookupError(
+                f"{use_case}: {where} was never materialized; run `leeway run {use_case}`"
+            )
+        return commit
+
+    def batches(self, use_case: str) -> list[str]:
+        """Ids of the known batches, in the order in which they were found."""
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                "select batch from leeway.batches where use_case = %s order by ordinal", (use_case,)
+            )
+            return [row[0] for row in cursor.fetchall()]
+
+    def register_batches(self, use_case: str, batches: Iterable[str]) -> None:
+        """Adds batches that are not known yet, in the given order."""
+        with transaction(self.settings) as cursor:
+            cursor.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+            for batch in batches:
+                cursor.execute(
+                    "insert into leeway.batches (use_case, batch) select %s, %s where not exists "
+                    "(select 1 from leeway.batches where use_case = %s and batch = %s)",
+                    (use_case, batch, use_case, batch),
+                )
+
+    def _select(self, condition: str, *parameters: str) -> list[Commit]:
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                # `condition` is one of the literals above, never a value.
+                f"select {_COLUMNS} from leeway.current join leeway.commits "  # noqa: S608
+                "using (use_case, node, batch) "
+                f"where commits.id = current.commit_id and use_case = %s {condition}",
+                parameters,
+            )
+            return [Commit(*row) for row in cursor.fetchall()]
+
+
+def _fence(cursor: psycopg2.extensions.cursor, attempt: Attempt) -> None:
+    cursor.execute(
+        "select leeway.fence(%s, %s, %s, %s)",
+        (attempt.use_case, attempt.node, attempt.batch, attempt.token),
+    )
+
+
+def _record(
+    cursor: psycopg2.extensions.cursor,
+    attempt: Attempt,
+    input_digest: str,
+    digest: str,
+    uri: str,
+    rows: int | None,
+    facts: Mapping[str, Any],
+) -> Commit:
+    """Inserts the commit, or replaces the one with the same inputs, and moves the pointer."""
+    key = (attempt.use_case, attempt.node, attempt.batch)
+    cursor.execute(
+        f"""
+        insert into leeway.commits
+            (use_case, node, batch, input_digest, token, digest, uri, rows, facts, run_id)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        on conflict (use_case, node, batch, input_digest) do update
+        set token = excluded.token, digest = excluded.digest, uri = excluded.uri,
+            rows = excluded.rows, facts = excluded.facts, run_id = excluded.run_id,
+            committed_at = now()
+        returning id, {_COLUMNS}
+        """,  # noqa: S608  # _COLUMNS is a literal of this module
+        (
+            *key,
+            input_digest,
+            attempt.token,
+            digest,
+            uri,
+            rows,
+            json.dumps(facts, allow_nan=False),
+            attempt.run_id,
+        ),
+    )
+    row = cursor.fetchone()
+    assert row is not None
+    cursor.execute(
+        "insert into leeway.current (use_case, node, batch, commit_id) values (%s, %s, %s, %s) "
+        "on conflict (use_case, node, batch) do update set commit_id = excluded.commit_id",
+        (*key, row[0]),
+    )
+    return Commit(*row[1:])

@@ -1,0 +1,39 @@
+"""The one resource that assets ask for: ledger, store and tracking of this installation.
+
+Belongs here: putting the parts together for Dagster. Does not belong here: what the parts do.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import dagster as dg
+
+from resources.ledger import Ledger
+from resources.releases import Releases
+from resources.settings import Settings, get_settings
+from resources.store import LocalStore
+
+
+class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # generic only for IO managers
+    """Everything outside of Dagster that a node reads or writes."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Settings of this process."""
+        return get_settings()
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Attempts, commits and batches."""
+        return Ledger(self.settings)
+
+    @cached_property
+    def releases(self) -> Releases:
+        """Releases, champions and incidents."""
+        return Releases(self.settings)
+
+    @cached_property
+    def store(self) -> LocalStore:
+        """Objects by digest."""
+        return LocalStore(self.settings.store_root)

@@ -1,0 +1,247 @@
+"""Releases, who is champion, and drift incidents: the part of the ledger that decisions rest on.
+
+Belongs here: recording a release once per training key, moving the champion with a comparison of
+what it was, and incidents. Does not belong here: judging a release (`leeway.release`) or deciding to
+retrain (`leeway.retraining`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from resources.faults import fault
+from resources.postgres import transaction
+from resources.settings import Settings
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
+
+
+class NoSuchVersion(LookupError):
+    """The version does not exist, or may not become champion."""
+
+
+class ChampionMoved(RuntimeError):
+    """Somebody else moved the champion meanwhile."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One released version of a use case's model."""
+
+    use_case: str
+    version: int
+    digest: str
+    training_key: str
+    algorithm: str
+    verdict: Literal["promote", "hold", "reject"]
+    reason: str
+    facts: Mapping[str, Any]
+    incident: str | None
+    run_id: str
+    released_at: datetime
+
+
+@dataclass(frozen=True)
+class RecordedIncident:
+    """A batch that was found to have drifted from a release."""
+
+    use_case: str
+    digest: str
+    batch: str
+    columns: tuple[str, ...]
+    release_digest: str
+    found_at: datetime
+
+
+_COLUMNS = (
+    "use_case, version, digest, training_key, algorithm, verdict, reason, facts, incident, run_id, "
+    "released_at"
+)
+
+
+class Releases:
+    """Reads and writes releases, moves and incidents of one installation."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def every(self, use_case: str) -> list[Release]:
+        """All releases of a use case, oldest first."""
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                f"select {_COLUMNS} from leeway.releases where use_case = %s order by version",  # noqa: S608
+                (use_case,),
+            )
+            return [Release(*row) for row in cursor.fetchall()]
+
+    def champion(self, use_case: str) -> Release | None:
+        """The release that serves now, or None."""
+        with transaction(self.settings) as cursor:
+            version = _champion(cursor, use_case)
+        return next((r for r in self.every(use_case) if r.version == version), None)
+
+    def next_version(self, use_case: str, training_key: str) -> int:
+        """The version that a release of this training will have: its own again, or the next."""
+        releases = self.every(use_case)
+        for release in releases:
+            if release.training_key == training_key:
+                return release.version
+        return max((release.version for release in releases), default=0) + 1
+
+    def record(
+        self,
+        cursor: psycopg2.extensions.cursor,
+        release: Release,
+    ) -> None:
+        """Inserts a release, or replaces the one with the same training key.
+
+        Runs inside the transaction that commits the node, so that they appear together.
+        """
+        cursor.execute(
+            """
+            insert into leeway.releases
+                (use_case, version, digest, training_key, algorithm, verdict, reason, facts,
+                 incident, run_id, released_at)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            on conflict (use_case, training_key) do update
+            set digest = excluded.digest, verdict = excluded.verdict, reason = excluded.reason,
+                facts = excluded.facts, incident = excluded.incident, run_id = excluded.run_id
+            """,
+            (
+                release.use_case,
+                release.version,
+                release.digest,
+                release.training_key,
+                release.algorithm,
+                release.verdict,
+                release.reason,
+                json.dumps(release.facts, allow_nan=False),
+                release.incident,
+                release.run_id,
+                release.released_at,
+            ),
+        )
+
+    def move(
+        self,
+        use_case: str,
+        action: Literal["promote", "rollback"],
+        who: str,
+        why: str,
+        choose: Callable[[int | None, Sequence[int]], int],
+    ) -> tuple[int | None, int]:
+        """Moves the champion to the version that `choose` returns; returns (from, to).
+
+        `choose` is given the champion's version and the versions that were champion before it,
+        newest first, inside a transaction that excludes every other move of the use case.
+        """
+        with transaction(self.settings) as cursor:
+            cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"champion.{use_case}",))
+            current = _champion(cursor, use_case)
+            target = choose(current, _line(cursor, use_case))
+            insert_move(cursor, use_case, target, current, action, who, why)
+            fault("champion.in_move")
+        return current, target
+
+    def moves(self, use_case: str) -> list[dict[str, Any]]:
+        """Every move of the champion, newest first."""
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                "select version, previous_version, action, who, why, moved_at from leeway.moves "
+                "where use_case = %s order by id desc",
+                (use_case,),
+            )
+            names = ("version", "previous_version", "action", "who", "why", "moved_at")
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def incidents(self, use_case: str) -> list[RecordedIncident]:
+        """Every incident, oldest first."""
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                "select use_case, digest, batch, columns, release_digest, found_at "
+                "from leeway.incidents where use_case = %s order by found_at, digest",
+                (use_case,),
+            )
+            rows = cursor.fetchall()
+        return [RecordedIncident(r[0], r[1], r[2], tuple(r[3]), r[4], r[5]) for r in rows]
+
+
+def insert_incident(
+    cursor: psycopg2.extensions.cursor,
+    use_case: str,
+    digest: str,
+    batch: str,
+    columns: Sequence[str],
+    release_digest: str,
+    run_id: str,
+) -> None:
+    """Records an incident once; the same evidence again changes nothing."""
+    cursor.execute(
+        "insert into leeway.incidents (use_case, digest, batch, columns, release_digest, run_id) "
+        "values (%s, %s, %s, %s, %s, %s) on conflict do nothing",
+        (use_case, digest, batch, list(columns), release_digest, run_id),
+    )
+
+
+def insert_move(
+    cursor: psycopg2.extensions.cursor,
+    use_case: str,
+    version: int,
+    previous: int | None,
+    action: Literal["promote", "rollback"],
+    who: str,
+    why: str,
+) -> None:
+    """Appends a move of the champion, which makes `version` the champion."""
+    cursor.execute(
+        "insert into leeway.moves (use_case, version, previous_version, action, who, why) "
+        "values (%s, %s, %s, %s, %s, %s)",
+        (use_case, version, previous, action, who, why),
+    )
+
+
+def promote_in(
+    cursor: psycopg2.extensions.cursor, use_case: str, version: int, judged: int | None, why: str
+) -> None:
+    """Promotes a release inside the transaction that records it.
+
+    Raises:
+        ChampionMoved: when the champion is no longer the version that it was compared with.
+    """
+    cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"champion.{use_case}",))
+    current = _champion(cursor, use_case)
+    if current == version:
+        return
+    if current != judged:
+        raise ChampionMoved(
+            f"{use_case}: version {version} was compared with champion {judged}, but the champion "
+            f"is {current} now; run `leeway run {use_case} --select release` to compare again"
+        )
+    insert_move(cursor, use_case, version, current, "promote", "leeway", why)
+
+
+def _champion(cursor: psycopg2.extensions.cursor, use_case: str) -> int | None:
+    cursor.execute(
+        "select version from leeway.moves where use_case = %s order by id desc limit 1", (use_case,)
+    )
+    row = cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
+def _line(cursor: psycopg2.extensions.cursor, use_case: str) -> list[int]:
+    """Versions that a rollback can return to, newest first: promotions not yet rolled back."""
+    cursor.execute(
+        "select version, action from leeway.moves where use_case = %s order by id", (use_case,)
+    )
+    line: list[int] = []
+    for version, action in cursor.fetchall():
+        if action == "rollback":
+            line.pop()
+        else:
+            line.append(version)
+    return line[-2::-1]

@@ -1,0 +1,196 @@
+"""Sources: where the rows of a use case come from, batch by batch.
+
+Belongs here: finding batches and reading one exactly as it is. Does not belong here: judging rows
+(`leeway.validation`) or storing them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from leeway.identifiers import check_batch
+from leeway.spec import BatchBy, FileSource, PackageSource, UseCase
+from resources.settings import PROJECT
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SUFFIXES = (".csv", ".parquet")
+
+
+class SourceError(ValueError):
+    """The source cannot be read; the message names the file, the place and the remedy."""
+
+
+class BatchSource(Protocol):
+    """A source that knows its batches."""
+
+    description: str
+
+    def batches(self) -> list[str]:
+        """Ids of the batches that exist now, oldest first."""
+        ...
+
+    def read(self, batch: str) -> pa.Table:
+        """The rows of one batch, with the columns and types that the source has.
+
+        Raises:
+            SourceError: when the batch cannot be read.
+        """
+        ...
+
+
+def open_source(use_case: UseCase) -> BatchSource:
+    """The source that a use case names.
+
+    A folder named like `path` plus `batches/` is not guessed at: a file is one table, a folder is
+    one file a batch.
+    """
+    source = use_case.source
+    if source.kind == "package":
+        return Package(source)
+    path = Path(source.path).expanduser()
+    path = path if path.is_absolute() else PROJECT / path
+    return Folder(path) if path.is_dir() else SingleFile(path, source)
+
+
+class Package:
+    """The penguins of the `palmerpenguins` package, and later batches beside it.
+
+    The key is the position of a row in the published table, which has none of its own.
+    """
+
+    def __init__(self, source: PackageSource) -> None:
+        self.source = source
+        self.description = f"Python package {source.package}"
+
+    def batches(self) -> list[str]:
+        return list(self.source.batch_by.batches)
+
+    def read(self, batch: str) -> pa.Table:
+        import palmerpenguins
+        import pyarrow as pa
+
+        table = pa.Table.from_pandas(palmerpenguins.load_penguins(), preserve_index=False)
+        key = pa.array(range(1, table.num_rows + 1), pa.int64())
+        return _cut(table.add_column(0, "penguin_id", key), self.source.batch_by, batch)
+
+
+class SingleFile:
+    """One table in one file."""
+
+    def __init__(self, path: Path, source: FileSource) -> None:
+        self.path = path
+        self.source = source
+        self.description = f"file {path.name}"
+
+    def batches(self) -> list[str]:
+        if self.source.batch_by is not None:
+            return list(self.source.batch_by.batches)
+        return [_batch_of(self.path)]
+
+    def read(self, batch: str) -> pa.Table:
+        table = read_file(self.path)
+        return table if self.source.batch_by is None else _cut(table, self.source.batch_by, batch)
+
+
+class Folder:
+    """A folder whose files are batches, in order of their names."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.description = f"folder {path.name}"
+
+    def _files(self) -> dict[str, Path]:
+        files = sorted(p for p in self.path.iterdir() if p.suffix in SUFFIXES)
+        return {_batch_of(path): path for path in files}
+
+    def batches(self) -> list[str]:
+        return list(self._files())
+
+    def read(self, batch: str) -> pa.Table:
+        files = self._files()
+        if batch not in files:
+            raise SourceError(
+                f"{self.path}: no file for batch {batch!r}; there are {', '.join(files) or 'none'}"
+            )
+        return read_file(files[batch])
+
+
+def _batch_of(path: Path) -> str:
+    try:
+        return check_batch(path.stem)
+    except ValueError as error:
+        raise SourceError(f"{path}: its name becomes the batch id, but {error}") from error
+
+
+def _cut(table: pa.Table, batch_by: BatchBy, batch: str) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if batch not in batch_by.batches:
+        raise SourceError(f"unknown batch {batch!r}; there are {', '.join(batch_by.batches)}")
+    if batch_by.column not in table.column_names:
+        raise SourceError(
+            f"source.batch_by.column: the table has no column {batch_by.column!r} "
+            f"(it has {', '.join(table.column_names)})"
+        )
+    wanted = pa.array([str(value) for value in batch_by.batches[batch]])
+    values = pc.cast(table[batch_by.column], pa.string())
+    return table.filter(pc.is_in(values, value_set=wanted))
+
+
+def read_file(path: Path) -> pa.Table:
+    """The table in a CSV file (every value as text, in UTF-8) or a Parquet file.
+
+    Raises:
+        SourceError: when the file is missing, empty, not UTF-8, ragged or damaged.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    if not path.exists():
+        raise SourceError(f"{path}: no such file; check source.path in defs.yaml")
+    if path.suffix not in SUFFIXES:
+        raise SourceError(f"{path}: cannot read {path.suffix or 'this kind of'} files; use CSV or Parquet")
+    try:
+        if path.suffix == ".parquet":
+            return parquet.read_table(path)
+        return _read_csv(path)
+    except pa.ArrowInvalid as error:
+        raise SourceError(f"{path}: {error}") from error
+
+
+def _read_csv(path: Path) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise SourceError(
+            f"{path}: byte {error.start} (line {line}) is not UTF-8: {data[error.start : error.end]!r}. "
+            "Save the file as UTF-8; Latin-1 and Windows-1252 files must be converted."
+        ) from error
+    if not text.strip():
+        raise SourceError(f"{path}: the file is empty; a batch needs a header and at least one row")
+    names = next(iter(text.splitlines()))
+    columns = csv.read_csv(pa.py_buffer(names.encode() + b"\n")).column_names
+    twice = {name for name in columns if columns.count(name) > 1}
+    if twice:
+        raise SourceError(f"{path}: the header names {sorted(twice)[0]!r} more than once")
+    # Values are read as text: what a value means is decided by the use case's columns alone.
+    options = csv.ConvertOptions(
+        column_types=dict.fromkeys(columns, pa.string()),
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        null_values=[""],
+    )
+    return csv.read_csv(
+        pa.py_buffer(text.encode()),
+        parse_options=csv.ParseOptions(newlines_in_values=True),
+        convert_options=options,
+    )

@@ -1,0 +1,105 @@
+"""The object store: immutable objects, each named by the SHA-256 of its bytes.
+
+Belongs here: putting and getting bytes. Does not belong here: what an object means, or pointers to
+objects, which are rows of the ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from resources.faults import fault
+
+Prefix = Literal["raw", "clean", "models", "reports", "predictions"]
+
+
+class CorruptObject(RuntimeError):
+    """An object's bytes are not those that its name promises."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """Where an object is, what it holds and how large it is."""
+
+    digest: str
+    uri: str
+    size_bytes: int
+
+
+class LocalStore:
+    """Objects as files of one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, prefix: Prefix, use_case: str, suffix: str, data: bytes) -> StoredObject:
+        """Stores `data`; storing the same bytes again changes nothing.
+
+        The file appears whole or not at all: it is written under another name, flushed to the disk
+        and renamed.
+        """
+        digest = hashlib.sha256(data).hexdigest()
+        folder = self.root / prefix / use_case
+        path = folder / f"{digest}.{suffix}"
+        if not (path.exists() and path.stat().st_size == len(data)):
+            folder.mkdir(parents=True, exist_ok=True)
+            _write_atomically(path, data)
+        return StoredObject(f"sha256:{digest}", path.as_uri(), len(data))
+
+    def get(self, uri: str, digest: str) -> bytes:
+        """The bytes of an object, verified.
+
+        Raises:
+            FileNotFoundError: when there is no such object.
+            CorruptObject: when the bytes do not have the digest.
+            ValueError: when the address is not inside this store.
+        """
+        path = Path(uri.removeprefix("file://"))
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            raise ValueError(f"{uri} is not inside the object store {self.root}")
+        data = path.read_bytes()
+        found = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        if found != digest:
+            raise CorruptObject(
+                f"{uri} holds {found}, expected {digest}: the file was changed or damaged. "
+                "Remove it and materialize its node again."
+            )
+        return data
+
+    def sweep(self, older_than_seconds: float, now: float) -> int:
+        """Removes what killed writers left behind; returns how many files."""
+        stale = [
+            path
+            for path in self.root.glob("*/*/.writing-*")
+            if now - path.stat().st_mtime > older_than_seconds
+        ]
+        for path in stale:
+            path.unlink(missing_ok=True)
+        return len(stale)
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            half = len(data) // 2
+            file.write(data[:half])
+            fault("store.half_written")
+            file.write(data[half:])
+            file.flush()
+            os.fsync(file.fileno())
+        fault("store.before_rename")
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,112 @@
+"""Bulk rows in and out of PostgreSQL: COPY in, ADBC out.
+
+Belongs here: moving Arrow tables between memory and the warehouse, with identifiers quoted by the
+driver. Does not belong here: SQL that transforms (dbt) or the ledger.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from resources.postgres import dsn
+from resources.settings import Settings
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
+    import pyarrow as pa
+
+
+def ensure_table(
+    cursor: psycopg2.extensions.cursor, schema: str, table: str, columns: Mapping[str, str]
+) -> None:
+    """Creates the table, or adds the columns it lacks.
+
+    A column whose type differs is an error of PostgreSQL at the next write; `drop_if_retyped`
+    comes first where that may happen.
+    """
+    from psycopg2 import sql
+
+    # `create … if not exists` of two transactions at once can collide in the catalogue.
+    cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"{schema}.{table}",))
+    cursor.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
+    cursor.execute(
+        sql.SQL("create table if not exists {} ({})").format(
+            sql.Identifier(schema, table), _declarations(columns)
+        )
+    )
+    for name, type_ in columns.items():
+        cursor.execute(
+            sql.SQL("alter table {} add column if not exists {} {}").format(
+                sql.Identifier(schema, table), sql.Identifier(name), sql.SQL(type_)
+            )
+        )
+
+
+def _declarations(columns: Mapping[str, str]) -> object:
+    from psycopg2 import sql
+
+    return sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(type_))
+        for name, type_ in columns.items()
+    )
+
+
+def drop_if_retyped(
+    cursor: psycopg2.extensions.cursor, schema: str, table: str, columns: Mapping[str, str]
+) -> bool:
+    """Drops the table, and the views on it, when a column has another type now; says whether."""
+    from psycopg2 import sql
+
+    cursor.execute(
+        "select column_name, data_type from information_schema.columns "
+        "where table_schema = %s and table_name = %s",
+        (schema, table),
+    )
+    found = dict(cursor.fetchall())
+    spelled = {"timestamptz": "timestamp with time zone"}
+    if all(found.get(n, t) == spelled.get(t, t) for n, t in columns.items()):
+        return False
+    cursor.execute(sql.SQL("drop table {} cascade").format(sql.Identifier(schema, table)))
+    return True
+
+
+def replace_batch(
+    cursor: psycopg2.extensions.cursor, schema: str, table: str, batch: str, rows: pa.Table
+) -> None:
+    """Replaces the rows of one batch; `rows` has the column `batch_id`."""
+    from psycopg2 import sql
+    from pyarrow import csv
+
+    cursor.execute(
+        sql.SQL("delete from {} where batch_id = %s").format(sql.Identifier(schema, table)),
+        (batch,),
+    )
+    buffer = io.BytesIO()
+    csv.write_csv(rows, buffer, csv.WriteOptions(include_header=False))
+    buffer.seek(0)
+    statement = sql.SQL("copy {} ({}) from stdin with (format csv)").format(
+        sql.Identifier(schema, table),
+        sql.SQL(", ").join(sql.Identifier(name) for name in rows.column_names),
+    )
+    cursor.copy_expert(statement, buffer)
+
+
+def read_batch(
+    schema: str, table: str, batch: str, order_by: Iterable[str], settings: Settings | None = None
+) -> pa.Table:
+    """The rows of one batch in a fixed order, without the columns that Leeway added."""
+    import adbc_driver_postgresql.dbapi as adbc
+
+    def quoted(*names: str) -> str:
+        return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+    order = ", ".join(quoted(name) for name in order_by)
+    with adbc.connect(dsn("leeway", settings)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"select * from {quoted(schema, table)} where batch_id = $1 order by {order}",  # noqa: S608
+            (batch,),
+        )
+        found = cursor.fetch_arrow_table()
+    return found.drop_columns([n for n in ("loaded_at",) if n in found.column_names])
