@@ -10,8 +10,17 @@ from collections.abc import Sequence
 import dagster as dg
 
 from assets import (
+    checks,
     cleaning,
+    drift,
+    explainers,
+    performance,
+    predictions,
     raw,
+    reference_profile,
+    release,
+    training,
+    training_set,
 )
 from assets.stage import Stage
 from resources.dbt import manifest
@@ -22,9 +31,20 @@ def assets_of(stage: Stage) -> Sequence[dg.AssetsDefinition]:
     data = [raw.build(stage), cleaning.build(stage, manifest())]
     if stage.use_case.task == "experiment":
         return data
-    return data
+    return [
+        *data,
+        training_set.build(stage),
+        training.build_selection(stage),
+        training.build_tuned(stage),
+        explainers.build(stage),
+        reference_profile.build(stage),
+        release.build(stage),
+        predictions.build(stage),
+        performance.build(stage),
+        drift.build(stage),
+    ]
 
 
 def checks_of(stage: Stage) -> Sequence[dg.AssetChecksDefinition]:
     """Every asset check that Leeway adds to those of dbt."""
-    return []
+    return checks.build(stage)

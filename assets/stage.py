@@ -6,9 +6,11 @@ not belong here: anything particular to one stage.
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
 
@@ -87,6 +89,20 @@ def batches_of(context: dg.AssetExecutionContext) -> Sequence[str]:
     return list(context.partition_keys)
 
 
+class Input(Protocol):
+    """What a node reads: a commit, or the champion's release."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the object."""
+        ...
+
+    @property
+    def uri(self) -> str:
+        """Where the object is."""
+        ...
+
+
 @dataclass(frozen=True)
 class Work:
     """One attempt at one node and, where it has them, one batch."""
@@ -94,19 +110,24 @@ class Work:
     stage: Stage
     platform: Platform
     attempt: Attempt
-    inputs: Mapping[str, Commit]
+    inputs: Mapping[str, Input]
 
     @property
     def input_digest(self) -> str:
         """What the result depends on."""
-        digests = {name: commit.digest for name, commit in self.inputs.items()}
+        digests = {name: found.digest for name, found in self.inputs.items()}
         version = self.stage.versions[self.attempt.node]
         return input_digest(version, self.attempt.batch, digests)
 
     def read(self, name: str, batch: str = WHOLE) -> bytes:
         """The bytes of an input, verified."""
-        commit = self.inputs[label(name, batch)]
-        return self.platform.store.get(commit.uri, commit.digest)
+        found = self.inputs[label(name, batch)]
+        return self.platform.store.get(found.uri, found.digest)
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """The manifest that an input is."""
+        content: dict[str, Any] = json.loads(self.read(name))
+        return content
 
     def put(self, prefix: Prefix, suffix: str, data: bytes) -> Mapping[str, Any]:
         """Stores an object beside the result; returns the entry that a manifest holds of it."""
@@ -150,7 +171,7 @@ def begin(
     context: dg.AssetExecutionContext,
     name: str,
     batch: str = WHOLE,
-    inputs: Mapping[str, Commit] | None = None,
+    inputs: Mapping[str, Input] | None = None,
 ) -> Work:
     """Begins an attempt at a node, with what its inputs are now.
 
@@ -158,10 +179,11 @@ def begin(
         LookupError: when an input was never materialized, with the command that does it.
     """
     if inputs is None:
-        inputs = {}
-        for upstream in node(name).upstream:
-            at = batch if node(upstream).per_batch else WHOLE
-            inputs[label(upstream, at)] = platform.ledger.require(stage.name, upstream, at)
+        inputs = {
+            label(upstream, at): platform.ledger.require(stage.name, upstream, at)
+            for upstream in node(name).upstream
+            for at in [batch if node(upstream).per_batch else WHOLE]
+        }
     attempt = platform.ledger.begin(stage.name, name, batch, context.run_id)
     return Work(stage, platform, attempt, inputs)
 
@@ -199,6 +221,4 @@ def column_schema(use_case: UseCase) -> dg.TableSchema:
 
 def png(data: bytes) -> dg.MarkdownMetadataValue:
     """A picture that the UI shows inline."""
-    import base64
-
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(data).decode()})")

@@ -75,6 +75,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "max_leaf_nodes": 15,
         "min_samples_leaf": 10,
         "l2_regularization": 1e-3,
+        "max_bins": 63,  # half the time of 255 on hundreds of rows
     },
     "xgboost": {
         "n_estimators": 100,
@@ -142,7 +143,7 @@ def _random_forest(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
 
 def _gradient_boosting(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
     return {
-        "max_iter": trial.suggest_int("max_iter", 30, 150, log=True),
+        "max_iter": trial.suggest_int("max_iter", 20, 100, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
         "max_leaf_nodes": trial.suggest_int("max_leaf_nodes", 4, 31, log=True),
         "min_samples_leaf": trial.suggest_int("min_samples_leaf", 2, 40, log=True),

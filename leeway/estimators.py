@@ -26,9 +26,8 @@ class RelativeLasso(Lasso):  # type: ignore[misc]  # sklearn has no stubs
         """Fits on the scaled target; `coef_` and `intercept_` are in the target's unit."""
         target = np.asarray(y, dtype=np.float64)
         scale = float(target.std()) or 1.0
-        super().fit(X, target / scale)
-        self.coef_ = self.coef_ * scale
-        self.intercept_ = self.intercept_ * scale
+        scaled = super().fit(X, target / scale)
+        self.coef_, self.intercept_ = scaled.coef_ * scale, scaled.intercept_ * scale
         return self
 
 

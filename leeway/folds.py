@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,13 @@ def make_pipeline(use_case: UseCase, name: str, parameters: Mapping[str, Any]) -
     return Pipeline([("preprocess", build_preprocessor(use_case)), ("model", model)])
 
 
+def one_thread() -> AbstractContextManager[Any]:
+    """A context in which BLAS and OpenMP use one thread: sums then always have one order."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    return cast("AbstractContextManager[Any]", threadpool_limits(limits=1))
+
+
 def fit_folds(
     frame: pd.DataFrame,
     target: NDArray[Any],
@@ -95,11 +103,9 @@ def fit_folds(
     Raises:
         TooFewRows: as `cross_validation_folds`.
     """
-    from threadpoolctl import threadpool_limits
-
     for fold in cross_validation_folds(target, use_case):
         pipeline = make_pipeline(use_case, name, parameters)
-        with threadpool_limits(limits=1):
+        with one_thread():
             pipeline.fit(frame.iloc[fold[0]], target[fold[0]])
         yield pipeline, fold
 

@@ -81,17 +81,18 @@ def _ranking(scores: Floats, positive: NDArray[np.bool_]) -> Areas:
 def regression_scorer(truth: Floats, predicted: Floats) -> Scorer:
     """A function from row weights, shape (rows,), to every regression metric."""
     error = np.abs(truth - predicted)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        percent = 100 * error / np.abs(truth)
+    undefined = np.full(len(truth), np.nan)
+    percent = np.divide(100 * error, np.abs(truth), out=undefined, where=truth != 0)
     order = np.argsort(percent)
 
     def score(weights: Floats) -> dict[str, float]:
         squared = np.average(error**2, weights=weights)
         spread = np.average((truth - np.average(truth, weights=weights)) ** 2, weights=weights)
+        varies = np.ptp(truth[weights > 0]) > 0 and spread > 0
         return {
             "mae": np.average(error, weights=weights),
             "rmse": np.sqrt(squared),
-            "r2": 1 - squared / spread if spread > 0 else np.nan,
+            "r2": 1 - squared / spread if varies else np.nan,
             "mape_percent": np.average(percent, weights=weights),
             "median_ape_percent": _median(percent[order], weights[order]),
         }

@@ -158,8 +158,9 @@ def _with_intervals(
     drawn = [score(weight) for weight in weights]
     metrics = {}
     for name, unit in units.items():
-        if name in undefined:
-            metrics[name] = Metric(None, None, None, unit, rows, undefined[name])
+        if name in undefined or not np.isfinite(values[name]):
+            why = undefined.get(name, "the values are too large or too close for floating point")
+            metrics[name] = Metric(None, None, None, unit, rows, why)
             continue
         sample = np.array([one[name] for one in drawn])
         sample = sample[np.isfinite(sample)]

@@ -24,7 +24,9 @@ TRUSTED_TYPES = (
     "leeway.transformers.ClusterDistances",
     "leeway.transformers.PairTransformer",
     "leeway.transformers.category_name",
+    "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.impute._iterative.IterativeImputer",
     "sklearn.impute._iterative._ImputerTriplet",
     "sklearn.tree._tree.Tree",
 )

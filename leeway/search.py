@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leeway.candidates import suggest_parameters, tuned_defaults
-from leeway.folds import TooFewRows, cross_validation_folds, fit_folds, make_pipeline
+from leeway.folds import TooFewRows, cross_validation_folds, fit_folds, make_pipeline, one_thread
 from leeway.scoring import score_model
 from leeway.spec import LOWER_IS_BETTER
 
@@ -197,9 +197,7 @@ def _open_study(
     return study
 
 
-def _identity(
-    frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase, winner: str
-) -> str:
+def _identity(frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase, winner: str) -> str:
     """A digest of all that the value of a trial follows from."""
     import pandas as pd
 
@@ -260,9 +258,7 @@ def fit_final(
     parameters: Mapping[str, Any],
 ) -> Any:
     """A `Pipeline` (steps `preprocess` and `model`) fitted on the whole training part."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
+    with one_thread():
         return make_pipeline(use_case, name, parameters).fit(frame, target)
 
 

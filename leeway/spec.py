@@ -249,6 +249,11 @@ class Retraining(Strict):
 
     on: tuple[Literal["drift", "freshness"], ...] = ("drift",)
     cooldown: Duration = "1d"
+    non_inferiority: float = Field(
+        default=0.05,
+        ge=0,
+        description="largest mean loss increase that a model trained after drift may have",
+    )
 
 
 class Freshness(Strict):
@@ -292,6 +297,9 @@ class UseCase(Strict):
     columns: tuple[Column, ...] = Field(min_length=1)
     required_any: tuple[Identifier, ...] = Field(
         default=(), description="a row must have a value in at least one of these columns"
+    )
+    max_rejected: float = Field(
+        default=0.05, ge=0, le=1, description="largest share of a batch's rows that may be rejected"
     )
     imputation: Imputation = Imputation()
     features: tuple[DerivedFeature, ...] = ()

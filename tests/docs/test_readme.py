@@ -26,7 +26,7 @@ def makefile_verbs() -> set[str]:
 
 
 def cli_verbs() -> set[str]:
-    # Imported here, so that a broken command line fails its own test and not the others of this file.
+    # Imported here, so that a broken command line fails this test alone.
     from cli.main import cli
 
     return {name for name, command in cli.commands.items() if not command.hidden}

@@ -109,7 +109,8 @@ def test_false_alarms_on_unchanged_penguins_are_at_most_1_in_100_batches(rows: i
         current = PENGUINS.iloc[rng.integers(0, len(PENGUINS), rows)]
         verdicts.append(compare_penguins(reference, current).verdict)
     confirmed, suspect = verdicts.count("confirmed"), verdicts.count("suspect")
-    print(f"{rows} rows: {confirmed} confirmed, {suspect} suspect of {BATCHES} batches")
+    counted = f"{confirmed} confirmed, {suspect} suspect of {BATCHES} batches"
+    print(f"{rows} rows: {counted}")  # noqa: T201 - shown with -s
     assert confirmed <= 0.01 * BATCHES
     assert suspect <= 0.02 * BATCHES
 
@@ -170,7 +171,7 @@ def test_a_column_that_one_profile_lacks_is_undefined() -> None:
 
 def test_a_shift_too_small_to_prove_is_suspect() -> None:
     rng = np.random.default_rng(0)
-    found = compare(X, rng.normal(0, 1, 400), rng.normal(0.6, 1, 400))
+    found = compare(X, rng.normal(0, 1, 400), rng.normal(0.45, 1, 400))
     (column,) = found.columns
     assert column.verdict == found.verdict == "suspect"
     assert column.interval is not None

@@ -161,7 +161,7 @@ def test_equal_models_are_proven_different_about_1_time_in_20() -> None:
 def test_losses_that_do_not_pair_are_refused(
     challenger: list[float], champion: list[float]
 ) -> None:
-    with pytest.raises(ValueError, match="do not pair|missing"):
+    with pytest.raises(ValueError, match=r"do not pair|missing"):
         compare_losses(np.array(challenger), np.array(champion))
 
 

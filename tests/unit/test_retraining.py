@@ -22,6 +22,7 @@ from leeway.spec import Retraining
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 POLICY = Retraining(cooldown="1d")
+OUTCOMES: tuple[Outcome, ...] = ("promoted", "held", "rejected", "failed", "failed")
 
 
 def incident(digest: str = "i1", verdict: DriftVerdict = "confirmed") -> Incident:
@@ -149,7 +150,7 @@ def test_thousands_of_ticks_never_start_a_storm(seed: int) -> None:
             incidents.append(replace(incident(f"i{len(incidents)}"), at=now))
         running = [n for n, one in enumerate(trainings) if one.outcome == "running"]
         if running and rng.random() < 0.1:
-            outcome = rng.choice(["promoted", "held", "rejected", "failed", "failed"])
+            outcome = rng.choice(OUTCOMES)
             ended = replace(trainings[running[0]], finished_at=now, outcome=outcome)
             trainings[running[0]] = ended
         decision = decide_retraining(incidents, trainings, Retraining(cooldown="2h"), now)

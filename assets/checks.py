@@ -1,0 +1,101 @@
+"""Asset checks of Leeway's own: each reads committed evidence and says whether it is acceptable.
+
+Belongs here: turning a node's recorded facts into a check result. Does not belong here: computing
+the facts, or rules over tables (dbt's tests).
+"""
+
+from collections.abc import Callable, Sequence
+
+import dagster as dg
+
+from assets.stage import Stage
+from resources.ledger import WHOLE, Commit
+from resources.platform import Platform
+
+ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+Judge = Callable[[Stage, Commit], dg.AssetCheckResult]
+
+
+def build(stage: Stage) -> Sequence[dg.AssetChecksDefinition]:
+    """The checks of one use case."""
+    checks = [
+        _check(stage, "raw", "few_rejects", "Few rows of the newest batch were rejected.", rejects)
+    ]
+    if stage.use_case.task == "experiment":
+        return checks
+    return [
+        *checks,
+        _check(stage, "release", "passes_gates", "The held-out metrics keep every gate.", gates),
+        _check(stage, "drift", "no_drift", "The newest batch has not drifted.", drift),
+    ]
+
+
+def _check(
+    stage: Stage, node: str, name: str, description: str, judge: Judge
+) -> dg.AssetChecksDefinition:
+    """A check of what the node last committed; of a batched node, for the newest batch."""
+
+    @dg.asset_check(asset=stage.key(node), name=name, description=description)
+    def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+        commit = _newest(platform, stage.name, node)
+        if commit is None:
+            return dg.AssetCheckResult(
+                passed=False,
+                severity=WARN,
+                description=f"undefined: {node} has nothing to judge yet",
+            )
+        return judge(stage, commit)
+
+    return check
+
+
+def _newest(platform: Platform, use_case: str, node: str) -> Commit | None:
+    committed = platform.ledger.every_current(use_case)
+    for batch in [*reversed(platform.ledger.batches(use_case)), WHOLE]:
+        if (node, batch) in committed:
+            return committed[(node, batch)]
+    return None
+
+
+def rejects(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
+    """Fails when a larger share of rows was rejected than the use case allows."""
+    rejected, rows = commit.facts["rejected"], commit.facts["rows"]
+    share, allowed = rejected / rows, stage.use_case.max_rejected
+    return dg.AssetCheckResult(
+        passed=share <= allowed,
+        severity=ERROR,
+        description=f"Batch {commit.batch}: {rejected} of {rows} rows rejected, "
+        f"{share:.1%}; allowed are {allowed:.1%}.",
+        metadata={
+            "rejected_rows": rejected,
+            "rows": rows,
+            "allowed_share": allowed,
+            "reasons": dg.MetadataValue.json(commit.facts["reasons"]),
+        },
+    )
+
+
+def gates(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
+    """Fails when the release was rejected by a gate."""
+    return dg.AssetCheckResult(
+        passed=commit.facts["verdict"] != "reject",
+        severity=ERROR,
+        description=f"Version {commit.facts['version']}: {commit.facts['reason']}",
+        metadata={"verdict": commit.facts["verdict"], "version": commit.facts["version"]},
+    )
+
+
+def drift(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
+    """Fails as an error when drift is confirmed, as a warning when it is suspect or undefined."""
+    verdict = commit.facts["verdict"]
+    return dg.AssetCheckResult(
+        passed=verdict == "none",
+        severity=ERROR if verdict == "confirmed" else WARN,
+        description=f"Batch {commit.batch}: {verdict}. {commit.facts['reason']}",
+        metadata={
+            "batch": commit.batch,
+            "verdict": verdict,
+            "columns": ", ".join(commit.facts["columns"]) or "none",
+            "target_verdict": commit.facts["target_verdict"] or "undefined",
+        },
+    )

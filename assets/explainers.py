@@ -1,0 +1,94 @@
+"""Stage `explainers`: what a release carries to explain and bound its predictions.
+
+Belongs here: storing background rows, the map and the calibration, and trying SHAP on them. Does not
+belong here: the methods (`leeway.explanation`, `leeway.neighbourhood`, `leeway.conformal`).
+
+Nothing that explains is stored as an object of a library: the service rebuilds the SHAP explainer
+and the neighbour search from the model and the background rows.
+"""
+
+import dagster as dg
+
+from assets.stage import Stage, begin, metadata_of, png
+from assets.training import training_part
+from leeway.digests import canonical_json
+from leeway.frames import target_array
+from leeway.tables import from_parquet, to_parquet
+from leeway.training_set import TRAIN, part_of
+from resources.platform import Platform
+
+EXPLAINED_ROWS = 200  # enough for the picture of mean |SHAP|, which is all that is kept of them
+
+
+def build(stage: Stage) -> dg.AssetsDefinition:
+    """The asset `explainers` of a use case."""
+
+    @dg.asset(
+        **stage.asset_arguments(
+            "explainers",
+            "Background rows, PCA map and conformal calibration of one model, and the proof that "
+            "its SHAP values add up.",
+            "shap",
+        )
+    )
+    def explainers(
+        context: dg.AssetExecutionContext, platform: Platform
+    ) -> dg.MaterializeResult[None]:
+        from leeway.calibration import calibrate
+        from leeway.explanation import shap_values
+        from leeway.model_file import load_model
+        from leeway.neighbourhood import PcaMap, nearest
+        from leeway.plots import pca_plot, shap_plot
+
+        work = begin(stage, platform, context, "explainers")
+        tuned = work.read_json("tuned_model")
+        pipeline = load_model(work.get(tuned["model"]))
+        frame, target = training_part(work)
+        background = part_of(from_parquet(work.read("training_set")), TRAIN)
+        step = max(1, len(frame) // EXPLAINED_ROWS)
+        shap = shap_values(pipeline, frame, frame.iloc[::step])
+        known = nearest(pipeline, frame, target, frame, stage.use_case.explanation.neighbours)
+        pca = PcaMap.fit(pipeline, frame)
+        calibration = calibrate(
+            frame, target, stage.use_case, tuned["algorithm"], tuned["parameters"]
+        )
+        result = {
+            "background": work.put("models", "parquet", to_parquet(background)),
+            "neighbours": stage.use_case.explanation.neighbours,
+            "pca": {
+                "mean": pca.mean.tolist(),
+                "components": pca.components.tolist(),
+                "explained_variance_ratio": pca.explained_variance_ratio.tolist(),
+            },
+            "calibration": calibration.as_dict(),
+            "shap": {
+                "explainer": shap.explainer,
+                "scale": shap.scale,
+                "outputs": list(shap.outputs),
+                "additivity_gap": shap.additivity_gap,
+                "fallback_reason": shap.fallback_reason,
+            },
+        }
+        commit = work.commit("models", "json", canonical_json(result), rows=len(frame))
+        labels = target_array(background, stage.use_case)
+        return dg.MaterializeResult(
+            metadata=metadata_of(
+                commit,
+                shap_explainer=shap.explainer,
+                shap_additivity_gap=shap.additivity_gap,
+                shap_fallback=shap.fallback_reason or "none",
+                shap=png(shap_plot(shap.values, shap.feature_names, shap.outputs, shap.scale)),
+                pca_map=png(pca_plot(pca.coordinates, labels, pca.explained_variance_ratio)),
+                neighbours_that_agree=(
+                    "undefined" if known.agreement is None else float(known.agreement.mean())
+                ),
+                conformal_coverage=calibration.coverage,
+                conformal_threshold=(
+                    calibration.reason or ""
+                    if calibration.threshold is None
+                    else calibration.threshold
+                ),
+            )
+        )
+
+    return explainers

@@ -1,0 +1,81 @@
+"""Stage `performance`: how good the predictions of a batch were, as far as labels are in.
+
+Belongs here: reading predictions and labels, storing the metrics. Does not belong here: measuring
+(`leeway.performance`).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from assets.released import champion_of
+from assets.stage import Stage, batches_of, begin, metadata_of
+from leeway.digests import canonical_json
+from leeway.tables import from_parquet
+from resources.ledger import Commit
+from resources.platform import Platform
+
+
+def build(stage: Stage) -> dg.AssetsDefinition:
+    """The asset `performance` of a use case."""
+
+    @dg.asset(
+        **stage.asset_arguments(
+            "performance",
+            "One row per metric and segment of a batch, from the rows whose label is known. Batches "
+            "that the champion was trained on flatter it; the release holds the held-out metrics.",
+        ),
+        output_required=False,
+    )
+    def performance(
+        context: dg.AssetExecutionContext, platform: Platform
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        champion = champion_of(platform, stage.name)
+        if champion is None:
+            context.log.warning("no release was promoted, so there are no predictions to measure")
+            return
+        for batch in batches_of(context):
+            metadata = _measure(
+                context, platform, stage, batch, champion.manifest["classes"]
+            )
+            context.add_asset_metadata(metadata, stage.key("performance"), partition_key=batch)
+        yield dg.MaterializeResult(metadata=metadata)
+
+    return performance
+
+
+def _measure(
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    stage: Stage,
+    batch: str,
+    classes: list[str] | None,
+) -> dict[str, Any]:
+    from leeway.performance import measure
+
+    work = begin(stage, platform, context, "performance", batch)
+    clean, predicted = (from_parquet(work.read(name, batch)) for name in ("clean", "predictions"))
+    found = measure(clean, predicted, stage.use_case, classes)
+    commit: Commit = work.commit(
+        "reports", "json", canonical_json(found.as_dict()), rows=found.labelled
+    )
+    records = [
+        dg.TableRecord(
+            {
+                "segment": segment,
+                "metric": name,
+                "value": "undefined" if metric.value is None else f"{metric.value:.4g}",
+                "unit": metric.unit,
+                "rows": metric.rows,
+            }
+        )
+        for segment, metrics in found.segments.items()
+        for name, metric in metrics.items()
+    ]
+    return metadata_of(
+        commit,
+        batch=batch,
+        labelled_rows=found.labelled,
+        metrics=dg.MetadataValue.table(records=records),
+    )

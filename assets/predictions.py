@@ -1,0 +1,76 @@
+"""Stage `predictions`: what the champion says of each row of a batch.
+
+Belongs here: reading the batch and the champion, storing the predictions. Does not belong here:
+predicting (`leeway.prediction`).
+"""
+
+import json
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.released import Champion, champion_of, load_pipeline
+from assets.stage import Stage, batches_of, begin, metadata_of
+from leeway.plan import label
+from leeway.tables import from_parquet, to_parquet
+from resources.ledger import Commit
+from resources.platform import Platform
+
+
+def build(stage: Stage) -> dg.AssetsDefinition:
+    """The asset `predictions` of a use case."""
+
+    @dg.asset(
+        **stage.asset_arguments(
+            "predictions",
+            "One row per clean row: the champion's prediction with its set or interval.",
+            "parquet",
+        ),
+        output_required=False,
+    )
+    def predictions(
+        context: dg.AssetExecutionContext, platform: Platform
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        champion = champion_of(platform, stage.name)
+        if champion is None:
+            context.log.warning("no release was promoted, so there is nothing to predict with")
+            return
+        pipeline = load_pipeline(platform, champion.manifest)
+        for batch in batches_of(context):
+            commit = _predict(context, platform, stage, batch, champion, pipeline)
+            metadata = metadata_of(commit, batch=batch, version=champion.release.version)
+            context.add_asset_metadata(metadata, stage.key("predictions"), partition_key=batch)
+        yield dg.MaterializeResult(metadata=metadata)
+
+    return predictions
+
+
+def _predict(
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    stage: Stage,
+    batch: str,
+    champion: Champion,
+    pipeline: object,
+) -> Commit:
+    from leeway.conformal import Calibration
+    from leeway.prediction import prediction_table
+
+    clean = platform.ledger.require(stage.name, "clean", batch)
+    inputs = {label("clean", batch): clean, "release": champion}
+    work = begin(stage, platform, context, "predictions", batch, inputs)
+    explainers = json.loads(work.get(champion.manifest["files"]["explainers"]))
+    table = prediction_table(
+        pipeline,
+        from_parquet(work.read("clean", batch)),
+        stage.use_case,
+        champion.manifest["classes"],
+        Calibration.from_dict(explainers["calibration"]),
+    )
+    return work.commit(
+        "predictions",
+        "parquet",
+        to_parquet(table),
+        rows=table.num_rows,
+        facts={"version": champion.release.version},
+    )

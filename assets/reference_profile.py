@@ -1,0 +1,37 @@
+"""Stage `reference_profile`: what the training part looked like, for drift to compare with.
+
+Belongs here: storing the profile. Does not belong here: computing it (`leeway.profile`).
+"""
+
+import dagster as dg
+
+from assets.stage import Stage, begin, metadata_of
+from leeway.digests import canonical_json
+from leeway.profile import profile_table
+from leeway.tables import from_parquet
+from leeway.training_set import TRAIN, part_of
+from resources.platform import Platform
+
+
+def build(stage: Stage) -> dg.AssetsDefinition:
+    """The asset `reference_profile` of a use case."""
+
+    @dg.asset(
+        **stage.asset_arguments(
+            "reference_profile",
+            "Counts per column of the training part: the reference that batches are compared with.",
+        )
+    )
+    def reference_profile(
+        context: dg.AssetExecutionContext, platform: Platform
+    ) -> dg.MaterializeResult[None]:
+        work = begin(stage, platform, context, "reference_profile")
+        table = part_of(from_parquet(work.read("training_set")), TRAIN)
+        profile = profile_table(table, stage.use_case.columns)
+        data = canonical_json(profile.as_dict())
+        commit = work.commit("reports", "json", data, rows=profile.rows)
+        return dg.MaterializeResult(
+            metadata=metadata_of(commit, columns=len(profile.columns), size_bytes=len(data))
+        )
+
+    return reference_profile

@@ -1,0 +1,162 @@
+"""Stages `model_selection` and `tuned_model`: decisions made by cross-validation on the training part.
+
+Belongs here: reading the training part, calling the search, storing its choices and the fitted
+pipeline. Does not belong here: the search (`leeway.search`). The test part is not read here.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from assets.stage import Stage, Work, begin, metadata_of, png
+from leeway.digests import canonical_json
+from leeway.frames import feature_frame, target_array
+from leeway.tables import from_parquet
+from leeway.training_set import TRAIN, part_of
+from resources.platform import Platform
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+def build_selection(stage: Stage) -> dg.AssetsDefinition:
+    """The asset `model_selection` of a use case."""
+
+    @dg.asset(
+        **stage.asset_arguments(
+            "model_selection",
+            "One row per candidate algorithm with its scores in cross-validation; names the winner.",
+            "scikitlearn",
+        )
+    )
+    def model_selection(
+        context: dg.AssetExecutionContext, platform: Platform
+    ) -> dg.MaterializeResult[None]:
+        from leeway.metrics import unit_of
+        from leeway.plots import candidate_plot
+        from leeway.search import best_candidate, compare_candidates
+
+        work = begin(stage, platform, context, "model_selection")
+        frame, target = training_part(work)
+        with refusals(stage):
+            scores = compare_candidates(frame, target, stage.use_case)
+        winner = best_candidate(scores, stage.use_case.metric)
+        choice = {
+            "metric": stage.use_case.metric,
+            "winner": winner.name,
+            "candidates": [
+                {
+                    "name": score.name,
+                    "mean": score.mean,
+                    "std": score.std,
+                    "train_mean": score.train_mean,
+                    "folds": list(score.folds),
+                    "error": score.error,
+                }
+                for score in scores
+            ],
+        }
+        commit = work.commit("models", "json", canonical_json(choice), rows=len(scores))
+        platform.tracking(stage.name, context.run_id).log_selection(choice)
+        return dg.MaterializeResult(
+            metadata=metadata_of(
+                commit,
+                winner=winner.name,
+                metric=stage.use_case.metric,
+                comparison=png(candidate_plot(scores, stage.use_case.metric, unit_of(stage.use_case.metric))),
+                candidates=dg.MetadataValue.json(choice["candidates"]),
+                seconds={score.name: round(score.seconds, 2) for score in scores},
+            )
+        )
+
+    return model_selection
+
+
+def build_tuned(stage: Stage) -> dg.AssetsDefinition:
+    """The asset `tuned_model` of a use case."""
+
+    @dg.asset(
+        **stage.asset_arguments(
+            "tuned_model",
+            "The winner with the parameters that Optuna found, fitted on the training part.",
+            "scikitlearn",
+            "optuna",
+        )
+    )
+    def tuned_model(
+        context: dg.AssetExecutionContext, platform: Platform
+    ) -> dg.MaterializeResult[None]:
+        from leeway.model_file import save_model
+        from leeway.search import fit_final, tune
+
+        work = begin(stage, platform, context, "tuned_model")
+        frame, target = training_part(work)
+        winner = work.read_json("model_selection")["winner"]
+        study_name = f"{stage.name}/{work.input_digest}"
+        with refusals(stage):
+            tuned = tune(
+                frame,
+                target,
+                stage.use_case,
+                winner,
+                storage=platform.optuna_storage(),
+                study_name=study_name,
+                on_trial=lambda trial: context.log.info(
+                    f"trial {trial['number'] + 1} of {stage.use_case.search.trials}: "
+                    f"{trial['state'].lower()}, {stage.use_case.metric} {trial['value']}"
+                ),
+            )
+        pipeline = fit_final(frame, target, stage.use_case, winner, tuned.parameters)
+        result = {
+            "algorithm": winner,
+            "parameters": tuned.parameters,
+            "metric": stage.use_case.metric,
+            "value": tuned.value,
+            "default_value": tuned.default_value,
+            "trials": list(tuned.trials),
+            "training_key": work.input_digest,
+            "classes": class_names(pipeline),
+            "model": work.put("models", "skops", save_model(pipeline)),
+        }
+        commit = work.commit("models", "json", canonical_json(result), rows=len(tuned.trials))
+        platform.tracking(stage.name, context.run_id).log_tuning(result, frame.shape)
+        return dg.MaterializeResult(
+            metadata=metadata_of(
+                commit,
+                algorithm=winner,
+                parameters=dg.MetadataValue.json(tuned.parameters),
+                score_in_cross_validation=tuned.value,
+                score_of_defaults=tuned.default_value,
+                trials=dg.MetadataValue.json(list(tuned.trials)),
+                optuna_study=study_name,
+            )
+        )
+
+    return tuned_model
+
+
+def training_part(work: Work) -> "tuple[pd.DataFrame, NDArray[np.generic]]":
+    """Features and target of the training part."""
+    table = part_of(from_parquet(work.read("training_set")), TRAIN)
+    return feature_frame(table, work.stage.use_case), target_array(table, work.stage.use_case)
+
+
+def class_names(pipeline: Any) -> list[str] | None:
+    """Classes in the order of the probabilities; None for a regression."""
+    classes = getattr(pipeline, "classes_", None)
+    return None if classes is None else [str(name) for name in classes]
+
+
+@contextmanager
+def refusals(stage: Stage) -> Iterator[None]:
+    """Turns what the search refuses into a failure of the step that reads as one sentence."""
+    from leeway.search import NoCandidate, TooFewRows
+
+    try:
+        yield
+    except (NoCandidate, TooFewRows) as error:
+        raise dg.Failure(f"{stage.name}: {error}", allow_retries=False) from error

@@ -1,0 +1,70 @@
+"""How good predictions were, once the truth is known: whole and by segment.
+
+Belongs here: joining predictions with labels and asking for metrics. Does not belong here: the
+metrics (`leeway.metrics`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from leeway.frames import target_array
+from leeway.metrics import Metric, classification_metrics, regression_metrics
+
+if TYPE_CHECKING:
+    from leeway.spec import UseCase
+
+WHOLE = "all rows"
+
+
+@dataclass(frozen=True)
+class Performance:
+    """Metrics by segment, such as `island=Dream`, and how many rows have a label by now."""
+
+    segments: dict[str, dict[str, Metric]]
+    rows: int
+    labelled: int
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {
+            "rows": self.rows,
+            "labelled": self.labelled,
+            "segments": {
+                segment: {name: metric.as_dict() for name, metric in metrics.items()}
+                for segment, metrics in self.segments.items()
+            },
+        }
+
+
+def measure(
+    clean: pa.Table, predictions: pa.Table, use_case: UseCase, classes: Sequence[str] | None
+) -> Performance:
+    """Metrics of the rows that have a label, whole and for each value of each segment column."""
+    joined = clean.join(predictions, use_case.key.name, join_type="inner")
+    labelled = joined.filter(pc.is_valid(joined[use_case.target.name]))
+    segments = {WHOLE: labelled}
+    for column in use_case.monitoring.segments:
+        for value in sorted(pc.unique(labelled[column]).drop_null().to_pylist(), key=str):
+            segments[f"{column}={value}"] = labelled.filter(pc.equal(labelled[column], value))
+    measured = {
+        name: _metrics(rows, use_case, classes) for name, rows in segments.items() if rows.num_rows
+    }
+    return Performance(measured, joined.num_rows, labelled.num_rows)
+
+
+def _metrics(
+    rows: pa.Table, use_case: UseCase, classes: Sequence[str] | None
+) -> dict[str, Metric]:
+    truth = target_array(rows, use_case)
+    if classes is None:
+        predicted = rows["prediction"].to_numpy()
+        return regression_metrics(truth, predicted, unit=use_case.target.unit or "")
+    probabilities = np.column_stack([rows[f"probability_{name}"].to_numpy() for name in classes])
+    return classification_metrics(truth, probabilities, classes)

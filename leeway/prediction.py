@@ -1,0 +1,65 @@
+"""Predictions of a fitted pipeline as a table: what a batch of rows gets.
+
+Belongs here: calling the pipeline and naming its outputs. Does not belong here: fitting, or reading
+and writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from leeway.frames import feature_frame
+
+if TYPE_CHECKING:
+    from leeway.conformal import Calibration
+    from leeway.spec import UseCase
+
+
+def model_output(pipeline: Any, table: pa.Table, use_case: UseCase) -> NDArray[np.float64]:
+    """Probabilities, shape (rows, classes), or predicted numbers, shape (rows,)."""
+    frame = feature_frame(table, use_case)
+    if use_case.task == "classification":
+        return np.asarray(pipeline.predict_proba(frame), dtype=np.float64)
+    return np.asarray(pipeline.predict(frame), dtype=np.float64)
+
+
+def most_probable(probabilities: NDArray[np.float64], classes: Sequence[str]) -> list[str]:
+    """The class with the highest probability in each row; the first of equals."""
+    return [classes[code] for code in np.argmax(probabilities, axis=1)]
+
+
+def prediction_table(
+    pipeline: Any,
+    table: pa.Table,
+    use_case: UseCase,
+    classes: Sequence[str] | None,
+    calibration: Calibration,
+) -> pa.Table:
+    """One row per row of `table`: its key, the prediction, and the set or interval around it.
+
+    Classification adds `probability_<class>` and `prediction_set`; regression adds `low` and
+    `high`. All hold at the calibration's coverage, or are missing when it is undefined.
+    """
+    from leeway.conformal import prediction_interval, prediction_set
+
+    output = model_output(pipeline, table, use_case)
+    columns: dict[str, Any] = {use_case.key.name: table[use_case.key.name]}
+    if classes is None:
+        bounds = prediction_interval(output, calibration)
+        missing = pa.nulls(len(output), pa.float64())
+        columns["prediction"] = pa.array(output)
+        columns["low"] = missing if bounds is None else pa.array(bounds[:, 0])
+        columns["high"] = missing if bounds is None else pa.array(bounds[:, 1])
+        return pa.table(columns)
+    columns["prediction"] = pa.array(most_probable(output, classes), pa.string())
+    for position, name in enumerate(classes):
+        columns[f"probability_{name}"] = pa.array(output[:, position])
+    sets = prediction_set(output, calibration)
+    rows = [None] * len(output) if sets is None else [list(found) for found in sets]
+    columns["prediction_set"] = pa.array(rows, pa.list_(pa.string()))
+    return pa.table(columns)

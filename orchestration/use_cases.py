@@ -1,0 +1,61 @@
+"""The use cases of this installation, read from their YAML without Dagster.
+
+Belongs here: finding and validating `orchestration/defs/*/defs.yaml`, with errors that a person can
+act on. Does not belong here: assets.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from leeway.identifiers import check_identifier
+from leeway.spec import UseCase
+
+DEFS = Path(__file__).parent / "defs"
+
+
+class InvalidUseCase(ValueError):
+    """A defs.yaml is not a use case; the message has the file, the field and what is allowed."""
+
+
+def load_use_cases(folder: Path = DEFS) -> dict[str, UseCase]:
+    """Every use case by name, in the order of the names.
+
+    Raises:
+        InvalidUseCase: at the first file that is not one.
+    """
+    return {path.parent.name: load_use_case(path) for path in sorted(folder.glob("*/defs.yaml"))}
+
+
+def load_use_case(path: Path) -> UseCase:
+    """The use case in one file.
+
+    Raises:
+        InvalidUseCase: when the file is not one.
+    """
+    try:
+        check_identifier(path.parent.name)
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError) as error:
+        raise InvalidUseCase(f"{path}: {error}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("attributes"), dict):
+        raise InvalidUseCase(f"{path}: needs the keys type and attributes")
+    try:
+        return UseCase.model_validate(content["attributes"])
+    except ValidationError as error:
+        raise InvalidUseCase("\n".join(_lines(path, error))) from error
+
+
+def _lines(path: Path, error: ValidationError) -> list[str]:
+    """One line per problem: file, field, what is wrong, the value."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        field = ".".join(str(part) for part in problem["loc"]) or "attributes"
+        message = problem["msg"].removeprefix("Value error, ")
+        value = problem["input"]
+        shown = "" if isinstance(value, dict | list) else f", got {value!r}"
+        lines.append(f"{path}: {field}: {message}{shown}")
+    return lines
