@@ -86,7 +86,7 @@ def make_pipeline(use_case: UseCase, name: str, parameters: Mapping[str, Any]) -
 
 def one_thread() -> AbstractContextManager[Any]:
     """A context in which BLAS and OpenMP use one thread: sums then always have one order."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     return cast("AbstractContextManager[Any]", threadpool_limits(limits=1))
 

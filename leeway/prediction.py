@@ -28,9 +28,11 @@ def model_output(pipeline: Any, table: pa.Table, use_case: UseCase) -> NDArray[n
     return np.asarray(pipeline.predict(frame), dtype=np.float64)
 
 
-def most_probable(probabilities: NDArray[np.float64], classes: Sequence[str]) -> list[str]:
+def most_probable(
+    probabilities: NDArray[np.float64], classes: Sequence[str]
+) -> NDArray[np.object_]:
     """The class with the highest probability in each row; the first of equals."""
-    return [classes[code] for code in np.argmax(probabilities, axis=1)]
+    return np.array(classes, dtype=object)[np.argmax(probabilities, axis=1)]
 
 
 def prediction_table(

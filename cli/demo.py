@@ -1,0 +1,58 @@
+"""`leeway demo`: every use case from source to predictions, and one table at the end.
+
+Belongs here: the loop and the table. Does not belong here: running a use case (`cli.run`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+from cli.output import console, emit
+from cli.run import RunReport, run
+from cli.status import status_of
+from orchestration.use_cases import load_use_cases
+
+
+def demo(as_json: bool) -> int:
+    """Runs every use case; returns the exit code."""
+    reports = [run(name) for name in load_use_cases()]
+    failed = [report for report in reports if report.status == "failure"]
+    found = status_of(None)
+    if as_json:
+        emit(found | {"runs": [report.as_dict() for report in reports]})
+    else:
+        console.print(_table(found, reports))
+        console.print("Next: `leeway dev` shows the graph; `leeway status` says more.")
+    return 1 if failed else 0
+
+
+def _table(found: dict[str, Any], reports: list[RunReport]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("use case", "data", "rows", "champion", "held-out metric", "drift", "seconds"):
+        table.add_column(heading, justify="right" if heading in ("rows", "seconds") else "left")
+    for report in reports:
+        each = found["use_cases"][report.use_case]
+        champion = each["champion"]
+        table.add_row(
+            report.use_case,
+            each["data"]["origin"],
+            str(each["data"]["rows"]),
+            f"v{champion['version']} {champion['algorithm']}" if champion else "none",
+            metric_text(each["metrics"]),
+            each["drift"]["verdict"],
+            f"{report.seconds:.1f}",
+        )
+    return table
+
+
+def metric_text(metrics: dict[str, Any]) -> str:
+    """The first metric with its interval, such as `macro_f1 0.98 [0.95, 1.00]`."""
+    for name, metric in metrics.items():
+        if metric["value"] is None:
+            return f"{name} undefined"
+        if metric["low"] is None:
+            return f"{name} {metric['value']:.3f}"
+        return f"{name} {metric['value']:.3f} [{metric['low']:.3f}, {metric['high']:.3f}]"
+    return "none"

@@ -1,0 +1,104 @@
+"""Materializes planned steps in this process and shows progress.
+
+Belongs here: the Dagster run behind `leeway run` and the line per step. Does not belong here: what
+is planned (`cli.run`).
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from cli.output import console, say
+from leeway.plan import Step
+from leeway.spec import UseCase
+from orchestration.build import build_defs
+from orchestration.jobs import graph_job_name
+from resources.instance import open_instance
+from resources.ledger import Ledger
+
+if TYPE_CHECKING:
+    from cli.run import RunReport
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+DECISIONS = {"promote": "promoted", "hold": "held", "reject": "rejected"}
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunReport) -> None:
+    """Runs the steps as one Dagster run and completes the report."""
+    instance = open_instance()
+    batches = Ledger().batches(name)
+    instance.add_dynamic_partitions(f"{name}_batches", batches)
+    job = build_defs().resolve_job_def(graph_job_name(name))
+    report.run_id = str(uuid.uuid4())
+    nodes = list(dict.fromkeys(step.node for step in steps))
+    progress = Progress(len(nodes))
+    instance.watch_event_logs(report.run_id, None, progress.show)
+    say(f"{name}: {len(nodes)} nodes to materialize")
+    try:
+        result = job.execute_in_process(
+            instance=instance,
+            run_id=report.run_id,
+            run_config=QUIET,
+            asset_selection=[dg.AssetKey([name, node]) for node in nodes],
+            tags={"leeway/use_case": name, **_range(batches, steps)},
+            raise_on_error=False,
+        )
+    finally:
+        instance.end_watch_event_logs(report.run_id, progress.show)
+    if not result.success:
+        report.status = "failure"
+        report.error = failure_of(result.all_events)
+    if "release" in nodes and result.success:
+        commit = Ledger().require(name, "release")
+        report.decision = DECISIONS[str(commit.facts["verdict"])]
+
+
+def _range(batches: Sequence[str], steps: Sequence[Step]) -> dict[str, str]:
+    """Tags that name the batches of the run, from the first to the last that is needed."""
+    needed = [batch for batch in batches if any(step.batch == batch for step in steps)]
+    return {RANGE_START: needed[0], RANGE_END: needed[-1]} if needed else {}
+
+
+def failure_of(events: Sequence[dg.DagsterEvent]) -> str:
+    """Why the run failed: the message of the first step's own error."""
+    for event in events:
+        if event.event_type_value != "STEP_FAILURE":
+            continue
+        error = event.step_failure_data.error
+        described = event.step_failure_data.user_failure_data
+        if described is not None and described.description:
+            return str(described.description)
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None:
+            return f"{event.step_key}: {error.message.strip()}"
+    return "the run failed before its first step; see the Dagster UI"
+
+
+class Progress:
+    """Prints a line when a node begins and when it is done."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self.started: dict[str, float] = {}
+
+    def show(self, entry: Any, cursor: Any) -> None:
+        """Called by the instance for each event of the run."""
+        event = entry.dagster_event
+        if event is None or event.step_key is None:
+            return
+        node = event.step_key.split("__")[-1]
+        if event.event_type_value == "STEP_START":
+            self.started[node] = time.monotonic()
+        elif event.event_type_value in ("STEP_SUCCESS", "STEP_FAILURE"):
+            seconds = time.monotonic() - self.started.get(node, time.monotonic())
+            mark = "ok" if event.event_type_value == "STEP_SUCCESS" else "failed"
+            console.print(f"  {node:<20} {mark} {seconds:6.1f} s", markup=False)

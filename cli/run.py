@@ -1,0 +1,139 @@
+"""`leeway run`: plan, materialize what the plan says, report.
+
+Belongs here: the order of these steps and what is printed. Does not belong here: the plan
+(`leeway.plan`) or the graph. Dagster is imported only when there is something to run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from cli.output import say
+from leeway.graph import code_version, nodes_of
+from leeway.plan import Committed, Step, plan
+from leeway.spec import UseCase
+from orchestration.use_cases import InvalidUseCase, load_use_cases
+from resources.instance import prepare
+from resources.ledger import Ledger
+from resources.releases import Releases
+from resources.sources import open_source
+
+
+@dataclass
+class RunReport:
+    """What a run did, and what it left alone and why."""
+
+    use_case: str
+    status: Literal["success", "failure"]
+    run_id: str | None = None
+    seconds: float = 0.0
+    decision: str | None = None
+    error: str | None = None
+    ran: list[dict[str, str]] = field(default_factory=list)
+    skipped: list[dict[str, str]] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def find(name: str) -> UseCase:
+    """The use case called `name`.
+
+    Raises:
+        InvalidUseCase: when there is none, with those that there are.
+    """
+    use_cases = load_use_cases()
+    if name not in use_cases:
+        raise InvalidUseCase(f"no use case {name!r}; there are {', '.join(use_cases) or 'none'}")
+    return use_cases[name]
+
+
+def run(
+    name: str, *, batch: str | None = None, select: str | None = None, everything: bool = False
+) -> RunReport:
+    """Materializes what is missing or stale, or what was asked for."""
+    started = time.monotonic()
+    use_case = find(name)
+    settings = prepare()
+    ledger = Ledger(settings)
+    ledger.register_batches(name, open_source(use_case).batches())
+    steps = narrowed(plan_of(name, use_case, ledger, everything), batch, select)
+    report = RunReport(name, "success")
+    report.ran = [_shown(step) for step in steps if step.runs]
+    report.skipped = [_shown(step) for step in steps if not step.runs]
+    if report.ran:
+        from cli.execution import execute
+
+        execute(name, use_case, [step for step in steps if step.runs], report)
+    report.seconds = round(time.monotonic() - started, 1)
+    _print(report)
+    return report
+
+
+def plan_of(name: str, use_case: UseCase, ledger: Ledger, everything: bool = False) -> list[Step]:
+    """What would be materialized now, and why."""
+    nodes = nodes_of(use_case.task)
+    champion = Releases(ledger.settings).champion(name)
+    committed = {
+        key: Committed(
+            commit.input_digest, commit.digest, tuple(commit.facts.get("batches", ()))
+        )
+        for key, commit in ledger.every_current(name).items()
+    }
+    return plan(
+        nodes,
+        {node.name: code_version(name, use_case, node) for node in nodes},
+        ledger.batches(name),
+        committed,
+        champion.digest if champion else None,
+        everything=everything,
+    )
+
+
+def narrowed(steps: Sequence[Step], batch: str | None, select: str | None) -> list[Step]:
+    """The steps of the chosen batch and nodes; chosen nodes run even when they are up to date.
+
+    Raises:
+        InvalidUseCase: when the batch or a node does not exist.
+    """
+    chosen = [step for step in steps if batch is None or step.batch in (batch, "")]
+    if batch is not None and all(step.batch != batch for step in steps):
+        known = dict.fromkeys(step.batch for step in steps if step.batch)
+        raise InvalidUseCase(f"no batch {batch!r}; there are {', '.join(known) or 'none'}")
+    if select is None:
+        # One batch alone: its own nodes, not those that all batches share.
+        return [step for step in chosen if batch is None or step.batch]
+    wanted = [name.strip() for name in select.split(",")]
+    known = dict.fromkeys(step.node for step in steps)
+    for name in wanted:
+        if name not in known:
+            raise InvalidUseCase(f"no node {name!r}; there are {', '.join(known)}")
+    return [
+        Step(step.node, step.batch, runs=True, reason="asked for")
+        for step in chosen
+        if step.node in wanted
+    ]
+
+
+def _shown(step: Step) -> dict[str, str]:
+    return {"node": step.node, "batch": step.batch, "reason": step.reason}
+
+
+def _print(report: RunReport) -> None:
+    if report.error:
+        say(f"{report.use_case}: failed: {report.error}")
+        return
+    if not report.ran:
+        say(f"{report.use_case}: everything is up to date ({report.seconds} s)")
+        return
+    left = f", {len(report.skipped)} were up to date" if report.skipped else ""
+    decision = f"; the release was {report.decision}" if report.decision else ""
+    say(
+        f"{report.use_case}: {len(report.ran)} materialized{left}{decision} ({report.seconds} s)"
+    )
+
+
