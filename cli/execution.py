@@ -16,7 +16,7 @@ import dagster as dg
 from cli.output import console, say
 from leeway.plan import Step
 from leeway.spec import UseCase
-from orchestration.build import build_defs
+from orchestration.build import cached_defs
 from orchestration.jobs import graph_job_name
 from resources.instance import open_instance
 from resources.ledger import Ledger
@@ -35,7 +35,7 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
     instance = open_instance()
     batches = Ledger().batches(name)
     instance.add_dynamic_partitions(f"{name}_batches", batches)
-    job = build_defs().resolve_job_def(graph_job_name(name))
+    job = cached_defs().resolve_job_def(graph_job_name(name))
     report.run_id = str(uuid.uuid4())
     nodes = list(dict.fromkeys(step.node for step in steps))
     progress = Progress(len(nodes))
@@ -47,7 +47,7 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
             run_id=report.run_id,
             run_config=QUIET,
             asset_selection=[dg.AssetKey([name, node]) for node in nodes],
-            tags={"leeway/use_case": name, **_range(batches, steps)},
+            tags=_range(batches, steps),
             raise_on_error=False,
         )
     finally:

@@ -47,7 +47,8 @@ def measure(
     clean: pa.Table, predictions: pa.Table, use_case: UseCase, classes: Sequence[str] | None
 ) -> Performance:
     """Metrics of the rows that have a label, whole and for each value of each segment column."""
-    joined = clean.join(predictions, use_case.key.name, join_type="inner")
+    scored = predictions.drop_columns([n for n in ("prediction_set",) if n in predictions.schema.names])
+    joined = clean.join(scored, use_case.key.name, join_type="inner")
     labelled = joined.filter(pc.is_valid(joined[use_case.target.name]))
     segments = {WHOLE: labelled}
     for column in use_case.monitoring.segments:

@@ -12,6 +12,7 @@ import dagster as dg
 
 from assets.stage import Stage
 
+USE_CASE_TAG = "leeway/use_case"
 RETRAINED = ("training_set", "model_selection", "tuned_model", "explainers", "reference_profile")
 
 
@@ -31,6 +32,7 @@ def jobs_of(stage: Stage) -> Sequence[Any]:
         graph_job_name(stage.name),
         selection=dg.AssetSelection.groups(stage.name),
         description="The whole graph, for some batches.",
+        tags={USE_CASE_TAG: stage.name},
     )
     if stage.use_case.task == "experiment":
         return [graph]
@@ -39,5 +41,6 @@ def jobs_of(stage: Stage) -> Sequence[Any]:
         retrain_job_name(stage.name),
         selection=dg.AssetSelection.assets(*keys),
         description="Trains on every clean batch and releases, holds or rejects the result.",
+        tags={USE_CASE_TAG: stage.name},
     )
     return [graph, retrain]

@@ -1,0 +1,162 @@
+"""`leeway status`: what the ledger and Dagster know of each use case.
+
+Belongs here: collecting recorded facts into the fixed JSON, and printing them. Does not belong here:
+computing anything that is not recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from cli.output import console
+from cli.run import find
+from leeway.freshness import freshness_state
+from leeway.spec import UseCase
+from orchestration.use_cases import load_use_cases
+from resources.instance import open_instance
+from resources.ledger import Commit, Ledger
+from resources.releases import Release, Releases
+from resources.sources import open_source
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+DECISIONS = {"promote": "promoted", "hold": "held", "reject": "rejected"}
+Commits = Mapping[tuple[str, str], Commit]
+
+
+def status_of(name: str | None) -> dict[str, Any]:
+    """The status of one use case, or of all."""
+    chosen = {name: find(name)} if name else load_use_cases()
+    instance = open_instance()
+    ledger = Ledger()
+    return {
+        "use_cases": {each: _status(each, spec, ledger, instance) for each, spec in chosen.items()}
+    }
+
+
+def _status(
+    name: str, use_case: UseCase, ledger: Ledger, instance: DagsterInstance
+) -> dict[str, Any]:
+    commits = ledger.every_current(name)
+    batches = [batch for batch in ledger.batches(name) if ("raw", batch) in commits]
+    champion = Releases(ledger.settings).champion(name)
+    raw = [commits[("raw", batch)] for batch in batches]
+    newest = max((commit.committed_at for commit in raw), default=None)
+    return {
+        "task": use_case.task,
+        "data": {
+            "origin": "real",
+            "source": open_source(use_case).description,
+            "rows": sum(commit.rows or 0 for commit in raw),
+            "rejected": sum(commit.facts["rejected"] for commit in raw),
+            "batches": len(batches),
+            "last_batch": batches[-1] if batches else None,
+        },
+        "champion": _champion(champion),
+        "metrics": dict(champion.facts["metrics"]) if champion else {},
+        "drift": _drift(commits, batches),
+        "freshness": freshness_state(use_case.freshness, newest, datetime.now(UTC)),
+        "checks": _checks(name, instance),
+        "last_run": _last_run(name, commits, instance),
+    }
+
+
+def _champion(champion: Release | None) -> dict[str, Any] | None:
+    if champion is None:
+        return None
+    return {
+        "version": champion.version,
+        "release": champion.digest,
+        "algorithm": champion.algorithm,
+        "trained_at": champion.released_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "training_set": champion.facts["training_set"],
+    }
+
+
+def _drift(commits: Commits, batches: Sequence[str]) -> dict[str, Any]:
+    for batch in reversed(batches):
+        if found := commits.get(("drift", batch)):
+            return {
+                "batch": batch,
+                "verdict": found.facts["verdict"],
+                "reason": found.facts["reason"],
+                "columns": found.facts["columns"],
+            }
+    reason = "no batch was compared with a champion yet"
+    return {"batch": None, "verdict": "undefined", "reason": reason, "columns": []}
+
+
+def _checks(name: str, instance: DagsterInstance) -> dict[str, Any]:
+    """What the latest execution of each check said; one that never ran is not counted."""
+    from cli.checks import latest_checks
+
+    failed = []
+    passed = 0
+    for key, check in latest_checks(name, instance).items():
+        if check.passed:
+            passed += 1
+        else:
+            node = key.asset_key.path[-1]
+            failed.append({"node": node, "check": key.name, "severity": check.severity})
+    return {"passed": passed, "failed": failed}
+
+
+def _last_run(name: str, commits: Commits, instance: DagsterInstance) -> dict[str, Any] | None:
+    """The newest run of the use case's jobs, or any other that committed one of its nodes later."""
+    from dagster import DagsterRunStatus, RunsFilter
+
+    records = list(
+        instance.get_run_records(RunsFilter(tags={"leeway/use_case": name}), limit=1)
+    )
+    latest = max(commits.values(), key=lambda commit: commit.committed_at, default=None)
+    if latest is not None:
+        records += instance.get_run_records(RunsFilter(run_ids=[latest.run_id]), limit=1)
+    if not records:
+        return None
+    record = max(records, key=lambda found: found.create_timestamp)
+    run = record.dagster_run
+    ended = {DagsterRunStatus.SUCCESS: "success"}
+    ended |= dict.fromkeys((DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED), "failure")
+    release = commits.get(("release", ""))
+    decided = release is not None and release.run_id == run.run_id
+    seconds = None
+    if record.start_time is not None and record.end_time is not None:
+        seconds = round(record.end_time - record.start_time, 1)
+    return {
+        "id": run.run_id,
+        "status": ended.get(run.status, "running"),
+        "seconds": seconds,
+        "decision": DECISIONS[str(release.facts["verdict"])] if release and decided else None,
+    }
+
+
+def print_status(found: dict[str, Any]) -> None:
+    """Prints the status for a person."""
+    from cli.demo import metric_text
+
+    for name, each in found["use_cases"].items():
+        data, champion, run = each["data"], each["champion"], each["last_run"]
+        console.print(f"[bold]{name}[/bold]  {each['task']}")
+        console.print(
+            f"  data       {data['rows']} rows in {data['batches']} batches, "
+            f"{data['rejected']} rejected, last {data['last_batch']} ({data['source']})",
+            markup=False,
+        )
+        about = (
+            f"version {champion['version']}, {champion['algorithm']}, {champion['trained_at']}"
+            if champion
+            else f"none; run `leeway run {name}`"
+        )
+        console.print(f"  champion   {about}", markup=False)
+        console.print(f"  held out   {metric_text(each['metrics'])}", markup=False)
+        console.print(f"  drift      {each['drift']['verdict']}: {each['drift']['reason']}", markup=False)
+        console.print(f"  freshness  {each['freshness']}")
+        failing = [f"{c['node']}.{c['check']} ({c['severity']})" for c in each["checks"]["failed"]]
+        console.print(
+            f"  checks     {each['checks']['passed']} passed, failing: {', '.join(failing) or 'none'}",
+            markup=False,
+        )
+        console.print(f"  last run   {run['status'] + ' ' + run['id'] if run else 'none'}")

@@ -1,0 +1,171 @@
+"""Preprocessing learns from the rows it is fitted on, and from nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import palmerpenguins
+import pandas as pd
+import pyarrow as pa
+import pytest
+import yaml
+from sklearn.base import clone
+
+from leeway.folds import cross_validation_folds, fit_folds
+from leeway.frames import feature_frame, target_array
+from leeway.preprocessing import build_preprocessor, output_sources
+from leeway.spec import UseCase
+
+ROOT = Path(__file__).parents[2]
+YAML = yaml.safe_load((ROOT / "orchestration/defs/penguins/defs.yaml").read_text())
+PENGUINS = UseCase.model_validate(YAML["attributes"])
+
+
+def measured() -> pa.Table:
+    """The 342 penguins that have measurements."""
+    frame = palmerpenguins.load_penguins()
+    frame.insert(0, "penguin_id", range(len(frame)))
+    return pa.Table.from_pandas(frame[frame["bill_length_mm"].notna()], preserve_index=False)
+
+
+TABLE = measured()
+FRAME = feature_frame(TABLE, PENGUINS)
+TARGET = target_array(TABLE, PENGUINS)
+DERIVED = (
+    {
+        "kind": "ratio",
+        "name": "bill_ratio",
+        "numerator": "bill_length_mm",
+        "denominator": "bill_depth_mm",
+    },
+    {
+        "kind": "product",
+        "name": "bill_area",
+        "left": "bill_length_mm",
+        "right": "bill_depth_mm",
+    },
+    {"kind": "clusters", "name": "shape", "of": ["bill_length_mm", "body_mass_g"], "k": 3},
+)
+NUMERIC = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]
+
+
+def penguins(number: str = "median", category: str = "most_frequent") -> UseCase:
+    imputation = {"number": number, "category": category}
+    attributes = YAML["attributes"] | {"features": DERIVED, "imputation": imputation}
+    return UseCase.model_validate(attributes)
+
+
+def transformed(frame: pd.DataFrame, fitted: Any) -> pd.DataFrame:
+    return pd.DataFrame(fitted.transform(frame), columns=fitted.get_feature_names_out())
+
+
+def with_gaps() -> pd.DataFrame:
+    frame = FRAME.copy()
+    frame.loc[::7, NUMERIC] = np.nan
+    frame.loc[::5, "island"] = None
+    return frame
+
+
+@pytest.mark.parametrize("number", ["median", "mean", "knn", "iterative"])
+@pytest.mark.parametrize("category", ["most_frequent", "constant"])
+def test_every_imputation_leaves_no_gap(number: str, category: str) -> None:
+    frame = with_gaps()
+    values = transformed(frame, build_preprocessor(penguins(number, category)).fit(frame))
+    assert np.isfinite(values.to_numpy()).all()
+    assert ("sex=missing" in values) == (category == "constant")
+
+
+def test_observed_numbers_are_standardised() -> None:
+    values = transformed(FRAME, build_preprocessor(PENGUINS).fit(FRAME))[NUMERIC]
+    np.testing.assert_allclose(values.mean(), 0, atol=1e-12)
+    np.testing.assert_allclose(values.std(ddof=0), 1, atol=1e-12)
+
+
+def test_a_filled_number_is_the_median_of_the_rows_fitted_on() -> None:
+    frame = FRAME.copy()
+    frame.loc[0, "body_mass_g"] = np.nan
+    fitted = build_preprocessor(PENGUINS).fit(frame)
+    median = frame.assign(body_mass_g=frame["body_mass_g"].median())
+    filled, expected = transformed(frame, fitted), transformed(median, fitted)
+    assert filled.loc[0, "body_mass_g"] == pytest.approx(expected.loc[0, "body_mass_g"])
+
+
+def test_a_ratio_with_a_zero_denominator_is_filled_like_a_missing_value() -> None:
+    zero, missing = FRAME.copy(), FRAME.copy()
+    zero.loc[0, "bill_depth_mm"] = 0.0
+    missing.loc[0, "bill_depth_mm"] = np.nan
+    fitted = build_preprocessor(penguins()).fit(FRAME)
+    name = "bill_ratio"
+    assert transformed(zero, fitted).loc[0, name] == transformed(missing, fitted).loc[0, name]
+    assert transformed(zero, fitted).loc[0, name] != transformed(FRAME, fitted).loc[0, name]
+
+
+def test_derived_features_are_the_scaled_ratio_and_product() -> None:
+    values = transformed(FRAME, build_preprocessor(penguins()).fit(FRAME))
+    length, depth = FRAME["bill_length_mm"], FRAME["bill_depth_mm"]
+    for name, raw in (("bill_ratio", length / depth), ("bill_area", length * depth)):
+        np.testing.assert_allclose(values[name], (raw - raw.mean()) / raw.std(ddof=0))
+
+
+def test_cluster_distances_differ_between_clusters() -> None:
+    values = transformed(FRAME, build_preprocessor(penguins()).fit(FRAME))
+    distances = values[["shape#0", "shape#1", "shape#2"]]
+    assert set(distances.to_numpy().argmin(axis=1)) == {0, 1, 2}
+
+
+def test_an_unseen_category_gives_zeros_and_no_warning() -> None:
+    fitted = build_preprocessor(PENGUINS).fit(FRAME)
+    values = transformed(FRAME.assign(island="Atlantis"), fitted)
+    assert not values.filter(like="island=").to_numpy().any()
+    assert list(values.filter(like="island=")) == [
+        "island=Biscoe",
+        "island=Dream",
+        "island=Torgersen",
+    ]
+
+
+@pytest.mark.parametrize("number", ["median", "mean", "knn", "iterative"])
+def test_constant_and_empty_columns_do_not_fail(number: str) -> None:
+    frame = FRAME.assign(body_mass_g=np.nan, bill_depth_mm=17.0, island=None, sex="female")
+    values = transformed(frame, build_preprocessor(penguins(number)).fit(frame))
+    assert np.isfinite(values.to_numpy()).all()
+    assert "island=missing" in values
+
+
+def test_more_clusters_than_distinct_rows_keep_the_width() -> None:
+    frame = FRAME.head(10).assign(bill_length_mm=40.0, body_mass_g=4000.0)
+    values = transformed(frame, build_preprocessor(penguins()).fit(frame))
+    assert len(values.filter(like="shape#").columns) == 3
+
+
+def test_each_output_column_names_its_source() -> None:
+    fitted = build_preprocessor(penguins()).fit(FRAME)
+    names = [name.split("=")[0].split("#")[0] for name in fitted.get_feature_names_out()]
+    assert output_sources(fitted) == names
+    assert set(names) == {*FRAME.columns, "bill_ratio", "bill_area", "shape"}
+
+
+def test_two_fits_give_the_same_bits() -> None:
+    preprocessor = build_preprocessor(penguins("iterative"))
+    first = clone(preprocessor).fit(with_gaps()).transform(FRAME)
+    assert np.array_equal(first, clone(preprocessor).fit(with_gaps()).transform(FRAME))
+
+
+@pytest.mark.parametrize("number", ["median", "mean", "knn", "iterative"])
+def test_a_fold_that_judges_does_not_move_what_was_learned(number: str) -> None:
+    """Guards against a leak: extreme values planted in one fold reach no model that it judges."""
+    use_case = penguins(number)
+    _, judged = cross_validation_folds(TARGET, use_case)[0]
+    planted = FRAME.copy()
+    planted.loc[judged, NUMERIC] = 1e6
+    planted.loc[judged, "island"] = "Atlantis"
+    learned = []
+    for frame in (FRAME, planted):
+        pipeline, _ = next(fit_folds(frame, TARGET, use_case, "decision_tree", {}))
+        learned.append(pipeline.named_steps["preprocess"])
+    clean, suspect = (preprocess.transform(FRAME) for preprocess in learned)
+    assert np.array_equal(clean, suspect)
+    everything = build_preprocessor(use_case).fit(planted)
+    assert everything.transform(FRAME).shape != clean.shape
