@@ -12,11 +12,13 @@ import dagster as dg
 from cli.checks import latest_checks
 from cli.execution import QUIET, failure_of
 from cli.output import emit, say
+from cli.quiet import output_to
 from cli.run import find
 from orchestration.build import cached_defs
 from orchestration.jobs import graph_job_name
 from orchestration.use_cases import load_use_cases
 from resources.instance import open_instance
+from resources.settings import get_settings
 
 
 def check(name: str | None, as_json: bool) -> int:
@@ -60,7 +62,10 @@ def _execute(name: str, instance: dg.DagsterInstance) -> str | None:
         if key.asset_key.path[0] == name
     ]
     job = cached_defs().resolve_job_def(graph_job_name(name))
-    result = job.get_subset(asset_selection=set(), asset_check_selection=set(keys)).execute_in_process(
-        instance=instance, run_id=str(uuid.uuid4()), run_config=QUIET, raise_on_error=False
-    )
+    run_id = str(uuid.uuid4())
+    with output_to(get_settings().home / "logs" / f"{run_id}.log"):
+        subset = job.get_subset(asset_selection=set(), asset_check_selection=set(keys))
+        result = subset.execute_in_process(
+            instance=instance, run_id=run_id, run_config=QUIET, raise_on_error=False
+        )
     return None if result.success else failure_of(result.all_events)

@@ -6,7 +6,7 @@ is planned (`cli.run`).
 
 from __future__ import annotations
 
-import time
+import threading
 import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from cli.output import console, say
+from cli.quiet import output_to
 from leeway.plan import Step
 from leeway.spec import UseCase
 from orchestration.build import cached_defs
 from orchestration.jobs import graph_job_name
 from resources.instance import open_instance
 from resources.ledger import Ledger
+from resources.settings import get_settings
 
 if TYPE_CHECKING:
     from cli.run import RunReport
@@ -32,26 +34,24 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunReport) -> None:
     """Runs the steps as one Dagster run and completes the report."""
-    instance = open_instance()
-    batches = Ledger().batches(name)
-    instance.add_dynamic_partitions(f"{name}_batches", batches)
-    job = cached_defs().resolve_job_def(graph_job_name(name))
-    report.run_id = str(uuid.uuid4())
     nodes = list(dict.fromkeys(step.node for step in steps))
-    progress = Progress(len(nodes))
-    instance.watch_event_logs(report.run_id, None, progress.show)
-    say(f"{name}: {len(nodes)} nodes to materialize")
-    try:
-        result = job.execute_in_process(
-            instance=instance,
-            run_id=report.run_id,
-            run_config=QUIET,
-            asset_selection=[dg.AssetKey([name, node]) for node in nodes],
-            tags=_range(batches, steps),
-            raise_on_error=False,
-        )
-    finally:
-        instance.end_watch_event_logs(report.run_id, progress.show)
+    report.run_id = str(uuid.uuid4())
+    log = get_settings().home / "logs" / f"{report.run_id}.log"
+    say(f"{name}: {len(nodes)} nodes to materialize; what they print goes to {log}")
+    with output_to(log):
+        instance = open_instance()
+        batches = Ledger().batches(name)
+        instance.add_dynamic_partitions(f"{name}_batches", batches)
+        job = cached_defs().resolve_job_def(graph_job_name(name))
+        with Progress(instance, report.run_id):
+            result = job.execute_in_process(
+                instance=instance,
+                run_id=report.run_id,
+                run_config=QUIET,
+                asset_selection=[dg.AssetKey([name, node]) for node in nodes],
+                tags=_range(batches, steps),
+                raise_on_error=False,
+            )
     if not result.success:
         report.status = "failure"
         report.error = failure_of(result.all_events)
@@ -83,22 +83,30 @@ def failure_of(events: Sequence[dg.DagsterEvent]) -> str:
 
 
 class Progress:
-    """Prints a line when a node begins and when it is done."""
+    """Prints a line when a node is done, from the events that the run stores."""
 
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.done = 0
+    def __init__(self, instance: dg.DagsterInstance, run_id: str) -> None:
+        self.instance = instance
+        self.run_id = run_id
         self.started: dict[str, float] = {}
+        self.ended = threading.Event()
 
-    def show(self, entry: Any, cursor: Any) -> None:
-        """Called by the instance for each event of the run."""
+    def __enter__(self) -> None:
+        self.instance.watch_event_logs(self.run_id, None, self._show)
+
+    def __exit__(self, *error: object) -> None:
+        self.ended.wait(timeout=2)  # the last events come a moment after the run returns
+        self.instance.end_watch_event_logs(self.run_id, self._show)
+
+    def _show(self, entry: Any, cursor: str) -> None:
         event = entry.dagster_event
-        if event is None or event.step_key is None:
-            return
-        node = event.step_key.split("__")[-1]
-        if event.event_type_value == "STEP_START":
-            self.started[node] = time.monotonic()
-        elif event.event_type_value in ("STEP_SUCCESS", "STEP_FAILURE"):
-            seconds = time.monotonic() - self.started.get(node, time.monotonic())
-            mark = "ok" if event.event_type_value == "STEP_SUCCESS" else "failed"
-            console.print(f"  {node:<20} {mark} {seconds:6.1f} s", markup=False)
+        kind = None if event is None else event.event_type_value
+        if kind in ("RUN_SUCCESS", "RUN_FAILURE"):
+            self.ended.set()
+        elif kind == "STEP_START":
+            self.started[event.step_key] = entry.timestamp
+        elif kind in ("STEP_SUCCESS", "STEP_FAILURE"):
+            seconds = entry.timestamp - self.started.get(event.step_key, entry.timestamp)
+            mark = "ok" if kind == "STEP_SUCCESS" else "failed"
+            node = event.step_key.split("__", 1)[-1].removeprefix(f"{entry.job_name}_")
+            console.print(f"  {node:<22} {mark:<6} {seconds:6.1f} s", markup=False)

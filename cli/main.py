@@ -6,6 +6,9 @@ before a verb is chosen.
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 import click
 
 from cli.output import Refusing, emit
@@ -138,6 +141,8 @@ def doctor(as_json: bool) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    if not sys.warnoptions:  # what libraries say to their developers is not for the person here
+        warnings.simplefilter("ignore")
     cli()
 
 

@@ -56,7 +56,7 @@ def _status(
             "last_batch": batches[-1] if batches else None,
         },
         "champion": _champion(champion),
-        "metrics": dict(champion.facts["metrics"]) if champion else {},
+        "metrics": _metrics(champion, use_case),
         "drift": _drift(commits, batches),
         "freshness": freshness_state(use_case.freshness, newest, datetime.now(UTC)),
         "checks": _checks(name, instance),
@@ -74,6 +74,14 @@ def _champion(champion: Release | None) -> dict[str, Any] | None:
         "trained_at": champion.released_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "training_set": champion.facts["training_set"],
     }
+
+
+def _metrics(champion: Release | None, use_case: UseCase) -> dict[str, Any]:
+    """Held-out metrics of the champion, the one that candidates are compared by first."""
+    if champion is None:
+        return {}
+    metrics = dict(champion.facts["metrics"])
+    return {use_case.metric: metrics.pop(use_case.metric), **metrics}
 
 
 def _drift(commits: Commits, batches: Sequence[str]) -> dict[str, Any]:

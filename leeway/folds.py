@@ -1,6 +1,6 @@
 """Cross-validation: which rows judge which model.
 
-Belongs here: the folds of a training part, pipelines fitted on the others, and predictions for
+Belongs here: the folds of a training part, models fitted on the others, and predictions for
 rows that their model has not seen. Does not belong here: what is compared (`leeway.search`), or
 the metrics (`leeway.scoring`).
 """
@@ -8,8 +8,9 @@ the metrics (`leeway.scoring`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -23,15 +24,16 @@ if TYPE_CHECKING:
 
     from leeway.spec import UseCase
 
-Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+Positions = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 class TooFewRows(ValueError):
     """There are not enough rows to fit on some and judge on others; the message says what to do."""
 
 
-def cross_validation_folds(target: NDArray[Any], use_case: UseCase) -> list[Fold]:
-    """Indices of the rows to fit on and of those to judge, for each fold.
+def cross_validation_folds(target: NDArray[Any], use_case: UseCase) -> list[Positions]:
+    """Positions of the rows to fit on and of those to judge, for each fold.
 
     Shuffled with the seed of the search; each class has the same share in every fold.
 
@@ -91,23 +93,41 @@ def one_thread() -> AbstractContextManager[Any]:
     return cast("AbstractContextManager[Any]", threadpool_limits(limits=1))
 
 
-def fit_folds(
-    frame: pd.DataFrame,
-    target: NDArray[Any],
-    use_case: UseCase,
-    name: str,
-    parameters: Mapping[str, Any],
-) -> Iterator[tuple[Any, Fold]]:
-    """A pipeline fitted on the other folds, and the fold, one after the other.
+@dataclass(frozen=True)
+class Fold:
+    """One fold, preprocessed by what was learned from the rows outside it.
+
+    `rows` and `target` are those to fit on; `judged` are positions in the frame, and `judged_rows`
+    and `judged_target` what they hold.
+    """
+
+    rows: NDArray[np.float64]
+    target: NDArray[Any]
+    judged: NDArray[np.intp]
+    judged_rows: NDArray[np.float64]
+    judged_target: NDArray[Any]
+
+
+def prepare_folds(frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase) -> list[Fold]:
+    """Preprocesses every fold once, for all models that are fitted on it.
+
+    What `make_pipeline` would learn from the same rows is the same, bit for bit.
 
     Raises:
         TooFewRows: as `cross_validation_folds`.
     """
-    for fold in cross_validation_folds(target, use_case):
-        pipeline = make_pipeline(use_case, name, parameters)
-        with one_thread():
-            pipeline.fit(frame.iloc[fold[0]], target[fold[0]])
-        yield pipeline, fold
+    folds = []
+    for fit, judged in cross_validation_folds(target, use_case):
+        preprocessor = build_preprocessor(use_case).fit(frame.iloc[fit])
+        rows, judged_rows = (preprocessor.transform(frame.iloc[part]) for part in (fit, judged))
+        folds.append(Fold(rows, target[fit], judged, judged_rows, target[judged]))
+    return folds
+
+
+def fit_model(fold: Fold, use_case: UseCase, name: str, parameters: Mapping[str, Any]) -> Any:
+    """A candidate, fitted on the rows outside a fold."""
+    model = default_estimator(name, use_case.task, use_case.search.seed)
+    return model.set_params(**parameters).fit(fold.rows, fold.target)
 
 
 def out_of_fold(
@@ -128,7 +148,9 @@ def out_of_fold(
     classification = use_case.task == "classification"
     shape = (len(target), len(np.unique(target))) if classification else (len(target),)
     result = np.full(shape, np.nan)
-    for pipeline, (_, judged) in fit_folds(frame, target, use_case, name, parameters):
-        rows = frame.iloc[judged]
-        result[judged] = pipeline.predict_proba(rows) if classification else pipeline.predict(rows)
+    with one_thread():
+        for fold in prepare_folds(frame, target, use_case):
+            model = fit_model(fold, use_case, name, parameters)
+            predict = model.predict_proba if classification else model.predict
+            result[fold.judged] = predict(fold.judged_rows)
     return result

@@ -22,6 +22,7 @@ TRUSTED_TYPES = (
     "leeway.estimators.XGBoostRegressor",
     "leeway.transformers.CategoryImputer",
     "leeway.transformers.ClusterDistances",
+    "leeway.transformers.GapScaler",
     "leeway.transformers.PairTransformer",
     "leeway.transformers.category_name",
     "numpy.dtype",

@@ -74,9 +74,10 @@ def _imputer(use_case: UseCase) -> Any:
 
 def _number_steps(use_case: UseCase) -> Any:
     from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    return Pipeline([("scale", StandardScaler()), ("impute", _imputer(use_case))])
+    from leeway.transformers import GapScaler
+
+    return Pipeline([("scale", GapScaler()), ("impute", _imputer(use_case))])
 
 
 def _category_steps(use_case: UseCase) -> Any:
@@ -97,9 +98,9 @@ def _derived_steps(use_case: UseCase, feature: DerivedFeature) -> tuple[Any, lis
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from leeway.transformers import ClusterDistances, PairTransformer
+    from leeway.transformers import ClusterDistances, GapScaler, PairTransformer
 
-    scale, impute = ("scale", StandardScaler()), ("impute", _imputer(use_case))
+    scale, impute = ("scale", GapScaler()), ("impute", _imputer(use_case))
     if feature.kind == "clusters":
         distances = ClusterDistances(feature.name, feature.k, use_case.search.seed)
         steps = [scale, impute, ("derive", distances), ("rescale", StandardScaler())]

@@ -6,7 +6,7 @@ Belongs here: asking a model for what a metric needs. Does not belong here: the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +14,13 @@ from numpy.typing import NDArray
 from leeway.metric_formulas import classification_scorer, regression_scorer
 from leeway.metric_inputs import encode, finite_pair
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def score_model(model: Any, rows: pd.DataFrame, target: NDArray[Any], metric: str) -> float:
+def score_model(model: Any, rows: NDArray[np.float64], target: NDArray[Any], metric: str) -> float:
     """The metric of a fitted model on `rows`, in the unit of the metric.
 
     Args:
-        model: a fitted pipeline; a classifier has `classes_` and `predict_proba`.
-        rows: features, shape (rows, columns).
+        model: a fitted estimator; a classifier has `classes_` and `predict_proba`.
+        rows: preprocessed features, shape (rows, columns).
         target: shape (rows,).
         metric: a name of `spec.METRIC_RANGES`.
 

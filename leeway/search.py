@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leeway.folds import TooFewRows, cross_validation_folds, fit_folds, make_pipeline, one_thread
+from leeway.folds import Fold, TooFewRows, fit_model, make_pipeline, one_thread, prepare_folds
 from leeway.scoring import score_model
 from leeway.spec import LOWER_IS_BETTER
 from leeway.tuning import TunedModel, tune
@@ -54,8 +54,9 @@ def compare_candidates(
         TooFewRows: when the folds cannot be made.
         NoCandidate: when all candidates fail.
     """
-    cross_validation_folds(target, use_case)
-    scores = [_score(frame, target, use_case, name) for name in use_case.candidates]
+    with one_thread():
+        folds = prepare_folds(frame, target, use_case)
+        scores = [_score(folds, use_case, name) for name in use_case.candidates]
     if all(score.error for score in scores):
         errors = "; ".join(f"{score.name}: {score.error}" for score in scores)
         raise NoCandidate(f"every candidate failed: {errors}")
@@ -75,16 +76,14 @@ def best_candidate(scores: Sequence[CandidateScore], metric: str) -> CandidateSc
     return max(means, key=lambda pair: pair[0])[1]
 
 
-def _score(
-    frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase, name: str
-) -> CandidateScore:
+def _score(folds: Sequence[Fold], use_case: UseCase, name: str) -> CandidateScore:
     start = time.perf_counter()
     judged, seen = [], []
     try:
-        for pipeline, (fit, judge) in fit_folds(frame, target, use_case, name, {}):
-            metric = use_case.metric
-            judged.append(score_model(pipeline, frame.iloc[judge], target[judge], metric))
-            seen.append(score_model(pipeline, frame.iloc[fit], target[fit], metric))
+        for fold in folds:
+            model, metric = fit_model(fold, use_case, name, {}), use_case.metric
+            judged.append(score_model(model, fold.judged_rows, fold.judged_target, metric))
+            seen.append(score_model(model, fold.rows, fold.target, metric))
     except Exception as error:  # one algorithm that fails must not hide what the others give
         reason = f"{type(error).__name__}: {error}"
         seconds = time.perf_counter() - start

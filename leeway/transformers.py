@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import KMeans
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 NO_CATEGORY = "missing"
@@ -22,6 +23,18 @@ NO_CATEGORY = "missing"
 def category_name(column: str, category: object) -> str:
     """Name of a one-hot column: `=` cannot stand in an identifier, so no two names collide."""
     return f"{column}={category}"
+
+
+class GapScaler(StandardScaler):  # type: ignore[misc]  # sklearn has no stubs
+    """`StandardScaler` that is silent about a column without any value, which it leaves missing."""
+
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learns mean and standard deviation of the values that are there."""
+        with np.errstate(invalid="ignore"):
+            super().partial_fit(X, y, sample_weight)
+        return self
 
 
 class PairTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs

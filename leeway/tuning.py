@@ -7,7 +7,7 @@ Belongs here: one study, resumable and repeatable. Does not belong here: the cho
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leeway.candidates import suggest_parameters, tuned_defaults
-from leeway.folds import cross_validation_folds, fit_folds
+from leeway.folds import Fold, fit_model, one_thread, prepare_folds
 from leeway.scoring import score_model
 from leeway.spec import LOWER_IS_BETTER
 
@@ -74,16 +74,11 @@ def tune(
     """
     import optuna
 
-    cross_validation_folds(target, use_case)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = _open_study(storage, study_name, use_case, _identity(frame, target, use_case, winner))
-    while (done := len(_finished(study))) < use_case.search.trials:
-        if done == 0:
-            study.enqueue_trial(tuned_defaults(winner), skip_if_exists=True)
-        study.sampler = optuna.samplers.TPESampler(seed=use_case.search.seed + done)
-        study.optimize(_objective(frame, target, use_case, winner), n_trials=1)
-        if on_trial is not None:
-            on_trial(_summaries(study)[-1])
+    with one_thread():
+        objective = _objective(prepare_folds(frame, target, use_case), use_case, winner)
+        _run(study, objective, use_case, winner, on_trial)
     trials = _summaries(study)
     return TunedModel(
         name=winner,
@@ -92,6 +87,24 @@ def tune(
         default_value=trials[0]["value"],
         trials=tuple(trials),
     )
+
+
+def _run(
+    study: optuna.Study,
+    objective: Callable[[optuna.Trial], float],
+    use_case: UseCase,
+    winner: str,
+    on_trial: Callable[[dict[str, Any]], None] | None,
+) -> None:
+    import optuna
+
+    while (done := len(_finished(study))) < use_case.search.trials:
+        if done == 0:
+            study.enqueue_trial(tuned_defaults(winner), skip_if_exists=True)
+        study.sampler = optuna.samplers.TPESampler(seed=use_case.search.seed + done)
+        study.optimize(objective, n_trials=1)
+        if on_trial is not None:
+            on_trial(_summaries(study)[-1])
 
 
 def _open_study(
@@ -137,19 +150,19 @@ def _identity(frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase, winn
 
 
 def _objective(
-    frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase, winner: str
+    folds: Sequence[Fold], use_case: UseCase, winner: str
 ) -> Callable[[optuna.Trial], float]:
     import optuna
 
     def mean_over_folds(trial: optuna.Trial) -> float:
         parameters = suggest_parameters(winner, trial)
         scores: list[float] = []
-        fitted = fit_folds(frame, target, use_case, winner, parameters)
-        for step, (pipeline, (_, judge)) in enumerate(fitted):
-            rows = frame.iloc[judge]
-            scores.append(score_model(pipeline, rows, target[judge], use_case.metric))
+        for step, fold in enumerate(folds):
+            model = fit_model(fold, use_case, winner, parameters)
+            score = score_model(model, fold.judged_rows, fold.judged_target, use_case.metric)
+            scores.append(score)
             trial.report(float(np.mean(scores)), step)
-            if step + 1 < use_case.search.folds and trial.should_prune():
+            if step + 1 < len(folds) and trial.should_prune():
                 raise optuna.TrialPruned
         return float(np.mean(scores))
 

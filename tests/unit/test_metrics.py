@@ -160,6 +160,22 @@ def test_a_rare_class_never_brings_nan_into_an_interval() -> None:
         assert np.isfinite([metric.value, metric.low, metric.high]).all()
 
 
+def test_resamples_without_a_class_are_left_out_of_the_interval_of_macro_f1() -> None:
+    truth = np.array(["b"] * 2 + ["a"] * 18)
+    predicted = np.array(["b"] * 4 + ["a"] * 16)
+    p = np.where((predicted == "a")[:, None], [0.9, 0.1], [0.1, 0.9])
+    found = classification_metrics(truth, p, ["a", "b"], resamples=100, seed=2)["macro_f1"]
+    rng = np.random.default_rng(2)
+    draws = [rng.integers(0, 20, 20) for _ in range(100)]
+    scores = [
+        sk.f1_score(truth[rows], predicted[rows], average="macro")
+        for rows in draws
+        if "b" in truth[rows]
+    ]
+    assert len(scores) < 100
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(scores, [0.025, 0.975])))
+
+
 def test_a_true_zero_and_a_constant_target_are_named_as_reasons() -> None:
     zero = regression_metrics(np.array([0.0, 1, 2]), np.ones(3), unit="m", resamples=5)
     assert zero["mape_percent"].value is None

@@ -1,0 +1,194 @@
+"""Explanations add up to what the model says, and name the columns of the source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import palmerpenguins
+import pyarrow as pa
+import pytest
+import yaml
+from numpy.typing import NDArray
+from sklearn.neighbors import KNeighborsClassifier
+
+from leeway.explanation import NotAdditive, model_output, shap_values
+from leeway.frames import feature_frame, target_array
+from leeway.neighbourhood import PcaMap, nearest
+from leeway.search import fit_final
+from leeway.spec import CLASSIFICATION_CANDIDATES, REGRESSION_CANDIDATES, UseCase
+
+ROOT = Path(__file__).parents[2]
+YAML = yaml.safe_load((ROOT / "orchestration/defs/penguins/defs.yaml").read_text())
+PENGUINS = UseCase.model_validate(YAML["attributes"])
+
+
+def measured() -> pa.Table:
+    """The 342 penguins that have measurements."""
+    frame = palmerpenguins.load_penguins()
+    frame.insert(0, "penguin_id", range(len(frame)))
+    return pa.Table.from_pandas(frame[frame["bill_length_mm"].notna()], preserve_index=False)
+
+
+TABLE = measured()
+FRAME = feature_frame(TABLE, PENGUINS)
+TARGET = target_array(TABLE, PENGUINS)
+MASS = FRAME["body_mass_g"].to_numpy()
+TWO = TARGET != "Gentoo"
+EVERY = [
+    *(("classification", name, count) for name in CLASSIFICATION_CANDIDATES for count in (2, 3)),
+    *(("regression", name, 1) for name in REGRESSION_CANDIDATES),
+]
+
+
+def fitted(task: str, name: str, classes: int = 3, frame: Any = FRAME) -> Any:
+    use_case = PENGUINS.model_copy(update={"task": task})
+    target: NDArray[Any] = TARGET if task == "classification" else MASS
+    chosen = TWO if classes == 2 else np.full(len(FRAME), True)
+    return fit_final(frame[chosen], target[chosen], use_case, name, {})
+
+
+@pytest.mark.parametrize(("task", "name", "classes"), EVERY)
+def test_base_and_values_add_up_to_the_output_of_the_model(
+    task: str, name: str, classes: int
+) -> None:
+    pipeline = fitted(task, name, classes)
+    rows = FRAME.iloc[::20]
+    shap = shap_values(pipeline, FRAME.iloc[::2], rows)
+    values = pipeline.named_steps["preprocess"].transform(rows)
+    output = model_output(pipeline.named_steps["model"], values)
+    explained = shap.values.sum(axis=1) + shap.base_values
+    np.testing.assert_allclose(explained, output, rtol=1e-4, atol=1e-4)
+    assert shap.values.shape == (len(rows), 6, len(shap.outputs))
+    assert shap.feature_names == tuple(sorted(FRAME.columns, key=shap.feature_names.index))
+    assert set(shap.feature_names) == set(FRAME.columns)
+    assert shap.fallback_reason is None
+    assert shap.additivity_gap < 0.01
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "classes", "scale", "outputs"),
+    [
+        ("classification", "logistic_regression", 3, "log-odds", 3),
+        ("classification", "xgboost", 2, "log-odds", 1),
+        ("classification", "random_forest", 2, "probability", 2),
+        ("regression", "ridge", 1, "target unit", 1),
+    ],
+)
+def test_the_output_is_named(task: str, name: str, classes: int, scale: str, outputs: int) -> None:
+    pipeline = fitted(task, name, classes)
+    shap = shap_values(pipeline, FRAME, FRAME.head(3))
+    assert shap.scale == scale
+    expected = list(pipeline.classes_)[-outputs:] if task == "classification" else ["target"]
+    assert list(shap.outputs) == expected
+
+
+def test_a_column_that_the_target_follows_explains_most() -> None:
+    shap = shap_values(fitted("regression", "xgboost"), FRAME, FRAME.iloc[::5])
+    strength = np.abs(shap.values).mean(axis=(0, 2))
+    assert shap.feature_names[int(strength.argmax())] == "body_mass_g"
+
+
+def test_linear_values_are_the_coefficient_times_the_distance_from_the_mean() -> None:
+    pipeline = fitted("regression", "ridge")
+    shap = shap_values(pipeline, FRAME, FRAME.head(4))
+    preprocess, model = pipeline.named_steps["preprocess"], pipeline.named_steps["model"]
+    known = preprocess.transform(FRAME)
+    expected = model.coef_ * (preprocess.transform(FRAME.head(4)) - known.mean(axis=0))
+    names = list(preprocess.get_feature_names_out())
+    one_hot = [i for i, name in enumerate(names) if name.startswith("island=")]
+    island = shap.values[:, shap.feature_names.index("island"), 0]
+    np.testing.assert_allclose(island, expected[:, one_hot].sum(axis=1))
+    assert len(one_hot) == 3
+
+
+def test_a_model_that_no_fast_explainer_knows_gets_the_agnostic_one_and_says_so() -> None:
+    pipeline = fitted("classification", "logistic_regression")
+    values = pipeline.named_steps["preprocess"].transform(FRAME)
+    pipeline.steps[-1] = ("model", KNeighborsClassifier(9).fit(values, TARGET))
+    first, second = (shap_values(pipeline, FRAME, FRAME.iloc[[0, 341]]) for _ in range(2))
+    assert first.explainer == "PermutationExplainer"
+    assert "TreeExplainer" in (first.fallback_reason or "")
+    assert first.additivity_gap < 1e-9
+    assert np.array_equal(first.values, second.values)
+
+
+def test_fast_values_that_do_not_add_up_are_replaced_and_the_reason_given() -> None:
+    """A model whose trees were changed after fitting: shap reads the trees, not the intercept."""
+    pipeline = fitted("regression", "ridge")
+    model = pipeline.named_steps["model"]
+    honest = shap_values(pipeline, FRAME, FRAME.head(3))
+    predict = type(model).predict
+    shifted = type("Shifted", (type(model),), {"predict": lambda self, X: predict(self, X) + 500})
+    model.__class__ = shifted
+    replaced = shap_values(pipeline, FRAME, FRAME.head(3))
+    assert honest.explainer == "LinearExplainer"
+    assert replaced.explainer == "PermutationExplainer"
+    assert "miss the output by 500" in (replaced.fallback_reason or "")
+    assert replaced.additivity_gap < 1e-6
+
+
+def test_values_that_nothing_makes_add_up_are_an_error() -> None:
+    class Fickle(KNeighborsClassifier):  # type: ignore[misc]  # sklearn has no stubs
+        calls = 0
+
+        def predict_proba(self, X: Any) -> Any:
+            self.calls += 1
+            return super().predict_proba(X) + self.calls
+
+    pipeline = fitted("classification", "logistic_regression")
+    values = pipeline.named_steps["preprocess"].transform(FRAME)
+    pipeline.steps[-1] = ("model", Fickle(9).fit(values, TARGET))
+    with pytest.raises(NotAdditive):
+        shap_values(pipeline, FRAME, FRAME.head(2))
+
+
+def test_nothing_to_explain_is_an_error() -> None:
+    pipeline = fitted("regression", "ridge")
+    with pytest.raises(ValueError, match="0 rows to explain"):
+        shap_values(pipeline, FRAME, FRAME.head(0))
+
+
+def test_a_training_row_is_its_own_nearest_neighbour() -> None:
+    pipeline = fitted("classification", "random_forest")
+    found = nearest(pipeline, FRAME, TARGET, FRAME.iloc[[5, 300]], 5)
+    assert found.indices[:, 0].tolist() == [5, 300]
+    np.testing.assert_allclose(found.distances[:, 0], 0, atol=1e-6)
+    assert (np.diff(found.distances, axis=1) >= 0).all()
+    assert np.array_equal(found.labels, TARGET[found.indices])
+
+
+def test_agreement_is_the_share_of_neighbours_with_the_predicted_label() -> None:
+    pipeline = fitted("classification", "random_forest")
+    labels = TARGET.copy()
+    own = nearest(pipeline, FRAME, TARGET, FRAME.head(1), 4)
+    labels[own.indices[0, :3]] = "other"
+    found = nearest(pipeline, FRAME, labels, FRAME.head(1), 4)
+    assert own.agreement is not None
+    assert own.agreement.tolist() == [1.0]
+    assert found.agreement is not None
+    assert found.agreement.tolist() == [0.25]
+
+
+def test_neighbours_of_a_regression_have_no_agreement_and_are_never_more_than_the_rows() -> None:
+    found = nearest(fitted("regression", "ridge"), FRAME.head(3), MASS[:3], FRAME.tail(2), 10)
+    assert found.agreement is None
+    assert found.indices.shape == (2, 3)
+
+
+def test_the_map_places_training_rows_where_it_drew_them() -> None:
+    pipeline = fitted("classification", "random_forest")
+    drawn = PcaMap.fit(pipeline, FRAME)
+    np.testing.assert_allclose(drawn.place(pipeline, FRAME), drawn.coordinates)
+    variance = drawn.coordinates.var(axis=0)
+    total = pipeline.named_steps["preprocess"].transform(FRAME).var(axis=0).sum()
+    np.testing.assert_allclose(variance / total, drawn.explained_variance_ratio)
+    assert variance[0] > variance[1] > 0
+
+
+def test_a_map_of_equal_rows_is_one_point_and_no_error() -> None:
+    pipeline = fitted("classification", "random_forest")
+    drawn = PcaMap.fit(pipeline, FRAME.iloc[[0, 0, 0]])
+    assert not drawn.coordinates.any()
+    assert drawn.explained_variance_ratio.tolist() == [0, 0]

@@ -1,0 +1,73 @@
+"""Pictures are small PNG files that show what they were given, and leave no global state."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from leeway.plots import candidate_plot, confusion_plot, pca_plot, shap_plot
+from leeway.search import CandidateScore
+
+RANDOM = np.random.default_rng(0)
+SCORES = [
+    CandidateScore("random_forest", 0.9, 0.05, (0.85, 0.95), 1.0),
+    CandidateScore("xgboost", None, None, (), None, "it failed"),
+]
+PICTURES = {
+    "candidates": candidate_plot(SCORES, "macro_f1", "fraction"),
+    "confusion": confusion_plot(
+        RANDOM.integers(0, 99, (20, 20)), [f"class {i}" for i in range(20)]
+    ),
+    "shap": shap_plot(
+        RANDOM.normal(size=(50, 40, 8)), [f"feature_{i}" for i in range(40)], "abcdefgh", "log-odds"
+    ),
+    "map of classes": pca_plot(
+        RANDOM.normal(size=(9000, 2)), RANDOM.choice(list("abcdefghij"), 9000), np.array([0.5, 0.2])
+    ),
+    "map of numbers": pca_plot(
+        RANDOM.normal(size=(9000, 2)), RANDOM.normal(size=9000), np.array([0.5, 0.2])
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_a_small_png_that_is_not_blank(name: str) -> None:
+    data = PICTURES[name]
+    assert len(data) <= 60_000
+    image = Image.open(io.BytesIO(data))
+    assert image.format == "PNG"
+    assert image.width >= 300
+    assert len(image.convert("RGB").getcolors(image.width * image.height) or []) > 5
+
+
+def test_the_same_numbers_give_the_same_bytes_and_others_do_not() -> None:
+    counts = np.array([[5, 1], [0, 7]])
+    once = confusion_plot(counts, ["a", "b"])
+    assert confusion_plot(counts, ["a", "b"]) == once
+    assert confusion_plot(counts.T, ["a", "b"]) != once
+
+
+def test_a_failed_candidate_is_drawn_as_failed_and_not_as_zero() -> None:
+    zero = [SCORES[0], CandidateScore("xgboost", 0.0, 0.0, (), 0.0)]
+    assert candidate_plot(SCORES, "macro_f1", "fraction") != candidate_plot(
+        zero, "macro_f1", "fraction"
+    )
+
+
+def test_confusion_counts_of_zero_rows_can_be_drawn() -> None:
+    assert confusion_plot(np.zeros((2, 2), dtype=int), ["a", "b"]).startswith(b"\x89PNG")
+
+
+def test_drawing_does_not_import_pyplot() -> None:
+    """Guards against figures that pyplot keeps in a global list until memory runs out."""
+    program = (
+        "import sys; from leeway.plots import confusion_plot; import numpy as np; "
+        "confusion_plot(np.eye(2, dtype=int), ['a', 'b']); "
+        "sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,260 @@
+"""Candidates are judged on rows they have not seen, and a search repeats itself."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import palmerpenguins
+import pandas as pd
+import pyarrow as pa
+import pytest
+import yaml
+from sklearn.metrics import f1_score, mean_absolute_error
+
+from leeway.folds import cross_validation_folds, out_of_fold
+from leeway.frames import feature_frame, target_array
+from leeway.search import (
+    CandidateScore,
+    NoCandidate,
+    TooFewRows,
+    best_candidate,
+    compare_candidates,
+    fit_final,
+    tune,
+)
+from leeway.spec import METRIC_RANGES, UseCase
+
+ROOT = Path(__file__).parents[2]
+YAML = yaml.safe_load((ROOT / "orchestration/defs/penguins/defs.yaml").read_text())
+PENGUINS = UseCase.model_validate(YAML["attributes"])
+
+
+def measured() -> pa.Table:
+    """The 342 penguins that have measurements."""
+    frame = palmerpenguins.load_penguins()
+    frame.insert(0, "penguin_id", range(len(frame)))
+    return pa.Table.from_pandas(frame[frame["bill_length_mm"].notna()], preserve_index=False)
+
+
+TABLE = measured()
+FRAME = feature_frame(TABLE, PENGUINS)
+TARGET = target_array(TABLE, PENGUINS)
+
+
+def penguins(task: str = "classification", **search: Any) -> UseCase:
+    quick = {"folds": 3, "trials": 6, "candidates": ("decision_tree",), **search}
+    changed = PENGUINS.search.model_copy(update=quick)
+    return PENGUINS.model_copy(update={"search": changed, "task": task})
+
+
+def mass() -> tuple[pd.DataFrame, np.ndarray[Any, np.dtype[np.float64]]]:
+    """A regression: the body mass in g from the other columns."""
+    return FRAME.assign(body_mass_g=0.0), FRAME["body_mass_g"].to_numpy()
+
+
+def test_a_score_is_the_metric_on_the_judged_folds_and_their_mean() -> None:
+    use_case = penguins()
+    (score,) = compare_candidates(FRAME, TARGET, use_case)
+    by_hand = []
+    for fit, judged in cross_validation_folds(TARGET, use_case):
+        pipeline = fit_final(FRAME.iloc[fit], TARGET[fit], use_case, "decision_tree", {})
+        predicted = pipeline.predict(FRAME.iloc[judged])
+        by_hand.append(f1_score(TARGET[judged], predicted, average="macro"))
+    assert score.folds == pytest.approx(by_hand)
+    assert score.mean == pytest.approx(np.mean(by_hand))
+    assert score.std == pytest.approx(np.std(by_hand, ddof=1))
+
+
+def test_a_model_without_anything_to_learn_scores_by_chance_and_overfits() -> None:
+    noise = np.random.default_rng(0).permutation(TARGET)
+    (score,) = compare_candidates(FRAME, noise, penguins(candidates=("random_forest",)))
+    assert score.mean is not None
+    assert score.mean < 0.5
+    assert score.train_mean is not None
+    assert score.train_mean > 0.9
+
+
+def test_no_row_is_fitted_and_judged_in_one_fold_and_each_is_judged_once() -> None:
+    folds = cross_validation_folds(TARGET, penguins())
+    assert all(set(fit).isdisjoint(judged) for fit, judged in folds)
+    judged = np.concatenate([judge for _, judge in folds])
+    assert sorted(judged) == list(range(342))
+    shares = [np.mean(TARGET[judge] == "Chinstrap") for _, judge in folds]
+    assert max(shares) - min(shares) < 0.02
+
+
+@pytest.mark.parametrize("metric", METRIC_RANGES["classification"])
+def test_every_classification_metric_gives_a_number_in_its_range(metric: str) -> None:
+    (score,) = compare_candidates(FRAME, TARGET, penguins(metric=metric))
+    low, high = METRIC_RANGES["classification"][metric]
+    assert score.error is None
+    assert score.mean is not None
+    assert low is not None
+    assert low <= score.mean <= (np.inf if high is None else high)
+
+
+@pytest.mark.parametrize("metric", METRIC_RANGES["regression"])
+def test_every_regression_metric_gives_a_number(metric: str) -> None:
+    frame, target = mass()
+    use_case = penguins("regression", metric=metric, candidates=("ridge",))
+    (score,) = compare_candidates(frame, target, use_case)
+    assert score.error is None
+    assert score.mean is not None
+
+
+def test_the_unit_of_an_error_is_that_of_the_target() -> None:
+    frame, target = mass()
+    use_case = penguins("regression", candidates=("ridge",))
+    (score,) = compare_candidates(frame, target, use_case)
+    predictions = out_of_fold(frame, target, use_case, "ridge", {})
+    assert score.mean == pytest.approx(mean_absolute_error(target, predictions), rel=0.01)
+    assert 100 < (score.mean or 0) < 500
+
+
+def test_the_best_is_the_highest_or_the_lowest_by_metric_and_the_first_of_equals() -> None:
+    def named(name: str, mean: float | None) -> CandidateScore:
+        return CandidateScore(name, mean, None, (), None)
+
+    scores = [named("failed", None), named("a", 0.5), named("b", 0.9), named("c", 0.9)]
+    assert best_candidate(scores, "macro_f1").name == "b"
+    assert best_candidate(scores, "mae").name == "a"
+    with pytest.raises(NoCandidate):
+        best_candidate(scores[:1], "mae")
+
+
+def test_a_candidate_that_fails_is_recorded_with_its_error() -> None:
+    use_case = penguins(candidates=("ridge", "decision_tree"))
+    failed, other = compare_candidates(FRAME, TARGET, use_case)
+    assert failed.mean is None
+    assert "no candidate 'ridge'" in (failed.error or "")
+    assert other.mean is not None
+
+
+def test_it_is_an_error_when_every_candidate_fails() -> None:
+    with pytest.raises(NoCandidate, match="ridge: ValueError"):
+        compare_candidates(FRAME, TARGET, penguins(candidates=("ridge",)))
+
+
+def test_an_undefined_metric_is_an_error_and_no_score() -> None:
+    frame, target = mass()
+    use_case = penguins("regression", metric="mape_percent", candidates=("ridge",))
+    with pytest.raises(NoCandidate, match="mape_percent is undefined"):
+        compare_candidates(frame, np.where(target > 6000, 0, target), use_case)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"Adelie": 9, "Gentoo": 2}, "'Gentoo' has 2 rows but there are 3 folds: lower search.fol"),
+        ({"Adelie": 9, "Gentoo": 1}, "'Gentoo' has 1 row but there are 3 folds: collect more"),
+        ({"Adelie": 9}, "every one of the 9 rows has class 'Adelie'"),
+        ({"Adelie": 1, "Gentoo": 1}, "2 rows cannot make 3 folds"),
+        ({}, "0 rows cannot make 3 folds"),
+    ],
+)
+def test_too_few_rows_are_an_error_with_a_remedy(rows: dict[str, int], message: str) -> None:
+    positions = [i for name, n in rows.items() for i in np.flatnonzero(name == TARGET)[:n]]
+    with pytest.raises(TooFewRows, match=message):
+        compare_candidates(FRAME.iloc[positions], TARGET[positions], penguins())
+    with pytest.raises(TooFewRows, match=message):
+        tune(FRAME.iloc[positions], TARGET[positions], penguins(), "decision_tree")
+
+
+def test_the_same_tune_twice_gives_the_same_result() -> None:
+    once, twice = (tune(FRAME, TARGET, penguins(trials=15), "decision_tree") for _ in range(2))
+    assert once == twice
+    assert len({str(trial["parameters"]) for trial in once.trials}) == 15
+    assert tune(FRAME, TARGET, penguins(trials=15, seed=1), "decision_tree") != once
+
+
+def test_the_first_trial_has_the_defaults_and_the_result_is_never_worse() -> None:
+    tuned = tune(FRAME, TARGET, penguins(), "decision_tree")
+    (score,) = compare_candidates(FRAME, TARGET, penguins())
+    assert tuned.default_value == score.mean
+    assert tuned.trials[0]["value"] == score.mean
+    finished = [trial["value"] for trial in tuned.trials if trial["value"] is not None]
+    assert tuned.value == max(finished) >= tuned.default_value
+
+
+def test_a_metric_that_is_better_lower_is_minimised() -> None:
+    frame, target = mass()
+    tuned = tune(frame, target, penguins("regression"), "ridge")
+    finished = [trial["value"] for trial in tuned.trials if trial["value"] is not None]
+    assert tuned.value == min(finished)
+
+
+def test_a_trial_that_falls_behind_is_pruned_and_counted() -> None:
+    tuned = tune(FRAME, TARGET, penguins(trials=15), "decision_tree")
+    states = [trial["state"] for trial in tuned.trials]
+    assert states.count("pruned") + states.count("complete") == 15
+    assert "pruned" in states
+    assert all(t["value"] is None for t in tuned.trials if t["state"] == "pruned")
+
+
+def test_each_trial_is_told_to_the_callback() -> None:
+    told: list[dict[str, Any]] = []
+    tuned = tune(FRAME, TARGET, penguins(), "decision_tree", on_trial=told.append)
+    assert told == list(tuned.trials)
+    assert [trial["number"] for trial in told] == list(range(6))
+
+
+@pytest.mark.parametrize("interrupted_at", [1, 11])
+def test_a_resumed_study_ends_as_an_uninterrupted_one(interrupted_at: int, tmp_path: Path) -> None:
+    """Guards against a sampler that starts its random numbers anew: resumed is not repeated."""
+    use_case = penguins(trials=13)
+    calls = itertools.count(1)
+
+    def interrupt(_: dict[str, Any]) -> None:
+        if next(calls) == interrupted_at:
+            raise KeyboardInterrupt
+
+    def storage() -> optuna.storages.BaseStorage:
+        return optuna.storages.RDBStorage(f"sqlite:///{tmp_path}/study.db")
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(FRAME, TARGET, use_case, "decision_tree", storage(), "s", on_trial=interrupt)
+    # A process that was killed leaves a trial that runs forever.
+    optuna.load_study(study_name="s", storage=storage()).ask()
+    finished: list[dict[str, Any]] = []
+    resumed = tune(
+        FRAME, TARGET, use_case, "decision_tree", storage(), "s", on_trial=finished.append
+    )
+    assert len(finished) == 13 - interrupted_at
+    assert resumed == tune(FRAME, TARGET, use_case, "decision_tree")
+
+
+def test_a_study_that_died_before_its_first_trial_still_begins_with_the_defaults() -> None:
+    storage = optuna.storages.InMemoryStorage()
+    expected = tune(FRAME, TARGET, penguins(), "decision_tree", storage, "s")
+    study = optuna.load_study(study_name="s", storage=storage)
+    identity = study.user_attrs
+    optuna.delete_study(study_name="s", storage=storage)
+    again = optuna.create_study(study_name="s", storage=storage, direction="maximize")
+    for name, value in identity.items():
+        again.set_user_attr(name, value)
+    again.enqueue_trial({"max_depth": 2})
+    assert tune(FRAME, TARGET, penguins(), "decision_tree", storage, "s") == expected
+
+
+def test_a_finished_study_is_not_run_again_and_one_of_other_rows_is_replaced() -> None:
+    storage = optuna.storages.InMemoryStorage()
+    first = tune(FRAME, TARGET, penguins(), "decision_tree", storage, "s")
+    told: list[dict[str, Any]] = []
+    again = tune(FRAME, TARGET, penguins(), "decision_tree", storage, "s", told.append)
+    assert (again, told) == (first, [])
+    fewer, labels = FRAME.iloc[:300], TARGET[:300]
+    other = tune(fewer, labels, penguins(), "decision_tree", storage, "s", told.append)
+    assert len(told) == 6
+    assert other == tune(fewer, labels, penguins(), "decision_tree")
+
+
+def test_the_final_pipeline_has_the_tuned_parameters_and_all_rows() -> None:
+    pipeline = fit_final(FRAME, TARGET, penguins(), "decision_tree", {"max_depth": 2})
+    model = pipeline.named_steps["model"]
+    assert model.get_depth() == 2
+    assert model.tree_.n_node_samples[0] == 342
+    assert model.get_params()["random_state"] == PENGUINS.search.seed
