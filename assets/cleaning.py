@@ -1,7 +1,7 @@
 """Stages `staged` and `clean`: the dbt models of a use case, and the snapshot of what they made.
 
-Belongs here: running dbt for some batches, and committing the clean rows as Parquet once dbt's tests
-passed. Does not belong here: SQL (`dbt_project`).
+Belongs here: running dbt for some batches, and committing the clean rows as Parquet once dbt's
+tests passed. Does not belong here: SQL (`dbt_project`).
 
 dbt writes tables before it tests them. Readers of `clean` therefore read the committed snapshot,
 never the table: a batch whose tests fail is in the table but is not shown to anyone.
@@ -111,7 +111,9 @@ def _commit(
     return clean.commit("clean", "parquet", to_parquet(rows), rows=rows.num_rows)
 
 
-def _described(output: dg.Output[Any], stage: Stage, commits: Mapping[str, Commit]) -> dg.Output[Any]:
+def _described(
+    output: dg.Output[Any], stage: Stage, commits: Mapping[str, Commit]
+) -> dg.Output[Any]:
     """The output with what was committed added to dbt's metadata."""
     total = sum(commit.rows or 0 for commit in commits.values())
     last = list(commits.values())[-1]
@@ -119,6 +121,4 @@ def _described(output: dg.Output[Any], stage: Stage, commits: Mapping[str, Commi
     if output.output_name.endswith("staged"):
         extra = {"dagster/row_count": total, "batches": ", ".join(commits)}
     extra["dagster/table_name"] = f"{stage.name}.{output.output_name.rsplit('__', 1)[-1]}"
-    return dg.Output(
-        None, output_name=output.output_name, metadata={**output.metadata, **extra}
-    )
+    return dg.Output(None, output_name=output.output_name, metadata={**output.metadata, **extra})

@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from assets.released import Champion, champion_of
-from assets.stage import Stage, batches_of, begin, metadata_of
+from assets.stage import Input, Stage, batches_of, begin, metadata_of
 from leeway.digests import canonical_json
 from leeway.drift import BatchDrift, compare_profiles
 from leeway.plan import label
@@ -28,11 +28,10 @@ from resources.releases import insert_incident
 def build(stage: Stage) -> dg.AssetsDefinition:
     """The asset `drift` of a use case."""
 
-    @dg.asset(
-        **stage.asset_arguments(
-            "drift", "One row per monitored column: how far a batch is from the reference profile."
-        ),
-        output_required=False,
+    @stage.asset(
+        "drift",
+        "One row per monitored column: how far a batch is from the reference profile.",
+        required=False,
     )
     def drift(
         context: dg.AssetExecutionContext, platform: Platform
@@ -60,7 +59,7 @@ def _compare(
     champion: Champion,
 ) -> tuple[BatchDrift, Commit]:
     clean = platform.ledger.require(stage.name, "clean", batch)
-    inputs = {label("clean", batch): clean, "release": champion}
+    inputs: dict[str, Input] = {label("clean", batch): clean, "release": champion}
     work = begin(stage, platform, context, "drift", batch, inputs)
     entry = champion.manifest["files"]["reference_profile"]
     reference = Profile.from_dict(json.loads(work.get(entry)))
@@ -95,9 +94,7 @@ def _compare(
     return found, commit
 
 
-def _metadata(
-    found: BatchDrift, commit: Commit, batch: str, champion: Champion
-) -> dict[str, Any]:
+def _metadata(found: BatchDrift, commit: Commit, batch: str, champion: Champion) -> dict[str, Any]:
     return metadata_of(
         commit,
         batch=batch,

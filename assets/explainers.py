@@ -1,7 +1,7 @@
 """Stage `explainers`: what a release carries to explain and bound its predictions.
 
-Belongs here: storing background rows, the map and the calibration, and trying SHAP on them. Does not
-belong here: the methods (`leeway.explanation`, `leeway.neighbourhood`, `leeway.conformal`).
+Belongs here: storing background rows, the map and the calibration, and trying SHAP on them. Does
+not belong here: the methods (`leeway.explanation`, `leeway.neighbourhood`, `leeway.conformal`).
 
 Nothing that explains is stored as an object of a library: the service rebuilds the SHAP explainer
 and the neighbour search from the model and the background rows.
@@ -23,13 +23,11 @@ EXPLAINED_ROWS = 200  # enough for the picture of mean |SHAP|, which is all that
 def build(stage: Stage) -> dg.AssetsDefinition:
     """The asset `explainers` of a use case."""
 
-    @dg.asset(
-        **stage.asset_arguments(
-            "explainers",
-            "Background rows, PCA map and conformal calibration of one model, and the proof that "
-            "its SHAP values add up.",
-            "shap",
-        )
+    @stage.asset(
+        "explainers",
+        "Background rows, PCA map and conformal calibration of one model, and the proof that "
+        "its SHAP values add up.",
+        "shap",
     )
     def explainers(
         context: dg.AssetExecutionContext, platform: Platform

@@ -20,13 +20,11 @@ from resources.platform import Platform
 def build(stage: Stage) -> dg.AssetsDefinition:
     """The asset `performance` of a use case."""
 
-    @dg.asset(
-        **stage.asset_arguments(
-            "performance",
-            "One row per metric and segment of a batch, from the rows whose label is known. Batches "
-            "that the champion was trained on flatter it; the release holds the held-out metrics.",
-        ),
-        output_required=False,
+    @stage.asset(
+        "performance",
+        "One row per metric and segment of a batch, from rows whose label is known. Batches "
+        "that the champion was trained on flatter it; the release holds the held-out metrics.",
+        required=False,
     )
     def performance(
         context: dg.AssetExecutionContext, platform: Platform
@@ -36,9 +34,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             context.log.warning("no release was promoted, so there are no predictions to measure")
             return
         for batch in batches_of(context):
-            metadata = _measure(
-                context, platform, stage, batch, champion.manifest["classes"]
-            )
+            metadata = _measure(context, platform, stage, batch, champion.manifest["classes"])
             context.add_asset_metadata(metadata, stage.key("performance"), partition_key=batch)
         yield dg.MaterializeResult(metadata=metadata)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.released import Champion, champion_of, load_pipeline
-from assets.stage import Stage, batches_of, begin, metadata_of
+from assets.stage import Input, Stage, batches_of, begin, metadata_of
 from leeway.plan import label
 from leeway.tables import from_parquet, to_parquet
 from resources.ledger import Commit
@@ -20,13 +20,11 @@ from resources.platform import Platform
 def build(stage: Stage) -> dg.AssetsDefinition:
     """The asset `predictions` of a use case."""
 
-    @dg.asset(
-        **stage.asset_arguments(
-            "predictions",
-            "One row per clean row: the champion's prediction with its set or interval.",
-            "parquet",
-        ),
-        output_required=False,
+    @stage.asset(
+        "predictions",
+        "One row per clean row: the champion's prediction with its set or interval.",
+        "parquet",
+        required=False,
     )
     def predictions(
         context: dg.AssetExecutionContext, platform: Platform
@@ -57,7 +55,7 @@ def _predict(
     from leeway.prediction import prediction_table
 
     clean = platform.ledger.require(stage.name, "clean", batch)
-    inputs = {label("clean", batch): clean, "release": champion}
+    inputs: dict[str, Input] = {label("clean", batch): clean, "release": champion}
     work = begin(stage, platform, context, "predictions", batch, inputs)
     explainers = json.loads(work.get(champion.manifest["files"]["explainers"]))
     table = prediction_table(

@@ -6,7 +6,7 @@ belong here: the rules for rows (`leeway.validation`).
 
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -34,19 +34,15 @@ ADDED_COLUMNS = {"batch_id": "text", "loaded_at": "timestamptz default now()"}
 def build(stage: Stage) -> dg.AssetsDefinition:
     """The asset `raw` of a use case."""
 
-    @dg.asset(
-        **stage.asset_arguments(
-            "raw",
-            "One row per row of the source, exactly as it came; rows that break a rule are in the "
-            "table rejects with the reason.",
-            "parquet",
-            "postgres",
-        )
+    @stage.asset(
+        "raw",
+        "One row per row of the source, exactly as it came; rows that break a rule are in the "
+        "table rejects with the reason.",
+        "parquet",
+        "postgres",
     )
-    def raw(
-        context: dg.AssetExecutionContext, platform: Platform
-    ) -> dg.MaterializeResult[None]:
-        metadata = {}
+    def raw(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+        metadata: dict[str, Any] = {}
         for batch in batches_of(context):
             metadata = _materialize(context, platform, stage, batch)
             context.add_asset_metadata(metadata, stage.key("raw"), partition_key=batch)
@@ -57,7 +53,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
 
 def _materialize(
     context: dg.AssetExecutionContext, platform: Platform, stage: Stage, batch: str
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Stores and loads one batch; raises a `dg.Failure` that names what is wrong."""
     work = begin(stage, platform, context, "raw", batch)
     source = open_source(stage.use_case)
@@ -65,9 +61,7 @@ def _materialize(
         table = source.read(batch)
         judged = validate(table, stage.use_case)
     except (SourceError, SchemaMismatch) as error:
-        raise dg.Failure(
-            f"{stage.name}, batch {batch}: {error}", allow_retries=False
-        ) from error
+        raise dg.Failure(f"{stage.name}, batch {batch}: {error}", allow_retries=False) from error
     reasons = Counter(f"{reject.column}: {reject.reason}" for reject in judged.rejects)
     commit = work.commit(
         "raw",
@@ -84,7 +78,8 @@ def _materialize(
         also=partial(_load, stage=stage, batch=batch, judged=judged),
     )
     if judged.ignored_columns:
-        context.log.warning(f"batch {batch}: ignored columns {', '.join(judged.ignored_columns)}")
+        names = ", ".join(judged.ignored_columns)
+        context.log.warning("batch %s: ignored columns %s", batch, names)
     return metadata_of(
         commit,
         **{
@@ -103,7 +98,9 @@ def _load(
     cursor: "psycopg2.extensions.cursor", *, stage: Stage, batch: str, judged: Validated
 ) -> None:
     """Replaces the batch in the tables raw and rejects."""
-    declared = {c.name: POSTGRES_TYPES[c.type] for c in stage.use_case.columns if c.role != "ignored"}
+    declared = {
+        c.name: POSTGRES_TYPES[c.type] for c in stage.use_case.columns if c.role != "ignored"
+    }
     columns = {**declared, "row_number": "bigint"}
     drop_if_retyped(cursor, stage.name, "raw", columns)
     for table, types, rows in (

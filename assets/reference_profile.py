@@ -16,11 +16,9 @@ from resources.platform import Platform
 def build(stage: Stage) -> dg.AssetsDefinition:
     """The asset `reference_profile` of a use case."""
 
-    @dg.asset(
-        **stage.asset_arguments(
-            "reference_profile",
-            "Counts per column of the training part: the reference that batches are compared with.",
-        )
+    @stage.asset(
+        "reference_profile",
+        "Counts per column of the training part: the reference that batches are compared with.",
     )
     def reference_profile(
         context: dg.AssetExecutionContext, platform: Platform

@@ -1,8 +1,8 @@
 """Stage `release`: one manifest of everything that must change together, judged by its evidence.
 
 Belongs here: opening the test part, asking for the verdict, storing the manifest, and promoting in
-the transaction that records it. Does not belong here: metrics (`leeway.metrics`) or the rules of the
-verdict (`leeway.release`).
+the transaction that records it. Does not belong here: metrics (`leeway.metrics`) or the rules of
+the verdict (`leeway.release`).
 """
 
 from collections.abc import Mapping
@@ -44,18 +44,16 @@ class Evidence:
 def build(stage: Stage) -> dg.AssetsDefinition:
     """The asset `release` of a use case."""
 
-    @dg.asset(
-        **stage.asset_arguments(
-            "release",
-            "One manifest per training: model, schema, reference, explainers, metrics and evidence.",
-            "mlflow",
-        ),
+    @stage.asset(
+        "release",
+        "One manifest per training: model, schema, reference, explainers, metrics and evidence.",
+        "mlflow",
     )
     def release(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
         work = begin(stage, platform, context, "release")
-        incident = context.run_tags.get(INCIDENT_TAG)
+        incident = context.run.tags.get(INCIDENT_TAG)
         champion = champion_of(platform, stage.name)
         tuned = work.read_json("tuned_model")
         if champion is not None and champion.release.training_key == tuned["training_key"]:
@@ -117,9 +115,7 @@ def _evidence(
     decision = decide(
         judge_gates(use_case.gates, metrics),
         comparison,
-        reason_for_training=(
-            "schema" if schema_changed else "drift" if after_drift else "request"
-        ),
+        reason_for_training=("schema" if schema_changed else "drift" if after_drift else "request"),
         non_inferiority=use_case.retraining.non_inferiority,
     )
     return Evidence(metrics, confusion, comparison, decision)
@@ -268,9 +264,7 @@ def describe(manifest: Mapping[str, Any]) -> str:
             lines.append(f"| {name} | undefined | | {metric['unit']} | {metric['rows']} |")
             continue
         interval = (
-            "undefined"
-            if metric["low"] is None
-            else f"{metric['low']:.4g} to {metric['high']:.4g}"
+            "undefined" if metric["low"] is None else f"{metric['low']:.4g} to {metric['high']:.4g}"
         )
         lines.append(
             f"| {name} | {metric['value']:.4g} | {interval} | {metric['unit']} | {metric['rows']} |"

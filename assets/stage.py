@@ -39,8 +39,17 @@ class Stage:
         """The asset key of a node."""
         return dg.AssetKey([self.name, node_name])
 
-    def asset_arguments(self, name: str, description: str, *kinds: str) -> dict[str, Any]:
-        """Arguments of `dg.asset` for one node; the description begins with its grain."""
+    def asset(
+        self, name: str, description: str, *kinds: str, required: bool = True
+    ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+        """Decorator that makes a function the asset of one node.
+
+        Args:
+            name: of the node.
+            description: begins with the grain, what one row is.
+            kinds: technologies, which the UI shows as icons; at most four.
+            required: False when a run may leave the node as it is, and say why.
+        """
         each = node(name)
         partitioned: dict[str, Any] = {}
         if each.per_batch:
@@ -48,18 +57,20 @@ class Stage:
                 "partitions_def": self.batches,
                 "backfill_policy": dg.BackfillPolicy.single_run(),
             }
-        return {
-            "key": self.key(name),
-            "deps": [self._dep(each, upstream) for upstream in each.upstream],
-            "group_name": self.name,
-            "owners": list(self.use_case.owners),
-            "kinds": set(kinds),
-            "description": description,
-            "code_version": self.versions[name][7:23],
-            "automation_condition": self.conditions.get(name),
-            "freshness_policy": self.freshness() if name == "raw" else None,
+        decorator: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
+            key=self.key(name),
+            deps=[self._dep(each, upstream) for upstream in each.upstream],
+            group_name=self.name,
+            owners=list(self.use_case.owners),
+            kinds=set(kinds),
+            description=description,
+            code_version=self.versions[name][7:23],
+            automation_condition=self.conditions.get(name),
+            freshness_policy=self.freshness() if name == "raw" else None,
+            output_required=required,
             **partitioned,
-        }
+        )
+        return decorator
 
     def _dep(self, each: Node, upstream: str) -> dg.AssetDep:
         """Batch reads its own batch; a whole node reads every batch of a batched one."""

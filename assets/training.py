@@ -1,4 +1,4 @@
-"""Stages `model_selection` and `tuned_model`: decisions made by cross-validation on the training part.
+"""Stages `model_selection` and `tuned_model`: decisions by cross-validation on the training part.
 
 Belongs here: reading the training part, calling the search, storing its choices and the fitted
 pipeline. Does not belong here: the search (`leeway.search`). The test part is not read here.
@@ -26,12 +26,10 @@ if TYPE_CHECKING:
 def build_selection(stage: Stage) -> dg.AssetsDefinition:
     """The asset `model_selection` of a use case."""
 
-    @dg.asset(
-        **stage.asset_arguments(
-            "model_selection",
-            "One row per candidate algorithm with its scores in cross-validation; names the winner.",
-            "scikitlearn",
-        )
+    @stage.asset(
+        "model_selection",
+        "One row per candidate algorithm with its scores in cross-validation, and the winner.",
+        "scikitlearn",
     )
     def model_selection(
         context: dg.AssetExecutionContext, platform: Platform
@@ -67,7 +65,9 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
                 commit,
                 winner=winner.name,
                 metric=stage.use_case.metric,
-                comparison=png(candidate_plot(scores, stage.use_case.metric, unit_of(stage.use_case.metric))),
+                comparison=png(
+                    candidate_plot(scores, stage.use_case.metric, unit_of(stage.use_case.metric))
+                ),
                 candidates=dg.MetadataValue.json(choice["candidates"]),
                 seconds={score.name: round(score.seconds, 2) for score in scores},
             )
@@ -79,13 +79,11 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
 def build_tuned(stage: Stage) -> dg.AssetsDefinition:
     """The asset `tuned_model` of a use case."""
 
-    @dg.asset(
-        **stage.asset_arguments(
-            "tuned_model",
-            "The winner with the parameters that Optuna found, fitted on the training part.",
-            "scikitlearn",
-            "optuna",
-        )
+    @stage.asset(
+        "tuned_model",
+        "The winner with the parameters that Optuna found, fitted on the training part.",
+        "scikitlearn",
+        "optuna",
     )
     def tuned_model(
         context: dg.AssetExecutionContext, platform: Platform
@@ -106,8 +104,7 @@ def build_tuned(stage: Stage) -> dg.AssetsDefinition:
                 storage=platform.optuna_storage(),
                 study_name=study_name,
                 on_trial=lambda trial: context.log.info(
-                    f"trial {trial['number'] + 1} of {stage.use_case.search.trials}: "
-                    f"{trial['state'].lower()}, {stage.use_case.metric} {trial['value']}"
+                    "trial %(number)s: %(state)s, value %(value)s", trial
                 ),
             )
         pipeline = fit_final(frame, target, stage.use_case, winner, tuned.parameters)

@@ -16,12 +16,10 @@ from resources.platform import Platform
 def build(stage: Stage) -> dg.AssetsDefinition:
     """The asset `training_set` of a use case."""
 
-    @dg.asset(
-        **stage.asset_arguments(
-            "training_set",
-            "One row per labelled row of the clean batches, marked train or test; immutable.",
-            "parquet",
-        )
+    @stage.asset(
+        "training_set",
+        "One row per labelled row of the clean batches, marked train or test; immutable.",
+        "parquet",
     )
     def training_set(
         context: dg.AssetExecutionContext, platform: Platform

@@ -1,7 +1,7 @@
 """Keeps a run's own chatter away from the terminal.
 
-Belongs here: sending what libraries and dbt print to a file, while our lines still reach the person.
-Does not belong here: what those lines say.
+Belongs here: sending what libraries and dbt print to a file, while our lines still reach the
+person. Does not belong here: what those lines say.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from cli.output import console
 def output_to(path: Path) -> Iterator[None]:
     """Sends file descriptors 1 and 2 to `path`; `cli.output.console` keeps the terminal.
 
-    Dagster captures a step's output at the level of descriptors, and dbt is a process of its own, so
-    that replacing `sys.stdout` would not be enough.
+    Dagster captures a step's output at the level of descriptors, and dbt is a process of its own,
+    so that replacing `sys.stdout` would not be enough.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()

@@ -79,9 +79,7 @@ def plan_of(name: str, use_case: UseCase, ledger: Ledger, everything: bool = Fal
     nodes = nodes_of(use_case.task)
     champion = Releases(ledger.settings).champion(name)
     committed = {
-        key: Committed(
-            commit.input_digest, commit.digest, tuple(commit.facts.get("batches", ()))
-        )
+        key: Committed(commit.input_digest, commit.digest, tuple(commit.facts.get("batches", ())))
         for key, commit in ledger.every_current(name).items()
     }
     return plan(
@@ -132,8 +130,4 @@ def _print(report: RunReport) -> None:
         return
     left = f", {len(report.skipped)} were up to date" if report.skipped else ""
     decision = f"; the release was {report.decision}" if report.decision else ""
-    say(
-        f"{report.use_case}: {len(report.ran)} materialized{left}{decision} ({report.seconds} s)"
-    )
-
-
+    say(f"{report.use_case}: {len(report.ran)} materialized{left}{decision} ({report.seconds} s)")

@@ -1,7 +1,7 @@
 """`leeway status`: what the ledger and Dagster know of each use case.
 
-Belongs here: collecting recorded facts into the fixed JSON, and printing them. Does not belong here:
-computing anything that is not recorded.
+Belongs here: collecting recorded facts into the fixed JSON, and printing them. Does not belong
+here: computing anything that is not recorded.
 """
 
 from __future__ import annotations
@@ -116,9 +116,7 @@ def _last_run(name: str, commits: Commits, instance: DagsterInstance) -> dict[st
     """The newest run of the use case's jobs, or any other that committed one of its nodes later."""
     from dagster import DagsterRunStatus, RunsFilter
 
-    records = list(
-        instance.get_run_records(RunsFilter(tags={"leeway/use_case": name}), limit=1)
-    )
+    records = list(instance.get_run_records(RunsFilter(tags={"leeway/use_case": name}), limit=1))
     latest = max(commits.values(), key=lambda commit: commit.committed_at, default=None)
     if latest is not None:
         records += instance.get_run_records(RunsFilter(run_ids=[latest.run_id]), limit=1)
@@ -160,11 +158,14 @@ def print_status(found: dict[str, Any]) -> None:
         )
         console.print(f"  champion   {about}", markup=False)
         console.print(f"  held out   {metric_text(each['metrics'])}", markup=False)
-        console.print(f"  drift      {each['drift']['verdict']}: {each['drift']['reason']}", markup=False)
-        console.print(f"  freshness  {each['freshness']}")
-        failing = [f"{c['node']}.{c['check']} ({c['severity']})" for c in each["checks"]["failed"]]
         console.print(
-            f"  checks     {each['checks']['passed']} passed, failing: {', '.join(failing) or 'none'}",
+            f"  drift      {each['drift']['verdict']}: {each['drift']['reason']}", markup=False
+        )
+        console.print(f"  freshness  {each['freshness']}")
+        checks = each["checks"]
+        failing = [f"{c['node']}.{c['check']} ({c['severity']})" for c in checks["failed"]]
+        console.print(
+            f"  checks     {checks['passed']} passed, failing: {', '.join(failing) or 'none'}",
             markup=False,
         )
         console.print(f"  last run   {run['status'] + ' ' + run['id'] if run else 'none'}")

@@ -32,7 +32,5 @@ def digest_of(value: object) -> str:
 
 def digest_of_files(paths: Iterable[Path]) -> str:
     """Digest of the names and contents of files, whatever order they come in."""
-    contents = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)
-    }
-    return digest_of(contents)
+    contents = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths]
+    return digest_of(sorted(contents))

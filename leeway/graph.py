@@ -81,7 +81,12 @@ MODEL_NODES = (
     Node(
         "explainers",
         ("training_set", "tuned_model"),
-        ("leeway/explanation.py", "leeway/neighbourhood.py", "leeway/calibration.py", "leeway/conformal.py"),
+        (
+            "leeway/explanation.py",
+            "leeway/neighbourhood.py",
+            "leeway/calibration.py",
+            "leeway/conformal.py",
+        ),
         ("explanation",),
     ),
     Node("reference_profile", ("training_set",), ("leeway/profile.py",), ("columns",)),

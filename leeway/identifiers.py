@@ -10,17 +10,20 @@ IDENTIFIER_PATTERN = r"^[a-z][a-z0-9_]{0,47}$"
 BATCH_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
 
 # Words that PostgreSQL reserves, and names that our own tables use.
-RESERVED = frozenset(
-    """
-    all analyse analyze and any array as asc asymmetric both case cast check collate column
-    constraint create current_date current_time current_timestamp current_user default deferrable
-    desc distinct do else end except false fetch for foreign from grant group having in initially
-    intersect into leading limit localtime localtimestamp not null offset on only or order placing
-    primary references returning select session_user some symmetric table then to trailing true
-    union unique user using variadic when where window with
-    leeway public information_schema pg_catalog
-    """.split()
-)
+# fmt: off
+RESERVED = frozenset({
+    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "both",
+    "case", "cast", "check", "collate", "column", "constraint", "create", "current_date",
+    "current_time", "current_timestamp", "current_user", "default", "deferrable", "desc",
+    "distinct", "do", "else", "end", "except", "false", "fetch", "for", "foreign", "from",
+    "grant", "group", "having", "in", "initially", "intersect", "into", "leading", "limit",
+    "localtime", "localtimestamp", "not", "null", "offset", "on", "only", "or", "order",
+    "placing", "primary", "references", "returning", "select", "session_user", "some",
+    "symmetric", "table", "then", "to", "trailing", "true", "union", "unique", "user", "using",
+    "variadic", "when", "where", "window", "with", "leeway", "public", "information_schema",
+    "pg_catalog",
+})
+# fmt: on
 
 
 def check_identifier(name: str) -> str:
@@ -34,7 +37,7 @@ def check_identifier(name: str) -> str:
             f"{name!r} is not a name: use lower-case letters, digits and underscores, "
             "starting with a letter, at most 48 characters"
         )
-    if name in RESERVED:
+    if name in RESERVED or name.startswith("pg_"):
         raise ValueError(f"{name!r} is a reserved word of SQL or of Leeway: choose another name")
     return name
 

@@ -23,6 +23,7 @@ TRUSTED_TYPES = (
     "leeway.transformers.CategoryImputer",
     "leeway.transformers.ClusterDistances",
     "leeway.transformers.GapScaler",
+    "leeway.transformers.NeighbourImputer",
     "leeway.transformers.PairTransformer",
     "leeway.transformers.category_name",
     "numpy.dtype",

@@ -47,8 +47,13 @@ def measure(
     clean: pa.Table, predictions: pa.Table, use_case: UseCase, classes: Sequence[str] | None
 ) -> Performance:
     """Metrics of the rows that have a label, whole and for each value of each segment column."""
-    scored = predictions.drop_columns([n for n in ("prediction_set",) if n in predictions.schema.names])
-    joined = clean.join(scored, use_case.key.name, join_type="inner")
+    key, segmented = use_case.key.name, use_case.monitoring.segments
+    needed = dict.fromkeys([key, use_case.target.name, *segmented])
+    scored = ["prediction"] if classes is None else [f"probability_{name}" for name in classes]
+    joined = clean.select(list(needed)).join(
+        predictions.select([key, *scored]), key, join_type="inner"
+    )
+    joined = joined.sort_by(key)  # a join has no order, and intervals are drawn by row
     labelled = joined.filter(pc.is_valid(joined[use_case.target.name]))
     segments = {WHOLE: labelled}
     for column in use_case.monitoring.segments:
@@ -60,9 +65,7 @@ def measure(
     return Performance(measured, joined.num_rows, labelled.num_rows)
 
 
-def _metrics(
-    rows: pa.Table, use_case: UseCase, classes: Sequence[str] | None
-) -> dict[str, Metric]:
+def _metrics(rows: pa.Table, use_case: UseCase, classes: Sequence[str] | None) -> dict[str, Metric]:
     truth = target_array(rows, use_case)
     if classes is None:
         predicted = rows["prediction"].to_numpy()

@@ -84,7 +84,9 @@ def _why(
             if steps[key].runs:
                 return f"{key[0]}{' ' + key[1] if key[1] else ''} is materialized again"
             inputs[label(*key)] = (
-                champion or "none" if name == "release" and node.per_batch else committed[key].digest
+                champion or "none"
+                if name == "release" and node.per_batch
+                else committed[key].digest
             )
     if found.input_digest != input_digest(versions[node.name], batch, inputs):
         return "its code, its settings or its inputs changed"

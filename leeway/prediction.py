@@ -32,7 +32,9 @@ def most_probable(
     probabilities: NDArray[np.float64], classes: Sequence[str]
 ) -> NDArray[np.object_]:
     """The class with the highest probability in each row; the first of equals."""
-    return np.array(classes, dtype=object)[np.argmax(probabilities, axis=1)]
+    names: NDArray[np.object_] = np.array(classes, dtype=object)
+    chosen: NDArray[np.object_] = names[np.argmax(probabilities, axis=1)]
+    return chosen
 
 
 def prediction_table(
@@ -62,6 +64,8 @@ def prediction_table(
     for position, name in enumerate(classes):
         columns[f"probability_{name}"] = pa.array(output[:, position])
     sets = prediction_set(output, calibration)
-    rows = [None] * len(output) if sets is None else [list(found) for found in sets]
-    columns["prediction_set"] = pa.array(rows, pa.list_(pa.string()))
+    set_type = pa.list_(pa.string())
+    columns["prediction_set"] = (
+        pa.nulls(len(output), set_type) if sets is None else pa.array(sets, set_type)
+    )
     return pa.table(columns)

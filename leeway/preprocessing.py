@@ -62,11 +62,13 @@ def output_sources(preprocessor: Any) -> list[str]:
 
 def _imputer(use_case: UseCase) -> Any:
     from sklearn.experimental import enable_iterative_imputer  # noqa: F401  # allows the next import
-    from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
+    from sklearn.impute import IterativeImputer, SimpleImputer
+
+    from leeway.transformers import NeighbourImputer
 
     strategy = use_case.imputation.number
     if strategy == "knn":
-        return KNNImputer(keep_empty_features=True)
+        return NeighbourImputer(keep_empty_features=True)
     if strategy == "iterative":
         return IterativeImputer(random_state=use_case.search.seed, keep_empty_features=True)
     return SimpleImputer(strategy=strategy, keep_empty_features=True)

@@ -91,7 +91,9 @@ class Column(Strict):
     def _consistent(self) -> Self:
         if self.range is not None:
             if self.type not in NUMERIC_TYPES:
-                raise ValueError(f"range is for number and integer columns; {self.name} is {self.type}")
+                raise ValueError(
+                    f"range is for number and integer columns; {self.name} is {self.type}"
+                )
             low, high = self.range
             if low is not None and high is not None and low > high:
                 raise ValueError(f"range [{low}, {high}] is empty: give the lower bound first")
@@ -216,7 +218,9 @@ class Drift(Strict):
         default=0.99, gt=0.5, lt=1, description="of the lower bound that must exceed the effect"
     )
     min_rows: int = Field(default=30, ge=2, description="fewer rows give the verdict undefined")
-    psi: float = Field(default=0.2, gt=0, description="population stability index shown as a warning")
+    psi: float = Field(
+        default=0.2, gt=0, description="population stability index shown as a warning"
+    )
 
 
 _DURATION = re.compile(r"^(\d+)\s*(s|m|h|d)$")
@@ -225,7 +229,9 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def _duration(value: str) -> str:
     if not _DURATION.match(value):
-        raise ValueError(f"{value!r} is not a duration; write a number and s, m, h or d, such as 36h")
+        raise ValueError(
+            f"{value!r} is not a duration; write a number and s, m, h or d, such as 36h"
+        )
     return value
 
 
@@ -277,7 +283,9 @@ class Explanation(Strict):
 
     neighbours: int = Field(default=5, ge=1, le=50)
     components: Literal[2] = 2
-    coverage: float = Field(default=0.9, gt=0.5, lt=1, description="of the conformal prediction set")
+    coverage: float = Field(
+        default=0.9, gt=0.5, lt=1, description="of the conformal prediction set"
+    )
 
 
 class Monitoring(Strict):

@@ -43,9 +43,11 @@ def _check_columns(use_case: UseCase) -> None:
 
 def _check_roles(use_case: UseCase) -> None:
     for role in ("key", "target"):
-        found = [c.name for c in use_case.with_role(role)]  # type: ignore[arg-type]  # a literal above
+        found = [c.name for c in use_case.with_role(role)]
         if len(found) != 1 and not (role == "target" and use_case.task == "experiment"):
-            raise ValueError(f"columns: exactly one column needs role {role}; found {found or 'none'}")
+            raise ValueError(
+                f"columns: exactly one column needs role {role}; found {found or 'none'}"
+            )
     if len(use_case.with_role("time")) > 1:
         raise ValueError("columns: at most one column may have role time")
     if use_case.split.by == "time" and not use_case.with_role("time"):
@@ -102,7 +104,9 @@ def _check_gate(task: str, position: int, gate: Gate) -> None:
     require_known(f"{where}.metric", [gate.metric], METRIC_RANGES[task])
     low, high = METRIC_RANGES[task][gate.metric]
     if gate.at_least is not None and high is not None and gate.at_least > high:
-        raise ValueError(f"{where}.at_least: {gate.metric} never exceeds {high}, got {gate.at_least}")
+        raise ValueError(
+            f"{where}.at_least: {gate.metric} never exceeds {high}, got {gate.at_least}"
+        )
     if gate.at_most is not None and low is not None and gate.at_most < low:
         raise ValueError(f"{where}.at_most: {gate.metric} is never below {low}, got {gate.at_most}")
 

@@ -62,7 +62,10 @@ def _held_out(table: pa.Table, use_case: UseCase) -> pa.Array:
         keys = pc.cast(table[use_case.key.name], pa.string()).to_pylist()
         return pa.array([_share_of(split.seed, key) < split.test for key in keys], pa.bool_())
     time = use_case.with_role("time")[0].name
-    order = pc.rank(table[time], sort_keys="ascending", tiebreaker="first")
+    # A row without a time is not the newest: it is trained on.
+    order = pc.rank(
+        table[time], sort_keys="ascending", null_placement="at_start", tiebreaker="first"
+    )
     return pc.greater(order, round(table.num_rows * (1 - split.test)))
 
 

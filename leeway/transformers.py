@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import KMeans
+from sklearn.impute import KNNImputer
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
@@ -35,6 +36,17 @@ class GapScaler(StandardScaler):  # type: ignore[misc]  # sklearn has no stubs
         with np.errstate(invalid="ignore"):
             super().partial_fit(X, y, sample_weight)
         return self
+
+
+class NeighbourImputer(KNNImputer):  # type: ignore[misc]  # sklearn has no stubs
+    """`KNNImputer` that also names the columns without any value, which it keeps as 0.
+
+    scikit-learn 1.9.1 leaves them out of the names though not out of the output.
+    """
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
+        """The names that came in, shape (columns,)."""
+        return np.asarray(input_features, dtype=object)
 
 
 class PairTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs

@@ -57,7 +57,8 @@ def tune(
     seed gives the same result, also when a study in `storage` was interrupted and is resumed: the
     sampler starts each trial from a seed that follows from the count of finished trials, and a
     trial that was cut off is failed, which the sampler does not see. A study in `storage` that was
-    made from other rows, folds or features is deleted and started again.
+    made from other rows, folds or features, or has more trials than now asked for, is deleted and
+    started again.
 
     Args:
         frame: features, shape (rows, columns).
@@ -118,7 +119,8 @@ def _open_study(
 
     if storage is not None and study_name in optuna.get_all_study_names(storage):
         found = optuna.load_study(study_name=study_name, storage=storage)
-        if found.user_attrs.get(IDENTITY) != identity:
+        too_many = len(_finished(found)) > use_case.search.trials
+        if too_many or found.user_attrs.get(IDENTITY) != identity:
             optuna.delete_study(study_name=str(study_name), storage=storage)
     study = optuna.create_study(
         storage=storage,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -49,17 +50,16 @@ def validate(table: pa.Table, use_case: UseCase) -> Validated:
     """Judges a batch.
 
     Raises:
-        SchemaMismatch: when a declared column is missing or no row could be read as declared.
+        SchemaMismatch: when there are no rows, or a declared column is missing or was retyped.
     """
     columns = [column for column in use_case.columns if column.role != "ignored"]
     ignored = _check_schema(table, columns)
     rejects: list[Reject] = []
     parsed: dict[str, pa.Array] = {}
     for column in columns:
-        result = parse_column(table[column.name].combine_chunks(), column)
+        result = _parse(table, column)
         parsed[column.name] = result.values
         rejects += _rejects_of(column, result)
-    _check_not_retyped(table.num_rows, rejects)
     rejects += _repeated_keys(parsed[use_case.key.name], use_case.key.name)
     rejects += _empty_rows(parsed, use_case)
     schema = pa.schema([(c.name, ARROW_TYPES[c.type]) for c in columns])
@@ -95,41 +95,45 @@ def _rejects_of(column: Column, parsed: Parsed) -> list[Reject]:
     return [Reject(row + 1, column.name, value, reason) for row, value, reason in parsed.problems]
 
 
-def _check_not_retyped(rows: int, rejects: list[Reject]) -> None:
-    """Raises when no value of a column could be read: then the column changed, not its rows."""
-    counts: dict[tuple[str, str], list[Reject]] = {}
-    for reject in rejects:
-        if reject.reason.startswith("not a"):
-            counts.setdefault((reject.column, reject.reason), []).append(reject)
-    for (column, reason), found in counts.items():
-        if len(found) == rows and rows > 1:
-            raise SchemaMismatch(
-                f"column {column!r}: every value is {reason}, the first is {found[0].value!r}. "
-                "The column was retyped: mend the source, or change its type in defs.yaml."
-            )
+def _parse(table: pa.Table, column: Column) -> Parsed:
+    """The values of one column; raises when the column changed, and not its rows."""
+    raw = table[column.name].combine_chunks()
+    try:
+        parsed = parse_column(raw, column)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise SchemaMismatch(
+            f"column {column.name!r}: {raw.type} cannot be read as {column.type} ({error}). "
+            "Mend the source, or give the column role ignored in defs.yaml."
+        ) from error
+    # A column whose few values are bad is a matter of its rows.
+    if parsed.unreadable == parsed.given and table.num_rows // 2 < parsed.given > 1:
+        _, value, reason = parsed.problems[0]
+        raise SchemaMismatch(
+            f"column {column.name!r}: every value is {reason}, the first is {value!r}. "
+            "The column was retyped: mend the source, or change its type in defs.yaml."
+        )
+    return parsed
 
 
 def _repeated_keys(keys: pa.Array, name: str) -> list[Reject]:
-    seen: set[object] = set()
-    rejects = []
-    for row, key in enumerate(keys.to_pylist(), start=1):
-        if key is None:
-            continue  # a missing key is a reject of its own
-        if key in seen:
-            rejects.append(Reject(row, name, str(key), "the key repeats one of an earlier row"))
-        seen.add(key)
-    return rejects
+    codes = pc.fill_null(keys.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
+    repeats = np.ones(len(codes), bool)
+    repeats[np.unique(codes, return_index=True)[1]] = False
+    repeats[codes == -1] = False  # a missing key is a reject of its own
+    return [
+        Reject(int(row) + 1, name, str(keys[int(row)]), "the key repeats one of an earlier row")
+        for row in np.flatnonzero(repeats)
+    ]
 
 
 def _empty_rows(parsed: dict[str, pa.Array], use_case: UseCase) -> list[Reject]:
     if not use_case.required_any:
         return []
-    filled = pa.array([False] * len(parsed[use_case.key.name]))
+    filled = pa.array(np.zeros(len(parsed[use_case.key.name]), bool))
     for name in use_case.required_any:
         filled = pc.or_(filled, pc.is_valid(parsed[name]))
     names = ", ".join(use_case.required_any)
     return [
-        Reject(row, use_case.required_any[0], None, f"no value in any of {names}")
-        for row, is_filled in enumerate(filled.to_pylist(), start=1)
-        if not is_filled
+        Reject(row + 1, use_case.required_any[0], None, f"no value in any of {names}")
+        for row in pc.indices_nonzero(pc.invert(filled)).to_pylist()
     ]

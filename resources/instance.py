@@ -1,7 +1,7 @@
 """The Dagster instance of this installation.
 
-Belongs here: where the instance lives and what must exist before it opens. Does not belong here: its
-settings (`dagster.yaml`).
+Belongs here: where the instance lives and what must exist before it opens. Does not belong here:
+its settings (`dagster.yaml`).
 """
 
 from __future__ import annotations

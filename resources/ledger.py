@@ -85,9 +85,8 @@ class Ledger:
                 """,
                 (use_case, node, batch, run_id),
             )
-            row = cursor.fetchone()
-        assert row is not None
-        return Attempt(use_case, node, batch, int(row[0]), run_id)
+            ((token,),) = cursor.fetchall()
+        return Attempt(use_case, node, batch, int(token), run_id)
 
     def commit(
         self,
@@ -218,8 +217,7 @@ def _record(
             attempt.run_id,
         ),
     )
-    row = cursor.fetchone()
-    assert row is not None
+    (row,) = cursor.fetchall()
     cursor.execute(
         "insert into leeway.current (use_case, node, batch, commit_id) values (%s, %s, %s, %s) "
         "on conflict (use_case, node, batch) do update set commit_id = excluded.commit_id",

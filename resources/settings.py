@@ -43,15 +43,17 @@ class Settings(BaseSettings):
     def _no_default_in_production(self) -> Self:
         if self.environment == "production" and self.database_url is None:
             raise ValueError(
-                "LEEWAY_ENVIRONMENT is production, but LEEWAY_DATABASE_URL is not set: the embedded "
-                "PostgreSQL has no password and is for one machine; give the URL of a server"
+                "LEEWAY_ENVIRONMENT is production, but LEEWAY_DATABASE_URL is not set: the "
+                "LEEWAY_ENVIRONMENT is production but LEEWAY_DATABASE_URL is not set: the "
             )
         return self
 
     @property
     def store_root(self) -> Path:
         """Folder of the object store."""
-        return Path(self.store_url).expanduser().absolute() if self.store_url else self.home / "store"
+        return (
+            Path(self.store_url).expanduser().absolute() if self.store_url else self.home / "store"
+        )
 
     @property
     def dagster_home(self) -> Path:

@@ -66,9 +66,11 @@ class Package:
         self.description = f"Python package {source.package}"
 
     def batches(self) -> list[str]:
+        """See `BatchSource`."""
         return list(self.source.batch_by.batches)
 
     def read(self, batch: str) -> pa.Table:
+        """See `BatchSource`."""
         import palmerpenguins
         import pyarrow as pa
 
@@ -86,11 +88,15 @@ class SingleFile:
         self.description = f"file {path.name}"
 
     def batches(self) -> list[str]:
+        """See `BatchSource`."""
         if self.source.batch_by is not None:
             return list(self.source.batch_by.batches)
         return [_batch_of(self.path)]
 
     def read(self, batch: str) -> pa.Table:
+        """See `BatchSource`."""
+        if batch not in self.batches():
+            raise _unknown(self.path, batch, self.batches())
         table = read_file(self.path)
         return table if self.source.batch_by is None else _cut(table, self.source.batch_by, batch)
 
@@ -103,19 +109,32 @@ class Folder:
         self.description = f"folder {path.name}"
 
     def _files(self) -> dict[str, Path]:
-        files = sorted(p for p in self.path.iterdir() if p.suffix in SUFFIXES)
-        return {_batch_of(path): path for path in files}
+        files: dict[str, Path] = {}
+        for path in sorted(self.path.iterdir()):
+            if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+                continue
+            batch = _batch_of(path)
+            if batch in files:
+                raise SourceError(
+                    f"{path}: {files[batch].name} is batch {batch!r} too; rename or remove one"
+                )
+            files[batch] = path
+        return files
 
     def batches(self) -> list[str]:
+        """See `BatchSource`."""
         return list(self._files())
 
     def read(self, batch: str) -> pa.Table:
+        """See `BatchSource`."""
         files = self._files()
         if batch not in files:
-            raise SourceError(
-                f"{self.path}: no file for batch {batch!r}; there are {', '.join(files) or 'none'}"
-            )
+            raise _unknown(self.path, batch, list(files))
         return read_file(files[batch])
+
+
+def _unknown(path: Path, batch: str, batches: list[str]) -> SourceError:
+    return SourceError(f"{path}: unknown batch {batch!r}; there are {', '.join(batches) or 'none'}")
 
 
 def _batch_of(path: Path) -> str:
@@ -152,14 +171,19 @@ def read_file(path: Path) -> pa.Table:
 
     if not path.exists():
         raise SourceError(f"{path}: no such file; check source.path in defs.yaml")
-    if path.suffix not in SUFFIXES:
-        raise SourceError(f"{path}: cannot read {path.suffix or 'this kind of'} files; use CSV or Parquet")
+    if path.suffix.lower() not in SUFFIXES:
+        raise SourceError(
+            f"{path}: cannot read {path.suffix or 'this kind of'} files; use CSV or Parquet"
+        )
     try:
-        if path.suffix == ".parquet":
-            return parquet.read_table(path)
-        return _read_csv(path)
-    except pa.ArrowInvalid as error:
+        if path.suffix.lower() == ".csv":
+            return _read_csv(path)
+        # One file and nothing else: a folder called year=2024 adds no column.
+        table = parquet.ParquetFile(path).read()
+    except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path}: {error}") from error
+    _check_header(path, table.column_names)
+    return table
 
 
 def _read_csv(path: Path) -> pa.Table:
@@ -171,17 +195,17 @@ def _read_csv(path: Path) -> pa.Table:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
+        byte = path.stat().st_size - len(data) + error.start
         raise SourceError(
-            f"{path}: byte {error.start} (line {line}) is not UTF-8: {data[error.start : error.end]!r}. "
+            f"{path}: byte {byte} (line {line}) is not UTF-8: "
+            f"{data[error.start : error.end]!r}. "
             "Save the file as UTF-8; Latin-1 and Windows-1252 files must be converted."
         ) from error
     if not text.strip():
         raise SourceError(f"{path}: the file is empty; a batch needs a header and at least one row")
-    names = next(iter(text.splitlines()))
-    columns = csv.read_csv(pa.py_buffer(names.encode() + b"\n")).column_names
-    twice = {name for name in columns if columns.count(name) > 1}
-    if twice:
-        raise SourceError(f"{path}: the header names {sorted(twice)[0]!r} more than once")
+    parsing = csv.ParseOptions(newlines_in_values=True)
+    columns = csv.open_csv(pa.py_buffer(text.encode()), parse_options=parsing).schema.names
+    _check_header(path, columns)
     # Values are read as text: what a value means is decided by the use case's columns alone.
     options = csv.ConvertOptions(
         column_types=dict.fromkeys(columns, pa.string()),
@@ -191,6 +215,12 @@ def _read_csv(path: Path) -> pa.Table:
     )
     return csv.read_csv(
         pa.py_buffer(text.encode()),
-        parse_options=csv.ParseOptions(newlines_in_values=True),
+        parse_options=parsing,
         convert_options=options,
     )
+
+
+def _check_header(path: Path, columns: list[str]) -> None:
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise SourceError(f"{path}: the header names {twice[0]!r} more than once")

@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
+from leeway.identifiers import check_identifier
 from resources.faults import fault
 
 Prefix = Literal["raw", "clean", "models", "reports", "predictions"]
@@ -42,9 +45,12 @@ class LocalStore:
 
         The file appears whole or not at all: it is written under another name, flushed to the disk
         and renamed.
+
+        Raises:
+            ValueError: when `use_case` is not the name of one.
         """
         digest = hashlib.sha256(data).hexdigest()
-        folder = self.root / prefix / use_case
+        folder = self.root / prefix / check_identifier(use_case)
         path = folder / f"{digest}.{suffix}"
         if not (path.exists() and path.stat().st_size == len(data)):
             folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +65,7 @@ class LocalStore:
             CorruptObject: when the bytes do not have the digest.
             ValueError: when the address is not inside this store.
         """
-        path = Path(uri.removeprefix("file://"))
+        path = Path(unquote(uri.removeprefix("file://")))
         if not path.resolve().is_relative_to(self.root.resolve()):
             raise ValueError(f"{uri} is not inside the object store {self.root}")
         data = path.read_bytes()
@@ -73,14 +79,13 @@ class LocalStore:
 
     def sweep(self, older_than_seconds: float, now: float) -> int:
         """Removes what killed writers left behind; returns how many files."""
-        stale = [
-            path
-            for path in self.root.glob("*/*/.writing-*")
-            if now - path.stat().st_mtime > older_than_seconds
-        ]
-        for path in stale:
-            path.unlink(missing_ok=True)
-        return len(stale)
+        removed = 0
+        for path in self.root.glob("*/*/.writing-*"):
+            with suppress(FileNotFoundError):  # its writer renamed it just now
+                if now - path.stat().st_mtime > older_than_seconds:
+                    path.unlink()
+                    removed += 1
+        return removed
 
 
 def _write_atomically(path: Path, data: bytes) -> None:

@@ -1,8 +1,8 @@
 """MLflow: one run per Dagster run, a child run per trial, and the registered model.
 
-Belongs here: every call to MLflow, through dagster-mlflow and MLflow's client with explicit run ids.
-Does not belong here: what is logged, which the stages know, or reading models back: a release is
-read from the object store (docs/adr/0004).
+Belongs here: every call to MLflow, through dagster-mlflow and MLflow's client with explicit run
+ids. Does not belong here: what is logged, which the stages know, or reading models back: a release
+is read from the object store (docs/adr/0004).
 
 MLflow's own defaults wait for minutes on a server that is gone; the limits below are set before it
 is imported.
@@ -86,7 +86,7 @@ class Tracking:
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # dagster-mlflow calls itself beta
-            MlFlow(context)
+            MlFlow(context)  # type: ignore[no-untyped-call]
         active = mlflow.active_run()
         if active is None:
             raise RuntimeError("MLflow started no run")

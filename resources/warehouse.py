@@ -15,6 +15,7 @@ from resources.settings import Settings
 
 if TYPE_CHECKING:
     import psycopg2.extensions
+    import psycopg2.sql
     import pyarrow as pa
 
 
@@ -44,7 +45,7 @@ def ensure_table(
         )
 
 
-def _declarations(columns: Mapping[str, str]) -> object:
+def _declarations(columns: Mapping[str, str]) -> psycopg2.sql.Composable:
     from psycopg2 import sql
 
     return sql.SQL(", ").join(

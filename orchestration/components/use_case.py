@@ -37,7 +37,9 @@ class UseCaseComponent(dg.Component):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Definitions of the graph; the folder's name is the use case's name."""
-        name = check_identifier(context.path.name if context.path.is_dir() else context.path.parent.name)
+        name = check_identifier(
+            context.path.name if context.path.is_dir() else context.path.parent.name
+        )
         return build_graph(name, self.use_case)
 
 

@@ -246,6 +246,10 @@ def test_a_finished_study_is_not_run_again_and_one_of_other_rows_is_replaced() -
     told: list[dict[str, Any]] = []
     again = tune(FRAME, TARGET, penguins(), "decision_tree", storage, "s", told.append)
     assert (again, told) == (first, [])
+    short = penguins(trials=3)
+    assert tune(FRAME, TARGET, short, "decision_tree", storage, "s") == tune(
+        FRAME, TARGET, short, "decision_tree"
+    )
     fewer, labels = FRAME.iloc[:300], TARGET[:300]
     other = tune(fewer, labels, penguins(), "decision_tree", storage, "s", told.append)
     assert len(told) == 6
