@@ -43,8 +43,8 @@ class Settings(BaseSettings):
     def _no_default_in_production(self) -> Self:
         if self.environment == "production" and self.database_url is None:
             raise ValueError(
-                "LEEWAY_ENVIRONMENT is production, but LEEWAY_DATABASE_URL is not set: the "
-                "LEEWAY_ENVIRONMENT is production but LEEWAY_DATABASE_URL is not set: the "
+                "LEEWAY_ENVIRONMENT is production, but LEEWAY_DATABASE_URL is not set. The "
+                "embedded PostgreSQL has no password; give the URL of a server"
             )
         return self
 
