@@ -86,12 +86,16 @@ def gates(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
 
 
 def drift(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
-    """Fails as an error when drift is confirmed, as a warning when it is suspect or undefined."""
-    verdict = commit.facts["verdict"]
+    """Fails as an error when drift is confirmed, as a warning when it is suspect or undefined.
+
+    A batch that the champion was trained on passes: there is nothing left to do about it.
+    """
+    verdict, trained_on = commit.facts["verdict"], commit.facts["trained_on"]
+    known = " The champion was trained on this batch." if trained_on else ""
     return dg.AssetCheckResult(
-        passed=verdict == "none",
+        passed=verdict == "none" or trained_on,
         severity=ERROR if verdict == "confirmed" else WARN,
-        description=f"Batch {commit.batch}: {verdict}. {commit.facts['reason']}",
+        description=f"Batch {commit.batch}: {verdict}. {commit.facts['reason']}{known}",
         metadata={
             "batch": commit.batch,
             "verdict": verdict,

@@ -66,8 +66,11 @@ def _compare(
     columns = stage.use_case.columns
     current = profile_table(from_parquet(work.read("clean", batch)), columns)
     found = compare_profiles(reference, current, stage.use_case.drift, columns)
+    # A model that was trained on a batch cannot be surprised by it: training again would give the
+    # same model, and a batch that differs from those before it would ask for that for ever.
+    trained_on = batch in champion.manifest["batches"]
     also = None
-    if found.verdict == "confirmed":
+    if found.verdict == "confirmed" and not trained_on:
         digest = incident_digest(stage.name, champion.digest, clean.digest, found.drifted)
         also = partial(
             insert_incident,
@@ -76,7 +79,7 @@ def _compare(
             batch=batch,
             columns=found.drifted,
             release_digest=champion.digest,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
         )
     commit = work.commit(
         "reports",
@@ -88,6 +91,7 @@ def _compare(
             "reason": found.reason,
             "columns": list(found.drifted),
             "target_verdict": found.target_verdict,
+            "trained_on": trained_on,
         },
         also=also,
     )

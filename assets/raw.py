@@ -55,6 +55,7 @@ def _materialize(
     context: dg.AssetExecutionContext, platform: Platform, stage: Stage, batch: str
 ) -> dict[str, Any]:
     """Stores and loads one batch; raises a `dg.Failure` that names what is wrong."""
+    platform.ledger.register_batches(stage.name, [batch])
     work = begin(stage, platform, context, "raw", batch)
     source = open_source(stage.use_case)
     try:

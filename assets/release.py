@@ -62,8 +62,8 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         version = platform.releases.next_version(stage.name, tuned["training_key"])
         manifest = _manifest(work, tuned, evidence, version)
         _register(platform, context, stage, manifest)
-        commit = _commit(work, manifest, evidence, champion, incident, context.run_id)
-        project_aliases(platform, stage.name, context.run_id)
+        commit = _commit(work, manifest, evidence, champion, incident, context.run.run_id)
+        project_aliases(platform, stage.name, context.run.run_id)
         return dg.MaterializeResult(
             metadata=metadata_of(
                 commit,
@@ -159,6 +159,7 @@ def _manifest(
         "task": work.stage.use_case.task,
         "algorithm": tuned["algorithm"],
         "parameters": tuned["parameters"],
+        "batches": work.platform.ledger.require(work.stage.name, "training_set").facts["batches"],
         "training_key": tuned["training_key"],
         "classes": tuned["classes"],
         "columns": _columns(work.stage),
@@ -179,7 +180,7 @@ def _register(
         for name, found in manifest["metrics"].items()
         if found["value"] is not None
     }
-    platform.tracking(stage.name, context.run_id).log_release(
+    platform.tracking(stage.name, context.run.run_id).log_release(
         describe(manifest),
         {
             TRAINING_KEY: manifest["training_key"],

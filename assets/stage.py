@@ -195,7 +195,7 @@ def begin(
             for upstream in node(name).upstream
             for at in [batch if node(upstream).per_batch else WHOLE]
         }
-    attempt = platform.ledger.begin(stage.name, name, batch, context.run_id)
+    attempt = platform.ledger.begin(stage.name, name, batch, context.run.run_id)
     return Work(stage, platform, attempt, inputs)
 
 

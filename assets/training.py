@@ -59,7 +59,7 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
             ],
         }
         commit = work.commit("models", "json", canonical_json(choice), rows=len(scores))
-        platform.tracking(stage.name, context.run_id).log_selection(choice)
+        platform.tracking(stage.name, context.run.run_id).log_selection(choice)
         return dg.MaterializeResult(
             metadata=metadata_of(
                 commit,
@@ -120,7 +120,7 @@ def build_tuned(stage: Stage) -> dg.AssetsDefinition:
             "model": work.put("models", "skops", save_model(pipeline)),
         }
         commit = work.commit("models", "json", canonical_json(result), rows=len(tuned.trials))
-        platform.tracking(stage.name, context.run_id).log_tuning(result, frame.shape)
+        platform.tracking(stage.name, context.run.run_id).log_tuning(result, frame.shape)
         return dg.MaterializeResult(
             metadata=metadata_of(
                 commit,

@@ -30,11 +30,33 @@ class Node:
     per_batch: bool = False
 
 
+# Modules that several nodes rest on; each node lists what its own modules import, too.
+_FITTING = (
+    "leeway/candidates.py",
+    "leeway/estimators.py",
+    "leeway/folds.py",
+    "leeway/preprocessing.py",
+    "leeway/transformers.py",
+)
+_SEARCHING = (
+    *_FITTING,
+    "leeway/search.py",
+    "leeway/tuning.py",
+    "leeway/scoring.py",
+    "leeway/metric_formulas.py",
+    "leeway/metric_inputs.py",
+)
+_METRICS = (
+    "leeway/metrics.py",
+    "leeway/metric_formulas.py",
+    "leeway/metric_inputs.py",
+    "leeway/bootstrap.py",
+)
 DATA_NODES = (
     Node(
         "raw",
         (),
-        ("leeway/validation.py", "leeway/values.py"),
+        ("resources/sources.py", "leeway/validation.py", "leeway/values.py"),
         ("source", "columns", "required_any"),
         per_batch=True,
     ),
@@ -61,21 +83,13 @@ MODEL_NODES = (
     Node(
         "model_selection",
         ("training_set",),
-        (
-            "leeway/search.py",
-            "leeway/candidates.py",
-            "leeway/estimators.py",
-            "leeway/folds.py",
-            "leeway/scoring.py",
-            "leeway/preprocessing.py",
-            "leeway/transformers.py",
-        ),
+        _SEARCHING,
         ("imputation", "features", "search"),
     ),
     Node(
         "tuned_model",
         ("training_set", "model_selection"),
-        ("leeway/search.py", "leeway/candidates.py", "leeway/model_file.py"),
+        (*_SEARCHING, "leeway/model_file.py"),
         ("imputation", "features", "search"),
     ),
     Node(
@@ -86,14 +100,20 @@ MODEL_NODES = (
             "leeway/neighbourhood.py",
             "leeway/calibration.py",
             "leeway/conformal.py",
+            *_FITTING,
         ),
         ("explanation",),
     ),
-    Node("reference_profile", ("training_set",), ("leeway/profile.py",), ("columns",)),
+    Node(
+        "reference_profile",
+        ("training_set",),
+        ("leeway/profile.py", "leeway/cells.py"),
+        ("columns",),
+    ),
     Node(
         "release",
         ("training_set", "model_selection", "tuned_model", "explainers", "reference_profile"),
-        ("leeway/release.py", "leeway/metrics.py", "leeway/metric_formulas.py"),
+        ("leeway/release.py", *_METRICS),
         ("title", "description", "gates"),
     ),
     Node(
@@ -106,14 +126,20 @@ MODEL_NODES = (
     Node(
         "performance",
         ("predictions", "clean"),
-        ("leeway/performance.py", "leeway/metrics.py", "leeway/metric_formulas.py"),
+        ("leeway/performance.py", "leeway/frames.py", *_METRICS),
         ("monitoring", "columns"),
         per_batch=True,
     ),
     Node(
         "drift",
         ("clean", "release"),
-        ("leeway/drift.py", "leeway/distances.py", "leeway/effects.py", "leeway/profile.py"),
+        (
+            "leeway/drift.py",
+            "leeway/cells.py",
+            "leeway/distances.py",
+            "leeway/effects.py",
+            "leeway/profile.py",
+        ),
         ("columns", "drift"),
         per_batch=True,
     ),

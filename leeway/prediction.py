@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 def model_output(pipeline: Any, table: pa.Table, use_case: UseCase) -> NDArray[np.float64]:
     """Probabilities, shape (rows, classes), or predicted numbers, shape (rows,)."""
     frame = feature_frame(table, use_case)
+    if frame.empty:  # a batch whose rows were all rejected, which estimators refuse
+        shape = (0, len(pipeline.classes_)) if use_case.task == "classification" else (0,)
+        return np.empty(shape)
     if use_case.task == "classification":
         return np.asarray(pipeline.predict_proba(frame), dtype=np.float64)
     return np.asarray(pipeline.predict(frame), dtype=np.float64)

@@ -23,13 +23,18 @@ MAX_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Incident:
-    """A drift verdict about one batch; `digest` is what `incident_digest` gives."""
+    """Why a model may have to be trained again; `digest` is what `incident_digest` gives.
+
+    Drift is a verdict about one batch. Freshness is about the champion: it is old, and newer
+    batches are there that it has not seen.
+    """
 
     digest: str
     batch: str
     verdict: DriftVerdict
     columns: tuple[str, ...]
     at: datetime
+    cause: Literal["drift", "freshness"] = "drift"
 
 
 @dataclass(frozen=True)
@@ -91,14 +96,17 @@ def decide_retraining(
         trainings: all of the use case, in any order.
         now: of the same awareness of time zones as the recorded times.
     """
-    if "drift" not in policy.on:
-        return RetrainingDecision("nothing", None, 0, "The policy does not retrain on drift.")
-    confirmed = [incident for incident in incidents if incident.verdict == "confirmed"]
+    confirmed = [
+        incident
+        for incident in incidents
+        if incident.verdict == "confirmed" and incident.cause in policy.on
+    ]
     if not confirmed:
-        return RetrainingDecision("nothing", None, 0, "No drift is confirmed.")
+        reason = f"No {' or '.join(policy.on) or 'cause'} calls for a training."
+        return RetrainingDecision("nothing", None, 0, reason)
     newest = confirmed[-1]
     own = [training for training in trainings if training.incident == newest.digest]
-    about = f"drift of {', '.join(newest.columns)} in batch {newest.batch}"
+    about = f"{newest.cause} of {', '.join(newest.columns)} in batch {newest.batch}"
     done = [training for training in own if training.outcome in ("promoted", "held", "rejected")]
     if done:
         reason = f"The {about} has been trained for: the model was {done[-1].outcome}."

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from leeway.identifiers import BATCH_PATTERN, check_identifier
+from leeway.spec_rules import check_use_case, require_known
 
 Identifier = Annotated[str, AfterValidator(check_identifier)]
 BatchId = Annotated[str, Field(pattern=BATCH_PATTERN)]
@@ -65,9 +66,19 @@ LOWER_IS_BETTER = frozenset(
 
 
 class Strict(BaseModel):
-    """Refuses unknown keys, so that a misspelled option is an error and not silence."""
+    """Refuses unknown keys, so that a misspelled option is an error and not silence.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Refuses NaN and infinity, too: no value can be compared with the one, or reaches the other.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, content: Any) -> Any:
+        if isinstance(content, dict):
+            require_known("keys", content, cls.model_fields)
+        return content
 
 
 class Column(Strict):
@@ -81,7 +92,9 @@ class Column(Strict):
     range: tuple[float | None, float | None] | None = Field(
         default=None, description="closed interval of allowed values; null is unbounded"
     )
-    values: tuple[str, ...] | None = Field(default=None, description="allowed categories")
+    values: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="allowed categories"
+    )
     missing: tuple[str, ...] = Field(
         default=(), description="texts that mean a missing value, besides the empty one"
     )
@@ -223,14 +236,15 @@ class Drift(Strict):
     )
 
 
-_DURATION = re.compile(r"^(\d+)\s*(s|m|h|d)$")
+_DURATION = re.compile(r"([0-9]{1,6})\s*(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _duration(value: str) -> str:
-    if not _DURATION.match(value):
+    if not _DURATION.fullmatch(value):
         raise ValueError(
-            f"{value!r} is not a duration; write a number and s, m, h or d, such as 36h"
+            f"{value!r} is not a duration; write a number of up to six digits and s, m, h or d, "
+            "such as 36h"
         )
     return value
 
@@ -244,7 +258,7 @@ def as_timedelta(duration: str) -> timedelta:
     Raises:
         ValueError: when the text is not a number followed by s, m, h or d.
     """
-    match = _DURATION.match(duration)
+    match = _DURATION.fullmatch(duration)
     if match is None:
         raise ValueError(f"{duration!r} is not a duration")
     return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
@@ -322,8 +336,6 @@ class UseCase(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        from leeway.spec_rules import check_use_case
-
         check_use_case(self)
         return self
 

@@ -12,7 +12,12 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from leeway.spec import Gate, UseCase
+    from leeway.spec import BatchBy, Gate, UseCase
+
+
+# Columns of our own beside those of a use case: of raw, of the training set and of predictions.
+_OWN = frozenset({"part", "prediction"})
+_OWN_PREFIXES = ("batch_", "row_number", "loaded_at", "probability_", "prediction_set")
 
 
 def check_use_case(use_case: UseCase) -> None:
@@ -36,9 +41,11 @@ def _check_columns(use_case: UseCase) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValueError(f"columns: {twice[0]!r} is declared more than once; names must be unique")
-    system = [name for name in names if name.startswith(("batch_", "row_number", "loaded_at"))]
+    system = [name for name in names if name in _OWN or name.startswith(_OWN_PREFIXES)]
     if system:
-        raise ValueError(f"columns: {system[0]!r} begins like a column that Leeway adds; rename it")
+        raise ValueError(
+            f"columns: {system[0]!r} is or begins like one that Leeway adds; rename it"
+        )
 
 
 def _check_roles(use_case: UseCase) -> None:
@@ -70,8 +77,25 @@ def _check_references(use_case: UseCase) -> None:
     batch_by = use_case.source.batch_by
     if batch_by is not None:
         require_known("source.batch_by.column", [batch_by.column], known)
-    require_known("required_any", use_case.required_any, known)
-    require_known("monitoring.segments", use_case.monitoring.segments, known)
+        _check_batches(batch_by)
+    stored = [column.name for column in use_case.columns if column.role != "ignored"]
+    require_known("required_any", use_case.required_any, stored)
+    require_known("monitoring.segments", use_case.monitoring.segments, stored)
+
+
+def _check_batches(batch_by: BatchBy) -> None:
+    values = Counter(str(value) for held in batch_by.batches.values() for value in held)
+    twice = [value for value, count in values.items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"source.batch_by.batches: value {twice[0]!r} is listed more than once; "
+            "each belongs to one batch"
+        )
+    empty = [batch for batch, held in batch_by.batches.items() if not held]
+    if empty:
+        raise ValueError(
+            f"source.batch_by.batches: batch {empty[0]!r} holds no value; list at least one"
+        )
 
 
 def _check_derived(use_case: UseCase) -> None:
@@ -120,6 +144,6 @@ def require_known(where: str, names: Iterable[str], known: Iterable[str]) -> Non
     known = list(known)
     for name in names:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
+            close = get_close_matches(str(name), known, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise ValueError(f"{where}: unknown name {name!r}{hint} (known: {', '.join(known)})")

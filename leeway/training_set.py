@@ -40,6 +40,8 @@ def build_training_set(batches: dict[str, pa.Table], use_case: UseCase) -> Train
     Raises:
         NotEnoughRows: when a part would be empty, or the training part lacks a class.
     """
+    if not batches:
+        raise NotEnoughRows("there is no batch to train on")
     names = [c.name for c in use_case.columns if c.role != "ignored"]
     tables = [table.select([*names, "batch_id"]) for table in batches.values()]
     whole = pa.concat_tables(tables).sort_by(use_case.key.name)
@@ -62,11 +64,9 @@ def _held_out(table: pa.Table, use_case: UseCase) -> pa.Array:
         keys = pc.cast(table[use_case.key.name], pa.string()).to_pylist()
         return pa.array([_share_of(split.seed, key) < split.test for key in keys], pa.bool_())
     time = use_case.with_role("time")[0].name
-    # A row without a time is not the newest: it is trained on.
-    order = pc.rank(
-        table[time], sort_keys="ascending", null_placement="at_start", tiebreaker="first"
-    )
-    return pc.greater(order, round(table.num_rows * (1 - split.test)))
+    # Newest first; a row without a time comes last, and so is trained on.
+    order = pc.rank(table[time], sort_keys="descending", tiebreaker="first")
+    return pc.less_equal(order, table.num_rows - round(table.num_rows * (1 - split.test)))
 
 
 def _share_of(seed: int, key: str) -> float:

@@ -38,7 +38,15 @@ def build_defs(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """
     folder = dg.load_from_defs_folder(path_within_project=Path(__file__))
     chosen = default_resources() | dict(resources or {})
-    return dg.Definitions.merge(folder, dg.Definitions(resources=chosen))
+    automation = dg.AutomationConditionSensorDefinition(
+        name="automation",
+        target=dg.AssetSelection.all(),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=30,
+    )
+    # One process per run: a process per step would spend seconds on imports (docs/adr/0005).
+    whole = dg.Definitions(resources=chosen, sensors=[automation], executor=dg.in_process_executor)
+    return dg.Definitions.merge(folder, whole)
 
 
 @lru_cache(maxsize=1)

@@ -13,7 +13,17 @@ import dagster as dg
 from assets.stage import Stage
 
 USE_CASE_TAG = "leeway/use_case"
-RETRAINED = ("training_set", "model_selection", "tuned_model", "explainers", "reference_profile")
+RETRAINED = (
+    "training_set",
+    "model_selection",
+    "tuned_model",
+    "explainers",
+    "reference_profile",
+    "release",
+    "drift",
+    "predictions",
+    "performance",
+)
 
 
 def graph_job_name(use_case: str) -> str:
@@ -36,11 +46,11 @@ def jobs_of(stage: Stage) -> Sequence[Any]:
     )
     if stage.use_case.task == "experiment":
         return [graph]
-    keys = [stage.key(node) for node in (*RETRAINED, "release")]
+    keys = [stage.key(node) for node in RETRAINED]
     retrain = dg.define_asset_job(
         retrain_job_name(stage.name),
         selection=dg.AssetSelection.assets(*keys),
-        description="Trains on every clean batch and releases, holds or rejects the result.",
+        description="Trains on every clean batch, judges the result, and looks at a batch with it.",
         tags={USE_CASE_TAG: stage.name},
     )
     return [graph, retrain]

@@ -4,15 +4,87 @@ Belongs here: reading facts, asking a pure function, requesting a run under a ke
 here: deciding (`leeway.retraining`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import dagster as dg
 
+from assets.release import INCIDENT_TAG
 from assets.stage import Stage
+from leeway.retraining import decide_retraining
+from orchestration.history import incidents_of, trainings_of
+from orchestration.jobs import retrain_job_name
+from resources.platform import Platform
+from resources.sources import open_source
+
+RUNNING = dg.DefaultSensorStatus.RUNNING
 
 
 def sensors_of(stage: Stage) -> Sequence[dg.SensorDefinition]:
     """The sensors of one use case."""
-    return []
+    batches = _batches_sensor(stage)
+    return [batches] if stage.use_case.task == "experiment" else [batches, _retrain_sensor(stage)]
+
+
+def _batches_sensor(stage: Stage) -> dg.SensorDefinition:
+    """Registers batches that the source has and Dagster does not know; conditions do the rest."""
+
+    @dg.sensor(
+        name=f"{stage.name}_new_batches",
+        target=dg.AssetSelection.assets(stage.key("raw")),
+        minimum_interval_seconds=30,
+        default_status=RUNNING,
+        description=f"Registers new batches of {stage.name}.",
+    )
+    def new_batches(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        known = set(context.instance.get_dynamic_partitions(f"{stage.name}_batches"))
+        found = [batch for batch in open_source(stage.use_case).batches() if batch not in known]
+        if not found:
+            return dg.SkipReason(f"the source has no batch beside the {len(known)} known ones")
+        return dg.SensorResult(dynamic_partitions_requests=[stage.batches.build_add_request(found)])
+
+    return new_batches
+
+
+def _retrain_sensor(stage: Stage) -> dg.SensorDefinition:
+    """Asks the policy what follows from recorded history, and carries out what it says."""
+
+    @dg.sensor(
+        name=f"{stage.name}_retraining",
+        job_name=retrain_job_name(stage.name),
+        minimum_interval_seconds=30,
+        default_status=RUNNING,
+        description=f"Trains {stage.name} again when the retraining policy says so.",
+    )
+    def retrain(
+        context: dg.SensorEvaluationContext, platform: Platform
+    ) -> dg.RunRequest | dg.SkipReason:
+        now = datetime.now(UTC)
+        return retraining_tick(stage, context.instance, platform, now)
+
+    return retrain
+
+
+def retraining_tick(
+    stage: Stage, instance: dg.DagsterInstance, platform: Platform, now: datetime
+) -> dg.RunRequest | dg.SkipReason:
+    """One tick: a request under the key of the incident and the attempt, or the reason for none.
+
+    It changes nothing, so that a tick that is repeated asks for the same run.
+    """
+    incidents = incidents_of(stage.name, stage.use_case, platform, now)
+    trainings = trainings_of(stage.name, instance, platform)
+    decision = decide_retraining(incidents, trainings, stage.use_case.retraining, now)
+    if decision.action != "retrain" or decision.incident is None:
+        return dg.SkipReason(decision.reason)
+    batch = next(each.batch for each in incidents if each.digest == decision.incident)
+    return dg.RunRequest(
+        run_key=decision.run_key,
+        job_name=retrain_job_name(stage.name),
+        partition_key=batch,
+        tags={
+            INCIDENT_TAG: decision.incident,
+            "leeway/attempt": str(decision.attempt),
+            "leeway/reason": decision.reason,
+        },
+    )

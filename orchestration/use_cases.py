@@ -7,18 +7,35 @@ act on. Does not belong here: assets.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from leeway.identifiers import check_identifier
 from leeway.spec import UseCase
+from leeway.spec_rules import require_known
 
 DEFS = Path(__file__).parent / "defs"
+# What Dagster's components may have at the top of a file.
+_KEYS = ("type", "attributes", "requirements", "template_vars_module", "post_processing")
 
 
 class InvalidUseCase(ValueError):
     """A defs.yaml is not a use case; the message has the file, the field and what is allowed."""
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = [key for key in keys if keys.count(key) > 1]
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {twice[0]!r} is given more than once", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
 
 
 def load_use_cases(folder: Path = DEFS) -> dict[str, UseCase]:
@@ -38,11 +55,16 @@ def load_use_case(path: Path) -> UseCase:
     """
     try:
         check_identifier(path.parent.name)
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # A loader that is safe: it only refuses more.
+        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506
     except (yaml.YAMLError, ValueError) as error:
         raise InvalidUseCase(f"{path}: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("attributes"), dict):
         raise InvalidUseCase(f"{path}: needs the keys type and attributes")
+    try:
+        require_known("keys", content, _KEYS)
+    except ValueError as error:
+        raise InvalidUseCase(f"{path}: {error}") from error
     try:
         return UseCase.model_validate(content["attributes"])
     except ValidationError as error:

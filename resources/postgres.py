@@ -114,6 +114,11 @@ def ensure_databases(settings: Settings) -> None:
                     cursor.execute(sql.SQL("create database {}").format(sql.Identifier(str(name))))
                 except (errors.DuplicateDatabase, errors.UniqueViolation):
                     continue  # another process was faster
+    except psycopg2.Error as error:
+        raise PostgresUnavailable(
+            f"PostgreSQL refuses to create the database {name!r}: {str(error).strip()}. Give the "
+            "role of LEEWAY_DATABASE_URL the right createdb, or create the database yourself."
+        ) from error
     finally:
         connection.close()
 

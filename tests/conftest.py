@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,17 +44,24 @@ def server_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.fixture
-def settings(
-    server_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Settings]:
+@contextmanager
+def installation(server_home: Path, home: Path) -> Iterator[Settings]:
     """An installation of its own: databases, objects, and the variables other processes read."""
     url = make_url(embedded_url(server_home)).set(database=f"t{uuid.uuid4().hex[:12]}")
-    monkeypatch.setenv("LEEWAY_ENVIRONMENT", "test")
-    monkeypatch.setenv("LEEWAY_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("LEEWAY_DATABASE_URL", url.render_as_string(hide_password=False))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEEWAY_ENVIRONMENT", "test")
+        patch.setenv("LEEWAY_HOME", str(home))
+        patch.setenv("LEEWAY_DATABASE_URL", url.render_as_string(hide_password=False))
+        patch.delenv("DAGSTER_HOME", raising=False)
+        get_settings.cache_clear()
+        found = get_settings()
+        Ledger(found).prepare()
+        yield found
     get_settings.cache_clear()
-    found = get_settings()
-    Ledger(found).prepare()
-    yield found
-    get_settings.cache_clear()
+
+
+@pytest.fixture
+def settings(server_home: Path, tmp_path: Path) -> Iterator[Settings]:
+    """An installation of its own for one test."""
+    with installation(server_home, tmp_path / "home") as found:
+        yield found

@@ -1,0 +1,108 @@
+"""A whole graph on an installation of its own, with penguins from files and a short search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import palmerpenguins
+import pandas as pd
+import pytest
+
+from assets.stage import Stage, stage_of
+from leeway.spec import FileSource, UseCase
+from orchestration.build import default_resources
+from orchestration.components.use_case import build_graph
+from orchestration.use_cases import load_use_cases
+from resources.instance import open_instance
+from resources.platform import Platform
+from tests.conftest import installation
+
+NAME = "penguins"
+LONGER_BY_MM = 10.0
+
+
+def penguins(first_key: int = 1, **filters: Any) -> pd.DataFrame:
+    """The real penguins with a key; `filters` keep the rows whose column has one of the values."""
+    table = palmerpenguins.load_penguins()
+    for column, values in filters.items():
+        table = table[table[column].isin(values)]
+    table = table.reset_index(drop=True)
+    table.insert(0, "penguin_id", range(first_key, first_key + len(table)))
+    return table
+
+
+def short(use_case: UseCase, folder: Path) -> UseCase:
+    """The use case with its batches in a folder, two candidates and three trials."""
+    search = use_case.search.model_copy(
+        update={"candidates": ("logistic_regression", "decision_tree"), "trials": 3}
+    )
+    source = FileSource(kind="file", path=str(folder))
+    return use_case.model_copy(update={"source": source, "search": search})
+
+
+@dataclass
+class Graph:
+    """The graph of the penguins, ready to be materialized."""
+
+    folder: Path
+    stage: Stage
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    platform: Platform
+
+    def write(self, batch: str, table: pd.DataFrame) -> None:
+        """Adds a batch to the source."""
+        table.to_csv(self.folder / f"{batch}.csv", index=False)
+
+    def materialize(
+        self, batches: Sequence[str], nodes: Sequence[str] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        """Materializes nodes, or the whole graph, for some neighbouring batches."""
+        self.instance.add_dynamic_partitions(f"{NAME}_batches", list(batches))
+        job = self.definitions.resolve_job_def(f"{NAME}_graph")
+        return job.execute_in_process(
+            instance=self.instance,
+            asset_selection=[dg.AssetKey([NAME, node]) for node in nodes] if nodes else None,
+            tags={
+                "dagster/asset_partition_range_start": batches[0],
+                "dagster/asset_partition_range_end": batches[-1],
+            },
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
+        )
+
+    def carry_out(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+        """Does what a sensor asked for, as the daemon would."""
+        assert request.job_name is not None
+        job = self.definitions.resolve_job_def(request.job_name)
+        return job.execute_in_process(
+            instance=self.instance,
+            partition_key=request.partition_key,
+            tags=dict(request.tags),
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def graph(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
+    """An installation per module, since a graph takes half a minute to materialize."""
+    folder = tmp_path_factory.mktemp("batches")
+    with installation(server_home, tmp_path_factory.mktemp("home")):
+        use_case = short(load_use_cases()[NAME], folder)
+        whole = dg.Definitions.merge(
+            build_graph(NAME, use_case),
+            dg.Definitions(resources=default_resources(), executor=dg.in_process_executor),
+        )
+        instance = open_instance()
+        yield Graph(folder, stage_of(NAME, use_case), whole, instance, Platform())
+        instance.dispose()
+
+
+def check_results(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    """What each check of a run said, by name."""
+    return {each.check_name: each for each in result.get_asset_check_evaluations()}

@@ -1,0 +1,73 @@
+"""The life of a model: first release, a batch like the others, a batch that drifted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from assets.release import INCIDENT_TAG
+from orchestration.sensors import retraining_tick
+from tests.graph.conftest import LONGER_BY_MM, NAME, Graph, check_results, penguins
+
+
+def tick(graph: Graph, now: datetime | None = None) -> dg.RunRequest | dg.SkipReason:
+    return retraining_tick(graph.stage, graph.instance, graph.platform, now or datetime.now(UTC))
+
+
+def after_cooldown() -> datetime:
+    return datetime.now(UTC) + timedelta(days=2)
+
+
+@pytest.mark.timeout(600)
+def test_a_model_lives_through_first_release_quiet_batch_and_drift(graph: Graph) -> None:
+    graph.write("2007-2008", penguins(year=[2007, 2008]))
+    graph.write("2009", penguins(first_key=1001, year=[2009]))
+    first = graph.materialize(["2007-2008", "2009"])
+    assert first.success
+    assert all(check.passed for check in check_results(first).values())
+    champion = graph.platform.releases.champion(NAME)
+    assert champion is not None
+    assert champion.version == 1
+    assert champion.facts["metrics"]["macro_f1"]["value"] >= 0.9
+    assert isinstance(tick(graph), dg.SkipReason)
+
+    # A batch like those before it: processed, judged, and nothing follows.
+    graph.write("2010", penguins(first_key=2001, year=[2009]))
+    batch_nodes = ["raw", "staged", "clean", "drift", "predictions", "performance"]
+    quiet = graph.materialize(["2010"], batch_nodes)
+    assert quiet.success
+    assert check_results(quiet)["no_drift"].passed
+    assert isinstance(tick(graph, after_cooldown()), dg.SkipReason)
+
+    # A batch with bills ten millimetres longer: the check fails and one training is asked for.
+    drifted = penguins(first_key=3001, year=[2009])
+    drifted["bill_length_mm"] += LONGER_BY_MM
+    graph.write("2011", drifted)
+    moved = graph.materialize(["2011"], batch_nodes)
+    assert moved.success
+    check = check_results(moved)["no_drift"]
+    assert not check.passed
+    assert check.severity is dg.AssetCheckSeverity.ERROR
+    assert "bill_length_mm" in (check.description or "")
+    assert isinstance(tick(graph), dg.SkipReason), "the cool-down since the first release holds"
+
+    request = tick(graph, after_cooldown())
+    assert isinstance(request, dg.RunRequest)
+    again = tick(graph, after_cooldown())
+    assert isinstance(again, dg.RunRequest)
+    assert again.run_key == request.run_key, "the same evidence asks for the same run"
+    retrained = graph.carry_out(request)
+    assert retrained.success
+    releases = graph.platform.releases.every(NAME)
+    assert [release.version for release in releases] == [1, 2]
+    assert releases[1].incident == request.tags[INCIDENT_TAG]
+    assert releases[1].verdict in ("promote", "hold")
+    assert releases[1].reason
+    trained = graph.platform.ledger.require(NAME, "training_set")
+    assert "2011" in trained.facts["batches"]
+
+    # The incident has been trained for: nothing more is asked for, however often one looks.
+    assert isinstance(tick(graph, after_cooldown()), dg.SkipReason)
+    assert isinstance(tick(graph, after_cooldown() + timedelta(days=30)), dg.SkipReason)
