@@ -10,7 +10,7 @@ such as one without any row of a class, is left out of that metric's interval.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from leeway.bootstrap import bootstrap_weights, percentile_interval
 from leeway.metric_formulas import classification_scorer, regression_scorer
 from leeway.metric_inputs import check_probabilities, encode, finite_pair
+from leeway.perfection import lower_bounds
 from leeway.spec import LOWER_IS_BETTER, METRIC_RANGES
 
 Floats = NDArray[np.float64]
@@ -80,7 +81,9 @@ def classification_metrics(
     resamples: int = 500,
     seed: int = 0,
 ) -> dict[str, Metric]:
-    """Metrics of class probabilities.
+    """Metrics of class probabilities, with bootstrapped intervals.
+
+    A metric of exactly 1 has the lower bound of `leeway.perfection` instead.
 
     roc_auc and pr_auc are unweighted means over classes, one against the rest; pr_auc is average
     precision. brier_score is summed over classes (0 to 2; Brier 1950). log_loss_nats clips
@@ -108,7 +111,22 @@ def classification_metrics(
     score = classification_scorer(codes, np.asarray(probabilities, dtype=np.float64))
     weights = bootstrap_weights(rows, resamples, seed)
     units = {name: unit_of(name) for name in names}
-    return _with_intervals(score, rows, units, undefined, weights, confidence)
+    metrics = _with_intervals(score, rows, units, undefined, weights, confidence)
+    counts = np.bincount(codes, minlength=len(classes)).tolist()
+    return _bounded_when_perfect(metrics, counts, confidence)
+
+
+def _bounded_when_perfect(
+    metrics: dict[str, Metric], counts: list[int], confidence: float
+) -> dict[str, Metric]:
+    """Gives a metric of exactly 1 the lower bound that its rows allow to claim."""
+    if not all(counts) or len(counts) < 2:
+        return metrics
+    bounds = lower_bounds(counts, confidence)
+    return {
+        name: replace(metric, low=bounds[name]) if metric.value == 1 and name in bounds else metric
+        for name, metric in metrics.items()
+    }
 
 
 def regression_metrics(
