@@ -51,6 +51,7 @@ _METRICS = (
     "leeway/metric_formulas.py",
     "leeway/metric_inputs.py",
     "leeway/bootstrap.py",
+    "leeway/perfection.py",
 )
 DATA_NODES = (
     Node(
