@@ -58,7 +58,8 @@ check: $(STAMP) ## lint, format, types, and the definitions of the asset graph
 	DAGSTER_HOME="$$(pwd -P)/.venv/dagster" .venv/bin/dg check defs
 
 docs: $(STAMP) ## write the dbt docs of the warehouse
-	@.venv/bin/python -m resources.dbt docs generate
+	@.venv/bin/leeway-dbt docs generate
+	@echo "The pages are under .leeway/dbt/target; \`make dev\` serves them."
 
 # Finds a Python, then a uv, then syncs. A pyenv shim exists also for versions that it does not run,
 # so each candidate must answer. An environment that works keeps its Python.

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from sklearn.metrics import f1_score, mean_absolute_error
 
+from leeway.candidates import suggest_parameters
 from leeway.folds import cross_validation_folds, out_of_fold
 from leeway.frames import feature_frame, target_array
 from leeway.search import (
@@ -218,12 +219,15 @@ def test_a_resumed_study_ends_as_an_uninterrupted_one(interrupted_at: int, tmp_p
     with pytest.raises(KeyboardInterrupt):
         tune(FRAME, TARGET, use_case, "decision_tree", storage(), "s", on_trial=interrupt)
     # A process that was killed leaves a trial that runs forever.
-    optuna.load_study(study_name="s", storage=storage()).ask()
+    cut_off = optuna.load_study(study_name="s", storage=storage()).ask()
+    suggest_parameters("decision_tree", cut_off)
     finished: list[dict[str, Any]] = []
     resumed = tune(
         FRAME, TARGET, use_case, "decision_tree", storage(), "s", on_trial=finished.append
     )
     assert len(finished) == 13 - interrupted_at
+    trials = optuna.load_study(study_name="s", storage=storage()).trials
+    assert [trial.number for trial in trials if not trial.state.is_finished()] == []
     assert resumed == tune(FRAME, TARGET, use_case, "decision_tree")
 
 
