@@ -18,6 +18,7 @@ from orchestration.build import cached_defs
 from orchestration.jobs import graph_job_name
 from orchestration.use_cases import load_use_cases
 from resources.instance import open_instance
+from resources.reaper import worker_tags
 from resources.settings import get_settings
 
 
@@ -66,6 +67,10 @@ def _execute(name: str, instance: dg.DagsterInstance) -> str | None:
     with output_to(get_settings().home / "logs" / f"{run_id}.log"):
         subset = job.get_subset(asset_selection=set(), asset_check_selection=set(keys))
         result = subset.execute_in_process(
-            instance=instance, run_id=run_id, run_config=QUIET, raise_on_error=False
+            instance=instance,
+            run_id=run_id,
+            run_config=QUIET,
+            tags=dict(worker_tags()),
+            raise_on_error=False,
         )
     return None if result.success else failure_of(result.all_events)

@@ -15,8 +15,10 @@ import time
 from pathlib import Path
 
 from cli.output import say
+from cli.recovery import recover
 from resources.dbt import executable, manifest_path
 from resources.instance import open_instance
+from resources.processes import end_with_parent
 from resources.settings import PROJECT, get_settings
 
 HOST = "127.0.0.1"
@@ -30,7 +32,9 @@ def dev(port: int) -> int:
             say(f"error: port {wanted} of {HOST} is in use; try `leeway dev --port {port + 100}`")
             return 1
     open_instance()
+    recover(get_settings())
     manifest_path()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's Ctrl-C
     processes = _start(port)
     try:
         _wait_until_ready(processes, port)
@@ -65,6 +69,7 @@ def _start(port: int) -> dict[str, subprocess.Popen[bytes]]:
         with (log / f"{name.replace(' ', '_').lower()}.log").open("ab") as file:
             started[name] = subprocess.Popen(
                 command, stdout=file, stderr=file, cwd=PROJECT, start_new_session=True,
+                preexec_fn=end_with_parent,
                 env=os.environ | {"PYTHONWARNINGS": "ignore"},
             )  # fmt: skip
     return started

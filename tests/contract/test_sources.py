@@ -1,0 +1,192 @@
+"""Package, file and folder keep one contract: known batches, each read as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from leeway.identifiers import check_batch
+from leeway.spec import BatchBy, FileSource, PackageSource, UseCase
+from orchestration.use_cases import load_use_cases
+from resources.sources import (
+    BatchSource,
+    Folder,
+    Package,
+    SingleFile,
+    SourceError,
+    open_source,
+)
+
+YEARS = BatchBy(column="year", batches={"2007-2008": (2007, 2008), "2009": ("2009",)})
+CSV = b"id,year,x\n1,2009,a\n2,2007,b\n3,2008,c\n"
+
+
+def package(folder: Path) -> BatchSource:
+    source = PackageSource(kind="package", package="palmerpenguins", batch_by=YEARS)
+    return Package(source)
+
+
+def single_file(folder: Path) -> BatchSource:
+    (folder / "t.csv").write_bytes(CSV)
+    source = FileSource(kind="file", path=str(folder / "t.csv"), batch_by=YEARS)
+    return SingleFile(folder / "t.csv", source)
+
+
+def whole_file(folder: Path) -> BatchSource:
+    (folder / "t-1.csv").write_bytes(CSV)
+    source = FileSource(kind="file", path=str(folder / "t-1.csv"))
+    return SingleFile(folder / "t-1.csv", source)
+
+
+def parquet_file(folder: Path) -> BatchSource:
+    table = pa.table({"id": [1, 2, 3], "year": [2009.0, 2007.0, 2008.0], "x": ["a", "b", None]})
+    parquet.write_table(table, folder / "t.parquet")
+    source = FileSource(kind="file", path=str(folder / "t.parquet"), batch_by=YEARS)
+    return SingleFile(folder / "t.parquet", source)
+
+
+def folder_of_files(folder: Path) -> BatchSource:
+    (folder / "2009.csv").write_bytes(b"id,year,x\n1,2009,a\n")
+    (folder / "2007-2008.CSV").write_bytes(b"id,year,x\n2,2007,b\n3,2008,c\n")
+    (folder / "notes.txt").write_bytes(b"not a batch")
+    (folder / ".hidden.csv").write_bytes(b"not a batch")
+    return Folder(folder)
+
+
+Make = Callable[[Path], BatchSource]
+BY_YEAR: list[Make] = [package, single_file, parquet_file, folder_of_files]
+
+
+@pytest.fixture(params=[*BY_YEAR, whole_file], ids=lambda make: make.__name__)
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> BatchSource:
+    made: BatchSource = request.param(tmp_path)
+    return made
+
+
+@pytest.fixture(params=BY_YEAR, ids=lambda make: make.__name__)
+def by_year(request: pytest.FixtureRequest, tmp_path: Path) -> BatchSource:
+    made: BatchSource = request.param(tmp_path)
+    return made
+
+
+def test_there_is_a_batch_and_each_id_is_safe_and_known_once(source: BatchSource) -> None:
+    found = source.batches()
+    assert found
+    assert [check_batch(batch) for batch in found] == list(dict.fromkeys(found))
+
+
+def test_batches_are_the_same_when_asked_again(source: BatchSource) -> None:
+    assert source.batches() == source.batches()
+
+
+def test_each_batch_has_rows_and_reads_the_same_again(source: BatchSource) -> None:
+    for batch in source.batches():
+        table = source.read(batch)
+        assert table.num_rows > 0
+        assert table.equals(source.read(batch))
+
+
+def test_every_batch_has_the_same_columns(source: BatchSource) -> None:
+    assert len({tuple(source.read(batch).column_names) for batch in source.batches()}) == 1
+
+
+@pytest.mark.parametrize("batch", ["2031", "", "../2009", "2009.csv", "notes"])
+def test_an_unknown_batch_is_refused_with_those_that_there_are(
+    source: BatchSource, batch: str
+) -> None:
+    """Regression: a file without batch_by gave its rows for any batch that was asked for."""
+    with pytest.raises(SourceError) as refused:
+        source.read(batch)
+    assert f"unknown batch {batch!r}; there are {', '.join(source.batches())}" in str(refused.value)
+
+
+def test_a_source_says_what_it_is(source: BatchSource) -> None:
+    assert source.description.split()[0] in ("Python", "file", "folder")
+
+
+def test_batches_are_in_order_and_hold_their_own_rows(by_year: BatchSource) -> None:
+    assert by_year.batches() == ["2007-2008", "2009"]
+    years = {b: {int(y) for y in by_year.read(b)["year"].to_pylist()} for b in by_year.batches()}
+    assert years == {"2007-2008": {2007, 2008}, "2009": {2009}}
+
+
+def test_the_penguins_are_the_published_ones_with_their_position_as_key() -> None:
+    source = open_source(load_use_cases()["penguins"])
+    keys = [key for b in source.batches() for key in source.read(b)["penguin_id"].to_pylist()]
+    assert sorted(keys) == list(range(1, 345))
+
+
+@pytest.mark.parametrize("make", [single_file, parquet_file])
+def test_a_column_to_cut_by_that_is_not_there_is_named(tmp_path: Path, make: Make) -> None:
+    source = make(tmp_path)
+    assert isinstance(source, SingleFile)
+    other = source.source.model_copy(
+        update={"batch_by": BatchBy(column="age", batches={"1": (1,)})}
+    )
+    with pytest.raises(SourceError, match=r"no column 'age' \(it has id, year, x\)"):
+        SingleFile(source.path, other).read("1")
+
+
+def test_a_new_file_in_a_folder_is_a_new_batch_in_order_of_its_name(tmp_path: Path) -> None:
+    source = folder_of_files(tmp_path)
+    (tmp_path / "2008b.csv").write_bytes(b"id,year,x\n9,2008,z\n")
+    assert source.batches() == ["2007-2008", "2008b", "2009"]
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    """Regression: the one that came last hid the other."""
+    source = folder_of_files(tmp_path)
+    parquet.write_table(pa.table({"id": [1]}), tmp_path / "2009.parquet")
+    with pytest.raises(SourceError, match=r"2009\.parquet: 2009\.csv is batch '2009' too"):
+        source.batches()
+
+
+@pytest.mark.parametrize("name", ["my batch.csv", "a;b.csv", "_x.csv", "é.csv"])
+def test_a_file_whose_name_is_no_batch_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(CSV)
+    with pytest.raises(SourceError, match="its name becomes the batch id, but"):
+        Folder(tmp_path).batches()
+
+
+def test_a_folder_without_files_has_no_batch(tmp_path: Path) -> None:
+    assert Folder(tmp_path).batches() == []
+    with pytest.raises(SourceError, match="there are none"):
+        Folder(tmp_path).read("2009")
+
+
+def test_a_file_that_is_gone_is_refused_with_its_path(tmp_path: Path) -> None:
+    source = whole_file(tmp_path)
+    (tmp_path / "t-1.csv").unlink()
+    with pytest.raises(SourceError, match=r"t-1\.csv: no such file"):
+        source.read("t-1")
+
+
+def of_path(path: str) -> UseCase:
+    columns: list[dict[str, Any]] = [
+        {"name": "id", "type": "integer", "role": "key", "description": "d"},
+        {"name": "x", "type": "category", "role": "monitored", "description": "d"},
+    ]
+    source = {"kind": "file", "path": path}
+    return UseCase.model_validate(
+        {"title": "t", "task": "experiment", "source": source, "columns": columns}
+    )
+
+
+def test_a_path_is_a_folder_of_batches_or_one_table(tmp_path: Path) -> None:
+    folder_of_files(tmp_path)
+    assert isinstance(open_source(of_path(str(tmp_path))), Folder)
+    assert isinstance(open_source(of_path(str(tmp_path / "2009.csv"))), SingleFile)
+
+
+def test_a_relative_path_starts_at_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = open_source(of_path("data/t.csv"))
+    assert isinstance(source, SingleFile)
+    assert source.path == Path(__file__).resolve().parents[2] / "data/t.csv"

@@ -1,0 +1,143 @@
+"""`leeway run penguins` as a process, on an installation and a copy of the project of its own.
+
+Belongs here: the copy, with a shorter search so that a run takes seconds, its commands, and what
+must hold when they are done. Does not belong here: where they are killed.
+
+The copy holds still while people work on the project: a changed file makes nodes stale.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import yaml
+from sqlalchemy.engine import make_url
+
+from resources.postgres import embedded_url
+from resources.settings import PROJECT
+from tests.faults.harness import child_environment, finish
+
+NAME = "penguins"
+PACKAGES = ("leeway", "assets", "resources", "orchestration", "cli", "dbt_project")
+SEARCH = {"candidates": ["logistic_regression", "decision_tree"], "folds": 3, "trials": 3}
+
+
+@dataclass(frozen=True)
+class Installed:
+    """One installation: a copy of the project, and its home with a PostgreSQL of its own."""
+
+    project: Path
+    home: Path
+
+    @classmethod
+    def below(cls, folder: Path) -> Installed:
+        """Copies the project."""
+        project = folder / "project"
+        for package in PACKAGES:
+            shutil.copytree(
+                PROJECT / package,
+                project / package,
+                ignore=shutil.ignore_patterns("__pycache__", "target", "logs"),
+            )
+        for file in ("dagster.yaml", "workspace.yaml", "pyproject.toml"):
+            shutil.copy(PROJECT / file, project / file)
+        for folder_ in (project / "orchestration" / "defs").iterdir():
+            if folder_.name != NAME:
+                shutil.rmtree(folder_)
+        defs = project / "orchestration" / "defs" / NAME / "defs.yaml"
+        content = yaml.safe_load(defs.read_text())
+        content["attributes"]["search"] = SEARCH
+        defs.write_text(yaml.safe_dump(content))
+        return cls(project, folder / "home")
+
+    def start(self, *arguments: str, **extra: str) -> subprocess.Popen[str]:
+        """Starts `leeway` with these arguments."""
+        environment = child_environment(
+            PYTHONPATH=str(self.project), LEEWAY_HOME=str(self.home), LEEWAY_ENVIRONMENT="test"
+        )
+        for name in ("LEEWAY_DATABASE_URL", "DAGSTER_HOME", "LEEWAY_STEP"):
+            environment.pop(name, None)
+        return subprocess.Popen(
+            [sys.executable, "-m", "cli.main", *arguments],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.project,
+            env=environment | extra,
+        )
+
+    def leeway(self, *arguments: str, **extra: str) -> tuple[int, str]:
+        """Runs `leeway` to its end; exit code and what it told the person."""
+        code, _, said = finish(self.start(*arguments, **extra))
+        return code, said
+
+    def select(self, database: str, statement: str) -> list[tuple[Any, ...]]:
+        """Rows of one of its databases."""
+        url = make_url(embedded_url(self.home))
+        name = "leeway" if database == "leeway" else f"leeway_{database}"
+        connection = psycopg2.connect(url.set(database=name).render_as_string(hide_password=False))
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(statement)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def wrong(self) -> list[str]:
+        """What does not hold after a run that succeeded; empty when all is well."""
+        found = []
+        keys = [key for (key,) in self.select("leeway", "select training_key from leeway.releases")]
+        registered = Counter(
+            key
+            for (key,) in self.select(
+                "mlflow",
+                "select value from model_version_tags where key = 'leeway.training_key' "
+                "and name = 'penguins'",
+            )
+        )
+        versions = self.select("mlflow", "select count(*) from model_versions")[0][0]
+        if len(keys) != len(set(keys)):
+            found.append(f"{len(keys)} releases of {len(set(keys))} training keys")
+        if registered != Counter(keys) or versions != len(keys):
+            found.append(f"{versions} MLflow versions, {dict(registered)} for the releases {keys}")
+        champion = self.select(
+            "leeway",
+            "select training_key from leeway.releases join leeway.moves "
+            "using (use_case, version) order by moves.id desc limit 1",
+        )
+        alias = self.select(
+            "mlflow",
+            "select value from registered_model_aliases join model_version_tags "
+            "using (name, version) where alias = 'champion' and key = 'leeway.training_key'",
+        )
+        if champion != alias:
+            found.append(f"the champion is {champion}, MLflow's alias says {alias}")
+        unfinished = self.select(
+            "dagster", "select run_id, status from runs where status not in ('SUCCESS', 'FAILURE')"
+        )
+        if unfinished:
+            found.append(f"runs without an end: {unfinished}")
+        rows = self.select("leeway", "select count(*) from penguins.clean")[0][0]
+        committed = self.select(
+            "leeway",
+            "select sum(rows) from leeway.current join leeway.commits on id = commit_id "
+            "where current.node = 'clean'",
+        )[0][0]
+        if rows != committed:
+            found.append(f"{rows} rows in clean, {committed} were committed")
+        return found
+
+    def fingerprint(self) -> list[tuple[Any, ...]]:
+        """What readers see: the digest of every node and batch."""
+        return self.select(
+            "leeway",
+            "select current.node, current.batch, input_digest, digest from leeway.current "
+            "join leeway.commits on id = commit_id order by 1, 2",
+        )

@@ -1,0 +1,193 @@
+"""A process that was overtaken cannot commit, and one whose parent died does not live on.
+
+The figure of the release: `LEEWAY_KILLS=50 .venv/bin/pytest -k fence`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import psycopg2
+import pytest
+
+from assets.cleaning import dbt_arguments
+from leeway.digests import digest_of
+from leeway.validation import validate
+from leeway.values import POSTGRES_TYPES
+from orchestration.use_cases import load_use_cases
+from resources.dbt import executable
+from resources.ledger import Ledger
+from resources.postgres import dsn, transaction
+from resources.settings import Settings
+from resources.sources import open_source
+from resources.warehouse import ensure_table, replace_batch
+from tests.faults.harness import (
+    alive,
+    child_environment,
+    figure,
+    finish,
+    hear,
+    kill,
+    start,
+    stopped,
+    times,
+    until,
+    zero,
+)
+from tests.faults.rows import NODE, visible
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
+
+BATCH = "2009"
+
+
+def overtake(how: str, n: int, settings: Settings) -> tuple[int, int]:
+    """Repeats: stops a process before its commit, commits a newer attempt, lets the old go on.
+
+    Returns how many old ones were refused, and how often readers saw the old one's rows.
+    """
+    old = start("commit_rows", how, "1", str(n), LEEWAY_FAULTS=f"{NODE}.before_commit:wait")
+    assert until(lambda: stopped(old.pid), 60) is not None  # its attempt is the older one
+    new = start("commit_rows", "fenced", "1000", "0", LEEWAY_FAULTS=f"{NODE}.after_commit:wait")
+    hear(old, "ready")
+    hear(new, "ready")
+    refused = overwritten = 0
+    try:
+        for trial in range(n):
+            assert until(lambda: stopped(old.pid), 30) is not None
+            if trial:
+                new.send_signal(signal.SIGCONT)
+                hear(new, "committed")
+            assert until(lambda: stopped(new.pid), 30) is not None
+            assert visible(settings) == 1000 + trial
+            old.send_signal(signal.SIGCONT)
+            refused += hear(old, "") == f"stale {trial + 1}"
+            overwritten += visible(settings) != 1000 + trial
+    finally:
+        kill(old)
+        kill(new)
+    return refused, overwritten
+
+
+def test_an_orphan_that_was_overtaken_is_refused(settings: Settings) -> None:
+    n = times(30)
+    refused, overwritten = overtake("fenced", n, settings)
+    assert (refused, overwritten) == (n, 0)
+    figure(f"fence: {refused} of {n} stale commits refused, {zero(n, 'overwrote the newer one')}")
+
+
+def test_without_the_fence_the_orphan_would_win(settings: Settings) -> None:
+    n = max(5, times(30) // 6)
+    refused, overwritten = overtake("unfenced", n, settings)
+    figure(f"fence, control: without it {overwritten} of {n} stale commits overwrote the newer one")
+    assert (refused, overwritten) == (0, n)
+
+
+@pytest.fixture
+def warehouse(settings: Settings) -> Settings:
+    """The penguins of one batch in the table raw, as the asset raw loads them."""
+    use_case = load_use_cases()["penguins"]
+    accepted = validate(open_source(use_case).read(BATCH), use_case).accepted
+    types = {c.name: POSTGRES_TYPES[c.type] for c in use_case.columns if c.role != "ignored"}
+    types |= {"row_number": "bigint", "batch_id": "text", "loaded_at": "timestamptz default now()"}
+    import pyarrow as pa
+
+    rows = accepted.append_column("batch_id", pa.array([BATCH] * accepted.num_rows, pa.string()))
+    with transaction(settings) as cursor:
+        ensure_table(cursor, "penguins", "raw", types)
+        replace_batch(cursor, "penguins", "raw", BATCH, rows)
+    return settings
+
+
+def dbt(arguments: list[str], **extra: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [executable(), *arguments, "--select", "penguins_staged", "penguins_clean"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=child_environment(**extra),
+    )
+
+
+def clean_rows(settings: Settings) -> str:
+    with transaction(settings) as cursor:
+        cursor.execute("select clean::text from penguins.clean order by penguin_id")
+        return digest_of([row[0] for row in cursor.fetchall()])
+
+
+def test_a_dbt_build_that_was_overtaken_changes_no_row(warehouse: Settings) -> None:
+    ledger = Ledger(warehouse)
+    old = ledger.begin("penguins", "clean", BATCH, "old").token
+    code, said, _ = finish(dbt(dbt_arguments({BATCH: old}, every=True)))
+    assert code == 0, said
+    before = clean_rows(warehouse)
+    with transaction(warehouse) as cursor:  # what a stale build would show
+        cursor.execute("update penguins.raw set body_mass_g = body_mass_g + 1")
+    ledger.begin("penguins", "clean", BATCH, "new")
+    for every in (False, True):
+        code, said, _ = finish(dbt(dbt_arguments({BATCH: old}, every=every)))
+        assert code != 0
+        assert "stale attempt" in said
+        assert clean_rows(warehouse) == before
+    code, said, _ = finish(dbt(dbt_arguments({}, every=False)))
+    assert code == 0, said
+    assert clean_rows(warehouse) != before, "the control: without tokens the build changes rows"
+    figure("fence: 2 of 2 stale dbt builds refused, rows kept; control: without tokens overwritten")
+
+
+def orphan(warehouse: Settings, **extra: str) -> tuple[bool, float | None]:
+    """Kills the parent of a dbt that waits for a lock; was it alive before, and gone after s?"""
+    arguments = [executable(), *dbt_arguments({}, every=False), "--select", "penguins_clean"]
+    program = (
+        "import json, subprocess, sys, time\n"
+        "child = subprocess.Popen(json.loads(sys.argv[1]), stdout=subprocess.DEVNULL)\n"
+        "print('child', child.pid, flush=True)\n"
+        "time.sleep(600)"
+    )
+    environment = child_environment(**extra)
+    environment.pop("LEEWAY_STEP", None)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program, json.dumps(arguments)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment | extra,
+    )
+    pid = int(hear(parent, "child"))
+    lock = psycopg2.connect(dsn("leeway", warehouse))
+    try:
+        with lock.cursor() as cursor:
+            cursor.execute("lock table penguins.clean in access exclusive mode")
+            assert until(lambda: waits(warehouse), 60) is not None, "dbt never reached its table"
+            kill(parent)
+            gone = until(lambda: not alive(pid), 1.0)
+    finally:
+        if alive(pid):
+            os.kill(pid, signal.SIGKILL)
+        lock.close()
+    return True, gone
+
+
+def waits(warehouse: Settings) -> bool:
+    with transaction(warehouse) as cursor:
+        cursor.execute(
+            "select count(*) from pg_stat_activity where datname = current_database() "
+            "and wait_event_type = 'Lock'"
+        )
+        ((count,),) = cursor.fetchall()
+    return bool(count)
+
+
+def test_a_dbt_whose_step_was_killed_ends_within_a_second(warehouse: Settings) -> None:
+    code, said, _ = finish(dbt(dbt_arguments({}, every=True)))
+    assert code == 0, said
+    n = max(2, times(20) // 10)
+    took = [orphan(warehouse, LEEWAY_STEP="1")[1] for _ in range(n)]
+    ended = [seconds for seconds in took if seconds is not None]
+    assert len(ended) == n, f"{n - len(ended)} of {n} orphans lived on"
+    figure(f"orphans: {zero(n, 'lived longer than 1 s')}; the slowest took {max(ended):.3f} s")
+    assert orphan(warehouse)[1] is None, "the control: not started by a step, it lives on"
+    figure("orphans, control: 1 of 1 that was not started by a step lived on")

@@ -1,0 +1,142 @@
+"""How good predictions were once the truth is known, whole and by segment."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from leeway.performance import WHOLE, measure
+from leeway.spec import UseCase
+
+CLASSES = ["a", "b"]
+SITES = ["x", "y", None]
+
+
+def use_case(task: str, segments: tuple[str, ...] = ("site", "wet")) -> UseCase:
+    target = {"type": "category"} if task == "classification" else {"type": "number", "unit": "g"}
+    columns: list[dict[str, Any]] = [
+        {"name": "id", "type": "integer", "role": "key"},
+        {"name": "y", "role": "target", **target},
+        {"name": "low", "type": "number"},
+        {"name": "site", "type": "category"},
+        {"name": "wet", "type": "boolean"},
+    ]
+    return UseCase.model_validate(
+        {
+            "title": "t",
+            "task": task,
+            "source": {"kind": "file", "path": "t.csv"},
+            "columns": [{"description": "d", **column} for column in columns],
+            "monitoring": {"segments": segments},
+        }
+    )
+
+
+def clean(rows: int, truth: list[Any]) -> pa.Table:
+    return pa.table(
+        {
+            "id": pa.array(range(rows)),
+            "y": pa.array(truth),
+            "low": pa.array([0.5] * rows),  # predictions have a column of this name, too
+            "site": pa.array([SITES[i % 3] for i in range(rows)], pa.string()),
+            "wet": pa.array([i % 2 == 0 for i in range(rows)]),
+            "batch_id": pa.array(["1"] * rows),
+            "row_number": pa.array(range(1, rows + 1)),
+        }
+    )
+
+
+def classified(rows: int, right: set[int]) -> tuple[pa.Table, pa.Table]:
+    """Clean rows of class a and b in turn, and predictions that are right in the rows `right`."""
+    truth = [CLASSES[i % 2] for i in range(rows)]
+    said = [t if i in right else CLASSES[1 - i % 2] for i, t in enumerate(truth)]
+    probability = [0.9 if s == "a" else 0.1 for s in said]
+    predictions = pa.table(
+        {
+            "id": pa.array(range(rows)),
+            "prediction": pa.array(said),
+            "probability_a": pa.array(probability),
+            "probability_b": pa.array([1 - p for p in probability]),
+            "prediction_set": pa.array([[s] for s in said]),
+        }
+    )
+    return clean(rows, truth), predictions
+
+
+def regressed(rows: int, error: float) -> tuple[pa.Table, pa.Table]:
+    truth = [float(i) for i in range(rows)]
+    said = pa.array([t + error for t in truth])
+    bounds = {"low": said, "high": said}
+    return clean(rows, truth), pa.table({"id": pa.array(range(rows)), "prediction": said, **bounds})
+
+
+def test_a_planted_share_of_right_predictions_is_the_accuracy() -> None:
+    found = measure(*classified(60, right=set(range(45))), use_case("classification"), CLASSES)
+    assert found.segments[WHOLE]["accuracy"].value == pytest.approx(0.75)
+    assert (found.rows, found.labelled) == (60, 60)
+
+
+def test_a_planted_error_is_the_mean_absolute_error_in_the_unit_of_the_target() -> None:
+    found = measure(*regressed(60, error=2.0), use_case("regression"), None)
+    mae = found.segments[WHOLE]["mae"]
+    assert mae.value == pytest.approx(2.0)
+    assert (mae.unit, mae.rows) == ("g", 60)
+
+
+def test_a_segment_holds_its_own_rows_and_a_missing_value_is_in_none() -> None:
+    rows, predictions = classified(60, right={i for i in range(60) if i % 3 == 0})
+    segments = measure(rows, predictions, use_case("classification"), CLASSES).segments
+    assert list(segments) == [WHOLE, "site=x", "site=y", "wet=False", "wet=True"]
+    assert segments["site=x"]["accuracy"].value == 1.0
+    assert segments["site=y"]["accuracy"].value == 0.0
+    assert [metrics["accuracy"].rows for metrics in segments.values()] == [60, 20, 20, 30, 30]
+
+
+def test_rows_without_a_label_or_a_prediction_are_counted_and_not_judged() -> None:
+    rows, predictions = regressed(20, error=1.0)
+    labels = [None if i < 5 else float(i) for i in range(20)]
+    rows = rows.set_column(1, "y", pa.array(labels))
+    found = measure(rows, predictions.slice(0, 18), use_case("regression"), None)
+    assert (found.rows, found.labelled) == (18, 13)
+    assert found.segments[WHOLE]["mae"].rows == 13
+
+
+def test_without_any_label_there_is_no_segment() -> None:
+    rows, predictions = regressed(20, error=1.0)
+    rows = rows.set_column(1, "y", pa.nulls(20, pa.float64()))
+    found = measure(rows, predictions, use_case("regression"), None)
+    assert found.as_dict() == {"rows": 20, "labelled": 0, "segments": {}}
+
+
+def test_the_result_does_not_depend_on_the_order_of_rows() -> None:
+    """Regression: a join gives rows in any order, and intervals are drawn row by row."""
+    rows, predictions = regressed(3000, error=0.0)
+    noise = np.random.default_rng(3).normal(size=3000)
+    predictions = predictions.set_column(1, "prediction", pa.array(np.arange(3000) + noise))
+    expected = measure(rows, predictions, use_case("regression", ()), None).as_dict()
+    order = pa.array(np.random.default_rng(4).permutation(3000))
+    shuffled = measure(rows.take(order), predictions, use_case("regression", ()), None)
+    assert shuffled.as_dict() == expected
+    reversed_ = measure(rows, predictions.take(order), use_case("regression", ()), None)
+    assert reversed_.as_dict() == expected
+
+
+def test_the_result_is_json() -> None:
+    found = measure(*classified(30, right=set(range(20))), use_case("classification"), CLASSES)
+    assert json.loads(json.dumps(found.as_dict(), allow_nan=False))["labelled"] == 30
+
+
+def test_a_label_that_the_model_does_not_know_is_an_error_that_names_it() -> None:
+    rows, predictions = classified(30, right=set(range(30)))
+    labels = ["new", *rows["y"].to_pylist()[1:]]
+    with pytest.raises(ValueError, match="label 'new' is not among the classes"):
+        measure(
+            rows.set_column(1, "y", pa.array(labels)),
+            predictions,
+            use_case("classification"),
+            CLASSES,
+        )

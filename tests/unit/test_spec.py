@@ -1,0 +1,412 @@
+"""A defs.yaml is a use case, or its error names file, field, value and what is allowed."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from leeway.identifiers import check_batch, check_identifier
+from leeway.spec import UseCase, as_timedelta
+from orchestration.use_cases import DEFS, InvalidUseCase, load_use_case, load_use_cases
+
+Change = Callable[[dict[str, Any]], object]
+
+ATTRIBUTES: dict[str, Any] = {
+    "title": "Flowers",
+    "task": "classification",
+    "source": {
+        "kind": "file",
+        "path": "flowers.csv",
+        "batch_by": {"column": "year", "batches": {"first": [2001, 2002], "second": [2003]}},
+    },
+    "columns": [
+        {"name": "id", "type": "integer", "role": "key", "description": "number"},
+        {"name": "kind", "type": "category", "role": "target", "description": "kind"},
+        {"name": "petal_mm", "type": "number", "range": [0, 90], "description": "petal"},
+        {"name": "stem_mm", "type": "number", "description": "stem"},
+        {"name": "soil", "type": "category", "values": ["wet", "dry"], "description": "soil"},
+        {"name": "year", "type": "integer", "role": "time", "description": "year"},
+        {"name": "note", "type": "text", "role": "ignored", "description": "remark"},
+    ],
+    "features": [
+        {"kind": "ratio", "name": "slim", "numerator": "stem_mm", "denominator": "petal_mm"}
+    ],
+    "gates": [{"metric": "macro_f1", "at_least": 0.9}],
+    "freshness": {"warn_after": "1d", "fail_after": "36h"},
+    "monitoring": {"segments": ["soil"]},
+}
+
+
+def write(folder: Path, text: str, name: str = "flowers") -> Path:
+    path = folder / name / "defs.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def changed(folder: Path, change: Change) -> Path:
+    attributes = copy.deepcopy(ATTRIBUTES)
+    change(attributes)
+    content = {"type": "orchestration.components.UseCaseComponent", "attributes": attributes}
+    return write(folder, yaml.safe_dump(content, sort_keys=False))
+
+
+def put(value: object, *path: str | int) -> Change:
+    def change(attributes: Any) -> None:
+        for key in path[:-1]:
+            attributes = attributes[key]
+        attributes[path[-1]] = value
+
+    return change
+
+
+def column(position: int, **fields: object) -> Change:
+    return lambda attributes: attributes["columns"][position].update(fields)
+
+
+def gate(**fields: object) -> Change:
+    return put([fields], "gates")
+
+
+def feature(**fields: object) -> Change:
+    return put([fields], "features")
+
+
+def batches(**held: object) -> Change:
+    return put(held, "source", "batch_by", "batches")
+
+
+def test_the_shipped_penguins_load() -> None:
+    penguins = load_use_cases(DEFS)["penguins"]
+    assert penguins.target.name == "species"
+    assert penguins.key.name == "penguin_id"
+    assert penguins.metric == "macro_f1"
+    assert [c.name for c in penguins.with_role("time")] == ["year"]
+
+
+def test_the_example_of_these_tests_is_valid_without_a_change(tmp_path: Path) -> None:
+    use_case = load_use_case(changed(tmp_path, lambda attributes: None))
+    assert [c.name for c in use_case.feature_columns] == ["petal_mm", "stem_mm", "soil"]
+
+
+def test_use_cases_come_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for name in ("zebras", "ants"):
+        changed(tmp_path, lambda attributes: None).rename(write(tmp_path, "", name))
+    (tmp_path / "flowers").rmdir()
+    assert list(load_use_cases(tmp_path)) == ["ants", "zebras"]
+
+
+UNKNOWN_KEYS = [
+    (put(1, "tresholds"), "attributes: keys: unknown name 'tresholds'", "title"),
+    (
+        put({"efect": 0.1}, "drift"),
+        "drift: keys: unknown name 'efect'; did you mean 'effect'?",
+        "min_rows",
+    ),
+    (
+        column(2, rol="feature"),
+        "columns.2: keys: unknown name 'rol'; did you mean 'role'?",
+        "missing",
+    ),
+    (put("x", "source", "url"), "source.file: keys: unknown name 'url'", "path"),
+    (
+        put("x", "source", "batch_by", "colum"),
+        "source.file.batch_by: keys: unknown name 'colum'",
+        "batches",
+    ),
+    (put("x", "features", 0, "num"), "features.0.ratio: keys: unknown name 'num'", "denominator"),
+    (
+        put(1, "gates", 0, "atleast"),
+        "gates.0: keys: unknown name 'atleast'; did you mean",
+        "at_most",
+    ),
+    (
+        put({"tests": 0.2}, "split"),
+        "split: keys: unknown name 'tests'; did you mean 'test'?",
+        "seed",
+    ),
+    (
+        put({"number": "median", "text": 1}, "imputation"),
+        "imputation: keys: unknown name 'text'",
+        "category",
+    ),
+    (put({1: 2}, "monitoring"), "monitoring: keys: unknown name 1", "segments"),
+]
+WRONG_VALUES = [
+    (column(2, type="float"), "columns.2.type", "'float'", "'integer'"),
+    (column(2, role="label"), "columns.2.role", "'label'", "'target'"),
+    (column(2, description=""), "columns.2.description", "''", "at least 1 character"),
+    (column(2, required="maybe"), "columns.2.required", "'maybe'", "valid boolean"),
+    (column(2, missing=[-999]), "columns.2.missing.0", "-999", "valid string"),
+    (column(4, values=[]), "columns.4.values", "", "at least 1 item"),
+    (put("clustering", "task"), "task", "'clustering'", "'regression'"),
+    (put("", "title"), "title", "''", "at least 1 character"),
+    (put("web", "source", "kind"), "source", "'web'", "'package', 'file'"),
+    (put(1.5, "max_rejected"), "max_rejected", "1.5", "less than or equal to 1"),
+    (put({"test": 0.5}, "split"), "split.test", "0.5", "less than 0.5"),
+    (put({"folds": 1}, "search"), "search.folds", "1", "greater than or equal to 2"),
+    (put({"folds": 2.5}, "search"), "search.folds", "2.5", "valid integer"),
+    (put({"confidence": float("nan")}, "drift"), "drift.confidence", "nan", "finite number"),
+    (put(float("nan"), "gates", 0, "at_least"), "gates.0.at_least", "nan", "finite number"),
+    (column(2, range=[0, float("inf")]), "columns.2.range.1", "inf", "finite number"),
+    (put({"cooldown": "a day"}, "retraining"), "retraining.cooldown", "'a day'", "s, m, h or d"),
+    (put({"cooldown": "36h\n"}, "retraining"), "retraining.cooldown", r"'36h\n'", "such as 36h"),
+    (put("9" * 20 + "d", "freshness", "fail_after"), "freshness.fail_after", "9d'", "six digits"),
+    (
+        batches(**{"2001 a": [2001]}),
+        "source.file.batch_by.batches.2001 a",
+        "'2001 a'",
+        "A-Za-z0-9_-",
+    ),
+    (put([], "columns"), "columns", "", "at least 1 item"),
+]
+BROKEN_RULES = [
+    (
+        column(1, role="feature"),
+        "columns",
+        "role target",
+        "exactly one column needs role target; found none",
+    ),
+    (column(2, role="key"), "columns", "['id', 'petal_mm']", "exactly one column needs role key"),
+    (column(2, role="target"), "columns", "['kind', 'petal_mm']", "exactly one column"),
+    (column(4, role="time", values=None), "columns", "role time", "at most one"),
+    (column(6, role="feature"), "columns.6", "text", "use role monitored, time or ignored"),
+    (column(1, type="number"), "columns", "target 'kind' has type number", "category or boolean"),
+    (column(3, name="petal_mm"), "columns", "'petal_mm'", "names must be unique"),
+    (column(3, name="slim"), "columns", "'slim'", "names must be unique"),
+    (column(3, name="batch_id"), "columns", "'batch_id'", "rename it"),
+    (column(3, name="part"), "columns", "'part'", "rename it"),
+    (column(3, name="probability_wet"), "columns", "'probability_wet'", "rename it"),
+    (column(2, range=[5, 1]), "columns.2", "[5.0, 1.0] is empty", "lower bound first"),
+    (column(4, range=[0, 1]), "columns.4", "soil is category", "number and integer columns"),
+    (column(2, values=["1"], range=None), "columns.2", "petal_mm is number", "category columns"),
+    (
+        put("age", "source", "batch_by", "column"),
+        "source.batch_by.column",
+        "'age'",
+        "known: id, kind",
+    ),
+    (batches(a=[1, 2], b=["2"]), "source.batch_by.batches", "'2'", "one batch"),
+    (batches(a=[1], b=[]), "source.batch_by.batches", "'b'", "at least one"),
+    (put(["petal"], "required_any"), "required_any", "'petal'", "did you mean 'petal_mm'?"),
+    (put(["note"], "required_any"), "required_any", "'note'", "known: id, kind"),
+    (put(["sail"], "monitoring", "segments"), "monitoring.segments", "'sail'", "mean 'soil'?"),
+    (put(["note"], "monitoring", "segments"), "monitoring.segments", "'note'", "known: id, kind"),
+    (
+        feature(kind="ratio", name="r", numerator="petl_mm", denominator="stem_mm"),
+        "features[0]",
+        "'petl_mm'",
+        "did you mean 'petal_mm'? (known: petal_mm, stem_mm)",
+    ),
+    (
+        feature(kind="product", name="r", left="petal_mm", right="soil"),
+        "features[0]",
+        "'soil'",
+        "known: petal_mm, stem_mm",
+    ),
+    (
+        feature(kind="clusters", name="r", of=["kind"], k=2),
+        "features[0]",
+        "'kind'",
+        "known: petal_mm, stem_mm",
+    ),
+    (put({"metric": "rmse"}, "search"), "search.metric", "'rmse'", "accuracy"),
+    (put({"candidates": ["ridge"]}, "search"), "search.candidates", "'ridge'", "random_forest"),
+    (gate(metric="macro_f1", at_least=1.2), "gates[0].at_least", "1.2", "macro_f1 never exceeds 1"),
+    (gate(metric="log_loss_nats", at_most=-0.1), "gates[0].at_most", "-0.1", "never below 0"),
+    (gate(metric="f1", at_least=0.5), "gates[0].metric", "'f1'", "macro_f1"),
+    (gate(metric="rmse", at_most=3), "gates[0].metric", "'rmse'", "known: accuracy"),
+    (gate(metric="accuracy"), "gates.0", "", "exactly one of at_least and at_most"),
+    (gate(metric="accuracy", at_least=0.1, at_most=0.2), "gates.0", "", "exactly one of"),
+    (put("1h", "freshness", "fail_after"), "freshness", "1d and 1h", "warn_after < fail_after"),
+    (
+        lambda a: (column(5, role="feature")(a), put({"by": "time"}, "split")(a)),
+        "split.by",
+        "time",
+        "column with role time",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "start", "known"), UNKNOWN_KEYS)
+def test_an_unknown_key_is_refused_with_its_place_and_the_known_ones(
+    tmp_path: Path, change: Change, start: str, known: str
+) -> None:
+    path = changed(tmp_path, change)
+    with pytest.raises(InvalidUseCase) as refused:
+        load_use_case(path)
+    assert str(refused.value).startswith(f"{path}: {start}")
+    assert re.search(rf"\(known: .*\b{known}\b", str(refused.value))
+
+
+@pytest.mark.parametrize(("change", "field", "value", "allowed"), WRONG_VALUES + BROKEN_RULES)
+def test_a_wrong_value_is_refused_with_file_field_value_and_what_is_allowed(
+    tmp_path: Path, change: Change, field: str, value: str, allowed: str
+) -> None:
+    path = changed(tmp_path, change)
+    with pytest.raises(InvalidUseCase) as refused:
+        load_use_case(path)
+    message = str(refused.value)
+    assert message.startswith(f"{path}: ")
+    assert f": {field}" in message
+    assert value in message
+    assert allowed in message
+
+
+def test_every_problem_of_independent_fields_is_listed(tmp_path: Path) -> None:
+    def change(attributes: dict[str, Any]) -> None:
+        column(2, type="float")(attributes)
+        put("clustering", "task")(attributes)
+
+    with pytest.raises(InvalidUseCase) as refused:
+        load_use_case(changed(tmp_path, change))
+    assert len(str(refused.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "needs the keys type and attributes"),
+        ("[1, 2]", "needs the keys type and attributes"),
+        ("type: x\nattributes: 3", "needs the keys type and attributes"),
+        ("type: x\nattributes: {}\natributes: {}", "keys: unknown name 'atributes'; did you mean"),
+        ("type: x\nattributes: {title: a, title: b}", "'title' is given more than once"),
+        ("attributes: {title: [}", "line 1, column 22"),
+        ("attributes: !!python/object/apply:os.system ['true']", "python/object/apply"),
+    ],
+)
+def test_a_file_that_is_not_yaml_or_not_a_use_case_is_refused(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(InvalidUseCase) as refused:
+        load_use_case(path)
+    assert str(refused.value).startswith(f"{path}: ")
+    assert says in str(refused.value)
+
+
+def test_a_file_that_is_not_utf8_is_refused_with_its_name(tmp_path: Path) -> None:
+    path = write(tmp_path, "")
+    path.write_bytes("type: größe".encode("latin-1"))
+    with pytest.raises(InvalidUseCase, match=re.escape(str(path))):
+        load_use_case(path)
+
+
+@pytest.mark.parametrize("name", ["Flowers", "select", "my flowers", "pg_flowers", "leeway"])
+def test_a_folder_whose_name_cannot_be_a_schema_is_refused(tmp_path: Path, name: str) -> None:
+    text = changed(tmp_path, lambda attributes: None).read_text()
+    with pytest.raises(InvalidUseCase, match=re.escape(repr(name))):
+        load_use_case(write(tmp_path, text, name))
+
+
+def test_an_experiment_needs_no_target() -> None:
+    attributes = copy.deepcopy(ATTRIBUTES)
+    attributes["task"], attributes["gates"] = "experiment", []
+    attributes["columns"][1]["role"] = "monitored"
+    assert UseCase.model_validate(attributes).with_role("target") == ()
+
+
+INJECTIONS = [
+    "x; drop table raw",
+    'x"; --',
+    "x'",
+    "../etc",
+    "..",
+    ".",
+    "/etc/passwd",
+    "a/b",
+    "a\\b",
+    "a\n",
+    "\na",
+    "a\0",
+    "a b",
+    "",
+    "-a",
+    "é",
+    "\uff41",
+    "a\u200b",
+    "%2e%2e",
+    "{name}",
+    "$(id)",
+]
+
+
+@pytest.mark.parametrize("text", [*INJECTIONS, "_a", "1a", "A", "a-b", "a" * 49])
+def test_what_could_leave_its_place_is_no_identifier(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is not a name: use lower-case letters"):
+        check_identifier(text)
+    with pytest.raises(InvalidUseCase, match=r"columns\.2\.name: .* at most 48 characters"):
+        load_use_case(changed(tmp_path, column(2, name=text)))
+
+
+@pytest.mark.parametrize("text", [*INJECTIONS, "_a", "a" * 64])
+def test_what_could_leave_its_place_is_no_batch(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is not a batch id: use letters"):
+        check_batch(text)
+    with pytest.raises(InvalidUseCase, match=r"source\.file\.batch_by\.batches"):
+        load_use_case(changed(tmp_path, batches(**{text: [1]})))
+
+
+@pytest.mark.parametrize("word", ["select", "user", "left", "xmin", "ctid", "leeway", "pg_temp"])
+def test_a_reserved_word_is_no_identifier(word: str) -> None:
+    with pytest.raises(ValueError, match="is a reserved word"):
+        check_identifier(word)
+
+
+@pytest.mark.parametrize("name", ["a", "a" * 48, "bill_length_mm", "x1", "selected"])
+def test_an_ordinary_name_is_an_identifier(name: str) -> None:
+    assert check_identifier(name) == name
+
+
+@pytest.mark.parametrize("batch", ["2009", "2007-2008", "A_b-1", "a" * 63])
+def test_an_ordinary_id_is_a_batch(batch: str) -> None:
+    assert check_batch(batch) == batch
+
+
+# Mostly letters that are allowed, so that a good part of the texts is accepted.
+nearly = st.text(st.sampled_from("abz019_-AZ \n./;'\"é٣"), max_size=8) | st.text(max_size=70)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(nearly)
+@example("a\n")
+def test_an_accepted_identifier_has_only_safe_characters(text: str) -> None:
+    try:
+        check_identifier(text)
+    except ValueError:
+        return
+    assert set(text) <= set("abcdefghijklmnopqrstuvwxyz0123456789_")
+    assert 1 <= len(text) <= 48
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(nearly)
+@example("a\n")
+def test_an_accepted_batch_has_only_safe_characters(text: str) -> None:
+    try:
+        check_batch(text)
+    except ValueError:
+        return
+    assert all(c.isascii() and (c.isalnum() or c in "_-") for c in text)
+    assert text[0] not in "_-"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("5m", 300), ("36h", 129600), ("400 d", 34560000)]
+)
+def test_a_duration_is_a_number_and_its_unit(text: str, seconds: int) -> None:
+    assert as_timedelta(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["", "1", "h", "-1h", "1.5h", "1w", "36h\n", "٣d", "9999999d"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration"):
+        as_timedelta(text)
