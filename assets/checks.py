@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 
 from assets.stage import Stage
+from leeway.graph import nodes_of
 from resources.ledger import WHOLE, Commit
 from resources.platform import Platform
 
@@ -18,15 +19,15 @@ Judge = Callable[[Stage, Commit], dg.AssetCheckResult]
 
 def build(stage: Stage) -> Sequence[dg.AssetChecksDefinition]:
     """The checks of one use case."""
-    checks = [
-        _check(stage, "raw", "few_rejects", "Few rows of the newest batch were rejected.", rejects)
-    ]
-    if stage.use_case.task == "experiment":
-        return checks
+    judges = {
+        "few_rejects": ("Few rows of the newest batch were rejected.", rejects),
+        "passes_gates": ("The held-out metrics keep every gate.", gates),
+        "no_drift": ("The newest batch has not drifted.", drift),
+    }
     return [
-        *checks,
-        _check(stage, "release", "passes_gates", "The held-out metrics keep every gate.", gates),
-        _check(stage, "drift", "no_drift", "The newest batch has not drifted.", drift),
+        _check(stage, node.name, name, *judges[name])
+        for node in nodes_of(stage.use_case.task)
+        for name in node.checks
     ]
 
 

@@ -29,9 +29,9 @@ def check(name: str | None, as_json: bool) -> int:
     report = {}
     bad = False
     for each in names:
-        find(each)
+        use_case = find(each)
         error = _execute(each, instance)
-        results = latest_checks(each, instance)
+        results = latest_checks(each, use_case, instance)
         failed = [
             {
                 "node": key.asset_key.path[-1],

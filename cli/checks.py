@@ -1,6 +1,9 @@
 """The latest result of each asset check, as Dagster recorded it.
 
 Belongs here: reading check executions. Does not belong here: running them (`cli.check`).
+
+Which checks there are is read from the graph and from dbt's manifest, because building Dagster's
+definitions would take longer than all the rest of `leeway status`.
 """
 
 from __future__ import annotations
@@ -8,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestration.build import cached_defs
+from leeway.graph import nodes_of
+from leeway.spec import UseCase
+from resources.dbt import manifest
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -23,12 +28,27 @@ class CheckResult:
     description: str
 
 
-def latest_checks(name: str, instance: dg.DagsterInstance) -> dict[dg.AssetCheckKey, CheckResult]:
+def checks_of(name: str, use_case: UseCase) -> list[tuple[str, str]]:
+    """Node and name of each check of a use case: Leeway's own, and dbt's tests of its models."""
+    own = [(node.name, check) for node in nodes_of(use_case.task) for check in node.checks]
+    models = {f"model.leeway.{name}_{node}": node for node in ("staged", "clean")}
+    tests = [
+        (models[each["attached_node"]], each["name"])
+        for each in manifest()["nodes"].values()
+        if each["resource_type"] == "test" and each.get("attached_node") in models
+    ]
+    return own + tests
+
+
+def latest_checks(
+    name: str, use_case: UseCase, instance: dg.DagsterInstance
+) -> dict[dg.AssetCheckKey, CheckResult]:
     """Results of the checks of a use case that have run, by key."""
+    import dagster as dg
+
     keys = [
-        key
-        for key in cached_defs().resolve_asset_graph().asset_check_keys
-        if key.asset_key.path[0] == name
+        dg.AssetCheckKey(dg.AssetKey([name, node]), check)
+        for node, check in checks_of(name, use_case)
     ]
     found = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     results = {}

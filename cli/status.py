@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from cli.checks import latest_checks
 from cli.output import console
 from cli.run import find
 from leeway.freshness import freshness_state
@@ -59,7 +60,7 @@ def _status(
         "metrics": _metrics(champion, use_case),
         "drift": _drift(commits, batches),
         "freshness": freshness_state(use_case.freshness, newest, datetime.now(UTC)),
-        "checks": _checks(name, instance),
+        "checks": _checks(name, use_case, instance),
         "last_run": _last_run(name, commits, instance),
     }
 
@@ -97,13 +98,11 @@ def _drift(commits: Commits, batches: Sequence[str]) -> dict[str, Any]:
     return {"batch": None, "verdict": "undefined", "reason": reason, "columns": []}
 
 
-def _checks(name: str, instance: DagsterInstance) -> dict[str, Any]:
+def _checks(name: str, use_case: UseCase, instance: DagsterInstance) -> dict[str, Any]:
     """What the latest execution of each check said; one that never ran is not counted."""
-    from cli.checks import latest_checks
-
     failed = []
     passed = 0
-    for key, check in latest_checks(name, instance).items():
+    for key, check in latest_checks(name, use_case, instance).items():
         if check.passed:
             passed += 1
         else:

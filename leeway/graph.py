@@ -21,6 +21,7 @@ class Node:
     """One node: `upstream` names its inputs, `code` the files and `fields` the YAML it depends on.
 
     `per_batch` nodes are materialized batch by batch. `code` may hold `{name}`, the use case.
+    `checks` names the checks that Leeway itself has for the node; dbt's tests come on top.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Node:
     code: tuple[str, ...]
     fields: tuple[str, ...] = ()
     per_batch: bool = False
+    checks: tuple[str, ...] = ()
 
 
 # Modules that several nodes rest on; each node lists what its own modules import, too.
@@ -60,6 +62,7 @@ DATA_NODES = (
         ("resources/sources.py", "leeway/validation.py", "leeway/values.py"),
         ("source", "columns", "required_any"),
         per_batch=True,
+        checks=("few_rejects",),
     ),
     Node(
         "staged",
@@ -116,6 +119,7 @@ MODEL_NODES = (
         ("training_set", "model_selection", "tuned_model", "explainers", "reference_profile"),
         ("leeway/release.py", *_METRICS),
         ("title", "description", "gates"),
+        checks=("passes_gates",),
     ),
     Node(
         "predictions",
@@ -143,6 +147,7 @@ MODEL_NODES = (
         ),
         ("columns", "drift"),
         per_batch=True,
+        checks=("no_drift",),
     ),
 )
 

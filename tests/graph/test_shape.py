@@ -13,6 +13,7 @@ import yaml
 from dagster.components.core.component_tree import ComponentTreeException
 from dagster.components.testing import create_defs_folder_sandbox
 
+from cli.checks import checks_of
 from leeway.graph import nodes_of
 from leeway.spec import UseCase
 from orchestration.build import build_defs, default_resources
@@ -183,6 +184,16 @@ def test_checks_of_clean_are_the_tests_that_dbt_runs_on_it(
     assert len(clean) == len(tests) >= len(use_case.columns)
 
 
+@each_use_case
+def test_the_checks_that_status_reads_are_those_of_the_graph(
+    definitions: dg.Definitions, name: str, use_case: UseCase
+) -> None:
+    keys = definitions.resolve_asset_graph().asset_check_keys
+    assert sorted(checks_of(name, use_case)) == sorted(
+        (key.asset_key.path[-1], key.name) for key in keys if key.asset_key.path[0] == name
+    )
+
+
 def test_a_resource_can_be_replaced_by_name_and_the_others_stay() -> None:
     mine = Platform()
     replaced, ordinary = build_defs(resources={"platform": mine}), build_defs()
@@ -216,11 +227,6 @@ def build_from(sandbox: Any, yaml_content: dict[str, Any]) -> dg.Definitions:
         return found
 
 
-# Dagster's sandbox reads YAML with a function that pydantic deprecates; `build_defs` does not.
-of_pydantic = pytest.mark.filterwarnings("ignore:`parse_obj_as` is deprecated")
-
-
-@of_pydantic
 def test_the_name_of_the_folder_is_the_name_of_the_use_case(sandbox: Any) -> None:
     with_resources = dg.Definitions(resources=default_resources())
     whole = dg.Definitions.merge(build_from(sandbox, content()), with_resources)
@@ -228,7 +234,6 @@ def test_the_name_of_the_folder_is_the_name_of_the_use_case(sandbox: Any) -> Non
     assert {spec.key.path[0] for spec in found} == {"penguins"}
 
 
-@of_pydantic
 @pytest.mark.parametrize(
     ("field", "value", "named"),
     [
