@@ -22,6 +22,8 @@ UV_HTTP_TIMEOUT ?= 120
 export UV_HTTP_TIMEOUT
 # Another environment that happens to be active is not ours.
 unexport VIRTUAL_ENV
+# Some containers set it; every process would then compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 export PYTHON UV_VERSION
 
 STAMP := .venv/.leeway-setup

@@ -9,6 +9,7 @@ never the table: a batch whose tests fail is in the table but is not shown to an
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -71,11 +72,13 @@ def build(stage: Stage, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
             every=set(platform.ledger.batches(stage.name)) <= set(batches),
         )
         held = []
-        for event in dbt.cli(arguments, context=context).stream():
+        invocation = dbt.cli(arguments, context=context)
+        for event in invocation.stream():
             if isinstance(event, dg.Output):
                 held.append(event)
             else:
                 yield event
+        shutil.rmtree(invocation.target_path)  # a call that failed keeps its logs and SQL
         commits = {
             batch: _commit(context, platform, stage, batch, attempts[batch]) for batch in batches
         }

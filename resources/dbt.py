@@ -37,6 +37,7 @@ def environment(settings: Settings, *, connect: bool = True) -> dict[str, str]:
         "DBT_PROJECT_DIR": str(DBT_PROJECT),
         "DBT_PROFILES_DIR": str(DBT_PROJECT),
         "DBT_LOG_PATH": str(settings.dbt_target / "logs"),
+        "DBT_TARGET_PATH": str(settings.dbt_target / "target"),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "LEEWAY_DBT_HOST": "unused",
         "LEEWAY_DBT_PORT": "5432",
@@ -104,6 +105,12 @@ def manifest() -> Mapping[str, Any]:
     return content
 
 
+def _of_dagster() -> Mapping[str, str]:
+    """Folders that Dagster chose for this one call, which go before those of the installation."""
+    folders = ("DBT_TARGET_PATH", "DBT_LOG_PATH")
+    return {name: os.environ[name] for name in folders if name in os.environ}
+
+
 def main() -> None:
     """Runs dbt with the connection of this installation; ends with its parent."""
     if os.environ.get("LEEWAY_STEP"):
@@ -113,8 +120,7 @@ def main() -> None:
         return
     connect = not any(argument in _NO_CONNECTION for argument in sys.argv[1:2])
     settings = get_settings()
-    os.environ.update(environment(settings, connect=connect))
-    os.environ.setdefault("DBT_TARGET_PATH", str(settings.dbt_target / "target"))
+    os.environ.update(environment(settings, connect=connect) | _of_dagster())
     from dbt.cli.main import cli
 
     cli()
