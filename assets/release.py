@@ -216,6 +216,7 @@ def _commit(
             "uri": stored["uri"],
             "metrics": manifest["metrics"],
             "training_set": manifest["files"]["training_set"]["digest"],
+            "batches": manifest["batches"],
         },
         incident=incident,
         run_id=run_id,

@@ -29,7 +29,7 @@ MOST_RUNS = 200  # the newest ones; an incident has three attempts, and older on
 
 
 def incidents_of(name: str, use_case: UseCase, platform: Platform, now: datetime) -> list[Incident]:
-    """Incidents about the champion: recorded drift, and its age where newer batches are there."""
+    """Incidents about the champion, oldest first: recorded drift, and its age."""
     champion = platform.releases.champion(name)
     if champion is None:
         return []
@@ -38,25 +38,37 @@ def incidents_of(name: str, use_case: UseCase, platform: Platform, now: datetime
         for each in platform.releases.incidents(name)
         if each.release_digest == champion.digest
     ]
+    if freshness_state(use_case.freshness, champion.released_at, now) == "fail":
+        found += _stale(name, champion, platform)
+    return sorted(found, key=lambda incident: incident.at)
+
+
+def _stale(name: str, champion: Release, platform: Platform) -> list[Incident]:
+    """The age of the champion, where batches are there that no judged model was trained on.
+
+    It counts from the newest of these batches on, and so before drift that was found in that
+    batch: the training for the drift answers both.
+    """
+    seen = {batch for each in platform.releases.every(name) for batch in each.facts["batches"]}
     committed = platform.ledger.every_current(name)
-    trained = committed.get(("training_set", ""))
     unseen = [
         batch
         for batch in platform.ledger.batches(name)
-        if ("clean", batch) in committed
-        and (trained is None or batch not in trained.facts["batches"])
+        if ("clean", batch) in committed and batch not in seen
     ]
-    stale = freshness_state(use_case.freshness, champion.released_at, now) == "fail"
-    if stale and unseen:
-        digest = incident_digest(name, champion.digest, "stale", unseen)
-        about = Incident(digest, unseen[-1], "confirmed", ("the model",), now, "freshness")
-        found.append(about)
-    return found
+    if not unseen:
+        return []
+    digest = incident_digest(name, champion.digest, "stale", unseen)
+    since = committed[("clean", unseen[-1])].committed_at
+    return [Incident(digest, unseen[-1], "confirmed", ("the model",), since, "freshness")]
 
 
 def trainings_of(name: str, instance: dg.DagsterInstance, platform: Platform) -> list[Training]:
     """Trainings from Dagster's runs, with the outcome that the ledger recorded for each."""
-    released = {release.run_id: release for release in platform.releases.every(name)}
+    releases = platform.releases.every(name)
+    # A release that is made again belongs to that run, and still answers the incident.
+    released = {release.incident: release for release in releases if release.incident}
+    released |= {release.run_id: release for release in releases}
     trainings = []
     for job in (retrain_job_name(name), graph_job_name(name)):
         for record in instance.get_run_records(dg.RunsFilter(job_name=job), limit=MOST_RUNS):
@@ -71,7 +83,7 @@ def _training(record: dg.RunRecord, released: Mapping[str, Release]) -> Training
     run = record.dagster_run
     started = record.create_timestamp
     incident = run.tags.get(INCIDENT_TAG)
-    release = released.get(run.run_id)
+    release = released.get(run.run_id) or released.get(incident or "")
     if not run.is_finished:
         return Training(incident, started, None, "running")
     finished = datetime.fromtimestamp(record.end_time or started.timestamp(), UTC)

@@ -128,7 +128,8 @@ class Releases:
             values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
             on conflict (use_case, training_key) do update
             set digest = excluded.digest, verdict = excluded.verdict, reason = excluded.reason,
-                facts = excluded.facts, incident = excluded.incident, run_id = excluded.run_id
+                facts = excluded.facts, run_id = excluded.run_id,
+                incident = coalesce(excluded.incident, releases.incident)
             """,
             (
                 release.use_case,

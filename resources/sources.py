@@ -89,6 +89,11 @@ class SingleFile:
 
     def batches(self) -> list[str]:
         """See `BatchSource`."""
+        if not self.path.exists():
+            # What is missing may have been a folder, whose name is not that of a batch.
+            raise SourceError(
+                f"{self.path}: no such file or folder; check source.path in defs.yaml"
+            )
         if self.source.batch_by is not None:
             return list(self.source.batch_by.batches)
         return [_batch_of(self.path)]
