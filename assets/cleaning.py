@@ -7,9 +7,7 @@ dbt writes tables before it tests them. Readers of `clean` therefore read the co
 never the table: a batch whose tests fail is in the table but is not shown to anyone.
 """
 
-import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,7 +17,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from assets.stage import Stage, Work, batches_of, begin, metadata_of
 from leeway.plan import label
 from leeway.tables import to_parquet
-from resources.dbt import environment
+from resources.dbt import attempts_in, environment, keep_parsed
 from resources.ledger import Commit
 from resources.platform import Platform
 from resources.warehouse import read_batch
@@ -61,24 +59,22 @@ def build(stage: Stage, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     def models(
         context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform
     ) -> Iterator[Any]:
-        os.environ.update(environment(platform.settings), LEEWAY_STEP="1")
+        os.environ.update(environment(platform.settings), LEEWAY_STEP="1", **attempts_in({}))
         if not context.selected_asset_keys:  # a run of checks alone
             yield from dbt.cli(["build"], context=context).stream()
             return
         batches = batches_of(context)
         attempts = {batch: begin(stage, platform, context, "clean", batch, {}) for batch in batches}
-        arguments = dbt_arguments(
-            {batch: work.attempt.token for batch, work in attempts.items()},
-            every=set(platform.ledger.batches(stage.name)) <= set(batches),
-        )
+        os.environ.update(attempts_in({b: work.attempt.token for b, work in attempts.items()}))
+        every = set(platform.ledger.batches(stage.name)) <= set(batches)
         held = []
-        invocation = dbt.cli(arguments, context=context)
+        invocation = dbt.cli(["build", *(["--full-refresh"] if every else [])], context=context)
         for event in invocation.stream():
             if isinstance(event, dg.Output):
                 held.append(event)
             else:
                 yield event
-        shutil.rmtree(invocation.target_path)  # a call that failed keeps its logs and SQL
+        keep_parsed(invocation.target_path, platform.settings)
         commits = {
             batch: _commit(context, platform, stage, batch, attempts[batch]) for batch in batches
         }
@@ -86,13 +82,6 @@ def build(stage: Stage, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
             yield _described(output, stage, commits)
 
     return models
-
-
-def dbt_arguments(tokens: Mapping[str, int], *, every: bool) -> list[str]:
-    """Arguments of dbt for the batches in `tokens`; `every`: rebuild tables from the beginning."""
-    variables = {"leeway_batches": list(tokens), "leeway_tokens": dict(tokens)}
-    arguments = ["build", "--vars", json.dumps(variables)]
-    return [*arguments, "--full-refresh"] if every else arguments
 
 
 def _commit(

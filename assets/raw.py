@@ -61,8 +61,11 @@ def _materialize(
     try:
         table = source.read(batch)
         judged = validate(table, stage.use_case)
-    except (SourceError, SchemaMismatch) as error:
+    except SourceError as error:  # its message begins with the place
         raise dg.Failure(f"{stage.name}, batch {batch}: {error}", allow_retries=False) from error
+    except SchemaMismatch as error:
+        where = f"{stage.name}, batch {batch}: {source.place(batch)}"
+        raise dg.Failure(f"{where}: {error}", allow_retries=False) from error
     reasons = Counter(f"{reject.column}: {reject.reason}" for reject in judged.rejects)
     commit = work.commit(
         "raw",

@@ -23,6 +23,7 @@ from resources.instance import open_instance
 from resources.ledger import Ledger
 from resources.reaper import worker_tags
 from resources.settings import get_settings
+from resources.sources import open_source
 
 if TYPE_CHECKING:
     from cli.run import RunReport
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 DECISIONS = {"promote": "promoted", "hold": "held", "reject": "rejected"}
+ENDS = (dg.DagsterEventType.RUN_SUCCESS.value, dg.DagsterEventType.RUN_FAILURE.value)
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -41,8 +43,7 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
     say(f"{name}: {len(nodes)} nodes to materialize; what they print goes to {log}")
     with output_to(log):
         instance = open_instance()
-        batches = Ledger().batches(name)
-        instance.add_dynamic_partitions(f"{name}_batches", batches)
+        batches = _known_to_dagster(instance, name, use_case)
         job = cached_defs().resolve_job_def(graph_job_name(name))
         with Progress(instance, report.run_id):
             result = job.execute_in_process(
@@ -59,6 +60,16 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
     if "release" in nodes and result.success:
         commit = Ledger().require(name, "release")
         report.decision = DECISIONS[str(commit.facts["verdict"])]
+
+
+def _known_to_dagster(instance: dg.DagsterInstance, name: str, use_case: UseCase) -> Sequence[str]:
+    """The batches of the ledger, in the order in which Dagster got to know them."""
+    batches, partitions = Ledger().batches(name), f"{name}_batches"
+    exist = {*batches, *open_source(use_case).batches()}
+    for gone in set(instance.get_dynamic_partitions(partitions)) - exist:
+        instance.delete_dynamic_partition(partitions, gone)
+    instance.add_dynamic_partitions(partitions, batches)
+    return instance.get_dynamic_partitions(partitions)
 
 
 def _range(batches: Sequence[str], steps: Sequence[Step]) -> dict[str, str]:
@@ -96,13 +107,13 @@ class Progress:
         self.instance.watch_event_logs(self.run_id, None, self._show)
 
     def __exit__(self, *error: object) -> None:
-        self.ended.wait(timeout=2)  # the last events come a moment after the run returns
+        self.ended.wait(timeout=10)  # the last events come a moment after the run returns
         self.instance.end_watch_event_logs(self.run_id, self._show)
 
     def _show(self, entry: Any, cursor: str) -> None:
         event = entry.dagster_event
         kind = None if event is None else event.event_type_value
-        if kind in ("RUN_SUCCESS", "RUN_FAILURE"):
+        if kind in ENDS:
             self.ended.set()
         elif kind == "STEP_START":
             self.started[event.step_key] = entry.timestamp

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import version
@@ -57,6 +59,25 @@ def environment(settings: Settings, *, connect: bool = True) -> dict[str, str]:
             "LEEWAY_DBT_DATABASE": url.database or "leeway",
         }
     return variables
+
+
+def attempts_in(tokens: Mapping[str, int]) -> dict[str, str]:
+    """The variable that tells a build its batches and the token that lets each commit.
+
+    Not `--vars`: another value of those makes dbt parse the whole project again.
+    """
+    return {"LEEWAY_ATTEMPTS": json.dumps(dict(tokens))}
+
+
+def keep_parsed(target: Path, settings: Settings) -> None:
+    """Removes the files of a call that succeeded, and keeps the parsed project for the next call.
+
+    Of a call that failed, logs and SQL stay where they are.
+    """
+    kept = settings.dbt_target / "target" / "partial_parse.msgpack"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    (target / kept.name).replace(kept)
+    shutil.rmtree(target)
 
 
 def project_digest() -> str:
@@ -105,7 +126,7 @@ def manifest() -> Mapping[str, Any]:
     return content
 
 
-def _of_dagster() -> Mapping[str, str]:
+def _of_dagster() -> dict[str, str]:
     """Folders that Dagster chose for this one call, which go before those of the installation."""
     folders = ("DBT_TARGET_PATH", "DBT_LOG_PATH")
     return {name: os.environ[name] for name in folders if name in os.environ}
@@ -113,6 +134,8 @@ def _of_dagster() -> Mapping[str, str]:
 
 def main() -> None:
     """Runs dbt with the connection of this installation; ends with its parent."""
+    if not sys.warnoptions:  # what libraries say to their developers
+        warnings.simplefilter("ignore")
     if os.environ.get("LEEWAY_STEP"):
         die_with_parent()
     if sys.argv[1:] == ["--version"]:  # Dagster asks before each call, and dbt takes seconds to say

