@@ -16,6 +16,17 @@ from leeway.tables import from_parquet
 from resources.ledger import Commit
 from resources.platform import Platform
 
+# Given, because a batch without a single label has no record to infer it from.
+SCHEMA = dg.TableSchema(
+    columns=[
+        dg.TableColumn("segment"),
+        dg.TableColumn("metric"),
+        dg.TableColumn("value"),
+        dg.TableColumn("unit"),
+        dg.TableColumn("rows", "int"),
+    ]
+)
+
 
 def build(stage: Stage) -> dg.AssetsDefinition:
     """The asset `performance` of a use case."""
@@ -73,5 +84,5 @@ def _measure(
         commit,
         batch=batch,
         labelled_rows=found.labelled,
-        metrics=dg.MetadataValue.table(records=records),
+        metrics=dg.MetadataValue.table(records=records, schema=SCHEMA),
     )
