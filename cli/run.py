@@ -62,7 +62,9 @@ def run(
     settings = prepare()
     recover(settings)
     ledger = Ledger(settings)
-    ledger.register_batches(name, open_source(use_case).batches())
+    found = open_source(use_case).batches()
+    ledger.register_batches(name, found)
+    ledger.forget_batches(name, keep=found)  # a file that could not be read, and was removed
     steps = narrowed(plan_of(name, use_case, ledger, everything), batch, select)
     report = RunReport(name, "success")
     report.ran = [_shown(step) for step in steps if step.runs]

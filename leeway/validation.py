@@ -87,7 +87,10 @@ def _check_schema(table: pa.Table, columns: list[Column]) -> tuple[str, ...]:
             "Mend the source, or change columns in defs.yaml."
         )
     if table.num_rows == 0:
-        raise SchemaMismatch("the batch has a header but no rows; nothing was stored")
+        raise SchemaMismatch(
+            "the batch has a header but no rows; nothing was stored. "
+            "Remove the file, or give it at least one row."
+        )
     return extra
 
 

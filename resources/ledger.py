@@ -7,7 +7,7 @@ belong here: releases and champions (`resources.releases`), or what a node compu
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -164,6 +164,16 @@ class Ledger:
                     "(select 1 from leeway.batches where use_case = %s and batch = %s)",
                     (use_case, batch, use_case, batch),
                 )
+
+    def forget_batches(self, use_case: str, keep: Sequence[str]) -> None:
+        """Forgets batches that are not in `keep`, if nothing was ever committed of them."""
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                "delete from leeway.batches where use_case = %s and not batch = any(%s) "
+                "and not exists (select 1 from leeway.commits where "
+                "commits.use_case = batches.use_case and commits.batch = batches.batch)",
+                (use_case, list(keep)),
+            )
 
     def _select(self, condition: str, *parameters: str) -> list[Commit]:
         with transaction(self.settings) as cursor:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SUFFIXES = (".csv", ".parquet")
+_NEEDED = {
+    ".csv": "each row needs one value per column, and quotes around a value with a comma",
+    ".parquet": "it is not whole, or not Parquet",
+}
 
 
 class SourceError(ValueError):
@@ -30,6 +34,10 @@ class BatchSource(Protocol):
 
     def batches(self) -> list[str]:
         """Ids of the batches that exist now, oldest first."""
+        ...
+
+    def place(self, batch: str) -> str:
+        """Where the rows of one batch are, for messages."""
         ...
 
     def read(self, batch: str) -> pa.Table:
@@ -69,6 +77,10 @@ class Package:
         """See `BatchSource`."""
         return list(self.source.batch_by.batches)
 
+    def place(self, batch: str) -> str:
+        """See `BatchSource`."""
+        return self.description
+
     def read(self, batch: str) -> pa.Table:
         """See `BatchSource`."""
         import palmerpenguins
@@ -97,6 +109,10 @@ class SingleFile:
         if self.source.batch_by is not None:
             return list(self.source.batch_by.batches)
         return [_batch_of(self.path)]
+
+    def place(self, batch: str) -> str:
+        """See `BatchSource`."""
+        return str(self.path)
 
     def read(self, batch: str) -> pa.Table:
         """See `BatchSource`."""
@@ -129,6 +145,10 @@ class Folder:
     def batches(self) -> list[str]:
         """See `BatchSource`."""
         return list(self._files())
+
+    def place(self, batch: str) -> str:
+        """See `BatchSource`."""
+        return str(self._files()[batch])
 
     def read(self, batch: str) -> pa.Table:
         """See `BatchSource`."""
@@ -186,7 +206,9 @@ def read_file(path: Path) -> pa.Table:
         # One file and nothing else: a folder called year=2024 adds no column.
         table = parquet.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{path}: {error}") from error
+        raise SourceError(
+            f"{path}: {error} Mend the file; {_NEEDED[path.suffix.lower()]}."
+        ) from error
     _check_header(path, table.column_names)
     return table
 
