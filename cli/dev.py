@@ -1,28 +1,42 @@
 """`leeway dev`: the Dagster UI, its daemon and the dbt docs, on 127.0.0.1.
 
-Belongs here: starting these processes, waiting until they answer, ending them together. Does not
-belong here: what they serve.
+Belongs here: which services these are, waiting until they answer, starting one again that ended,
+ending them together. Does not belong here: what they serve, or how processes are tied together
+(`resources.processes`).
+
+UI and daemon share one code server. Each of them would otherwise start its own, and the daemon a
+new one every minute.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
-import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import yaml
 
 from cli.output import say
 from cli.recovery import recover
 from resources.dbt import executable, manifest_path
 from resources.instance import open_instance
-from resources.processes import end_with_parent
+from resources.processes import Keeper, Service, end_together
 from resources.settings import PROJECT, get_settings
 
 HOST = "127.0.0.1"
 START_SECONDS = 90
+END_SECONDS = 15
+# One that ends this often within a minute does so for a reason that starting it does not remove.
+MOST_STARTS, WITHIN_SECONDS = 3, 60.0
+CODE = "orchestration.definitions"
+LOCATION = "leeway"  # as in workspace.yaml: the state of sensors is kept under this name
 
 
 def dev(port: int) -> int:
@@ -34,45 +48,66 @@ def dev(port: int) -> int:
     open_instance()
     recover(get_settings())
     manifest_path()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's Ctrl-C
-    processes = _start(port)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a service manager's Ctrl-C, a closed terminal
+        signal.signal(number, signal.default_int_handler)
+    services: list[Service] = []
     try:
-        _wait_until_ready(processes, port)
-        say(f"Dagster UI   http://{HOST}:{port}")
-        say(f"dbt docs     http://{HOST}:{port + 1}")
-        say("Ctrl-C ends both.")
-        return _watch(processes)
+        with _folder_for_socket() as folder:
+            try:
+                _start(services, port, folder)
+                say(f"Dagster UI   http://{HOST}:{port}")
+                say(f"dbt docs     http://{HOST}:{port + 1}")
+                say("Ctrl-C ends both.")
+                return _watch(services)
+            finally:
+                end_together(services, END_SECONDS)
     except KeyboardInterrupt:
         return 0
+
+
+@contextmanager
+def _folder_for_socket() -> Iterator[Path]:
+    """A folder of this user alone, whose name is short enough for a socket."""
+    folder = Path(tempfile.mkdtemp(prefix="leeway-dev-"))
+    try:
+        yield folder
     finally:
-        _stop(processes)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start(port: int) -> dict[str, subprocess.Popen[bytes]]:
-    programs = Path(sys.executable).parent
-    workspace = str(PROJECT / "workspace.yaml")
+def _start(services: list[Service], port: int, folder: Path) -> None:
+    """Starts one after the other what needs the one before it; waits until all answer."""
+    programs, keeper = Path(sys.executable).parent, Keeper()
+    code, workspace = folder / "code", folder / "workspace.yaml"
+    location = {"socket": str(code), "location_name": LOCATION}
+    workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": location}]}))
     docs = get_settings().dbt_target / "docs"
     docs.mkdir(parents=True, exist_ok=True)
-    commands = {
-        "Dagster UI": [
-            str(programs / "dagster-webserver"), "-h", HOST, "-p", str(port), "-w", workspace,
-        ],
-        "Dagster daemon": [str(programs / "dagster-daemon"), "run", "-w", workspace],
-        "dbt docs": [
-            sys.executable, "-m", "cli.dbt_docs", str(docs), str(port + 1), executable(),
-        ],
-    }  # fmt: skip
-    log = get_settings().home / "logs"
-    log.mkdir(parents=True, exist_ok=True)
-    started = {}
-    for name, command in commands.items():
-        with (log / f"{name.replace(' ', '_').lower()}.log").open("ab") as file:
-            started[name] = subprocess.Popen(
-                command, stdout=file, stderr=file, cwd=PROJECT, start_new_session=True,
-                preexec_fn=end_with_parent,
-                env=os.environ | {"PYTHONWARNINGS": "ignore"},
-            )  # fmt: skip
-    return started
+
+    def start(name: str, *command: str | Path, has_worker: bool = False) -> None:
+        services.append(_service(name, [str(part) for part in command], keeper, has_worker))
+
+    start("Dagster code server", programs / "dagster", "code-server", "start", "-s", code,
+          "-m", CODE, "--location-name", LOCATION, has_worker=True)  # fmt: skip
+    start("dbt docs", sys.executable, "-m", "cli.dbt_docs", docs, str(port + 1), executable())
+    _wait_until(lambda: _listens(code), services)
+    start("Dagster UI", programs / "dagster-webserver", "-h", HOST, "-p", str(port),
+          "-w", workspace)  # fmt: skip
+    start("Dagster daemon", programs / "dagster-daemon", "run", "-w", workspace)
+    _wait_until(lambda: _answers(port) and _answers(port + 1), services)
+
+
+def _service(name: str, command: Sequence[str], keeper: Keeper, has_worker: bool) -> Service:
+    log = _log_of(name)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"PYTHONWARNINGS": "ignore"}
+    return Service(
+        name, command, log, keeper, environment=environment, folder=PROJECT, has_worker=has_worker
+    )
+
+
+def _log_of(name: str) -> Path:
+    return get_settings().home / "logs" / f"{name.replace(' ', '_').lower()}.log"
 
 
 def _answers(port: int) -> bool:
@@ -81,35 +116,46 @@ def _answers(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def _wait_until_ready(processes: dict[str, subprocess.Popen[bytes]], port: int) -> None:
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(str(path)) == 0
+
+
+def _wait_until(ready: Callable[[], bool], services: Sequence[Service]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        for name, process in processes.items():
-            if process.poll() is not None:
-                raise SystemExit(f"{name} ended with code {process.returncode}; see its log under "
-                                 f"{get_settings().home / 'logs'}")  # fmt: skip
-        if _answers(port) and _answers(port + 1):
+        for service in services:
+            why = service.why_ended()
+            if why is not None:
+                raise SystemExit(f"error: the {service.name} {why}; see {_log_of(service.name)}")
+        if ready():
             return
         time.sleep(0.3)
-    raise SystemExit(f"the Dagster UI did not answer within {START_SECONDS} s")
+    raise SystemExit(
+        f"error: no answer within {START_SECONDS} s; see {get_settings().home / 'logs'}"
+    )
 
 
-def _watch(processes: dict[str, subprocess.Popen[bytes]]) -> int:
-    """Returns 1 when one of them ends by itself."""
+def _watch(services: Sequence[Service]) -> int:
+    """Starts again what ends; returns 1 when that does not help.
+
+    Workers of runs end with their code server. The sensor `reaper` reports their runs, and we do
+    not: while no code server answers, the daemon drops the retry of a run that fails.
+    """
+    starts: dict[str, list[float]] = {service.name: [] for service in services}
     while True:
-        for name, process in processes.items():
-            if process.poll() is not None:
-                say(f"error: {name} ended with code {process.returncode}")
+        for service in services:
+            why = service.why_ended()
+            if why is None:
+                continue
+            service.kill()
+            now = time.monotonic()
+            recent = [at for at in starts[service.name] if now - at < WITHIN_SECONDS]
+            if len(recent) == MOST_STARTS:
+                say(f"error: the {service.name} {why} again; see {_log_of(service.name)}")
                 return 1
+            say(f"the {service.name} {why}; it is started again")
+            service.start()
+            starts[service.name] = [*recent, now]
         time.sleep(0.5)
-
-
-def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
-    for process in processes.values():
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-    for process in processes.values():
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)

@@ -12,6 +12,8 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.sensors import reaper_sensor
+
 
 def default_resources() -> dict[str, Any]:
     """The resources of an installation."""
@@ -48,7 +50,9 @@ def build_defs(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         minimum_interval_seconds=30,
     )
     # One process per run: a process per step would spend seconds on imports (docs/adr/0005).
-    whole = dg.Definitions(resources=chosen, sensors=[automation], executor=dg.in_process_executor)
+    whole = dg.Definitions(
+        resources=chosen, sensors=[automation, reaper_sensor()], executor=dg.in_process_executor
+    )
     return dg.Definitions.merge(folder, whole)
 
 

@@ -1,7 +1,8 @@
 """Sensors: they look at the outside world and at recorded history, and request runs.
 
-Belongs here: reading facts, asking a pure function, requesting a run under a key. Does not belong
-here: deciding (`leeway.retraining`).
+Belongs here: reading facts, asking a pure function, requesting a run under a key; and the round of
+the reaper. Does not belong here: deciding (`leeway.retraining`), or telling a dead worker from one
+that works (`resources.reaper`).
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from leeway.retraining import decide_retraining
 from orchestration.history import incidents_of, trainings_of
 from orchestration.jobs import retrain_job_name
 from resources.platform import Platform
+from resources.reaper import reap
 from resources.sources import open_source
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
@@ -24,6 +26,27 @@ def sensors_of(stage: Stage) -> Sequence[dg.SensorDefinition]:
     """The sensors of one use case."""
     batches = _batches_sensor(stage)
     return [batches] if stage.use_case.task == "experiment" else [batches, _retrain_sensor(stage)]
+
+
+def reaper_sensor() -> dg.SensorDefinition:
+    """Reports runs failed whose worker died; the daemon's run monitoring does not look at workers.
+
+    It is the one sensor that writes: reporting a run twice changes nothing.
+    """
+
+    @dg.sensor(
+        name="reaper",
+        minimum_interval_seconds=60,
+        default_status=RUNNING,
+        description="Reports a run failed when the process that carried it out is dead.",
+    )
+    def reaper(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        reaped = reap(context.instance)
+        if reaped:
+            context.log.warning("reported failed, their processes are dead: %s", ", ".join(reaped))
+        return dg.SkipReason(f"{len(reaped)} runs had lost their process")
+
+    return reaper
 
 
 def _batches_sensor(stage: Stage) -> dg.SensorDefinition:

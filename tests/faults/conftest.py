@@ -23,7 +23,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def installed() -> Iterator[Installed]:
-    """An installation whose first run the tests kill; the later tests find it complete."""
+    """An installation that is complete before each test, and after it."""
     folder = Path(tempfile.mkdtemp(prefix="leeway-"))  # short, for the socket of PostgreSQL
     found = Installed.below(folder)
     yield found

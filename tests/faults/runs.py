@@ -1,7 +1,8 @@
 """`leeway run penguins` as a process, on an installation and a copy of the project of its own.
 
-Belongs here: the copy, with a shorter search so that a run takes seconds, its commands, and what
-must hold when they are done. Does not belong here: where they are killed.
+Belongs here: the copy, with a shorter search so that a run takes seconds and a reaper that looks
+every five, its commands, and what must hold when they are done. Does not belong here: where they
+are killed.
 
 The copy holds still while people work on the project: a changed file makes nodes stale.
 """
@@ -12,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sqlalchemy.engine import make_url
 
 from resources.postgres import embedded_url
 from resources.settings import PROJECT
+from tests.conftest import stop_embedded
 from tests.faults.harness import child_environment, finish
 
 NAME = "penguins"
@@ -35,10 +37,11 @@ class Installed:
 
     project: Path
     home: Path
+    expected: list[tuple[Any, ...]] = field(default_factory=list)
 
     @classmethod
     def below(cls, folder: Path) -> Installed:
-        """Copies the project."""
+        """Copies the project, and runs it once undisturbed to learn what to expect."""
         project = folder / "project"
         for package in PACKAGES:
             shutil.copytree(
@@ -55,7 +58,21 @@ class Installed:
         content = yaml.safe_load(defs.read_text())
         content["attributes"]["search"] = SEARCH
         defs.write_text(yaml.safe_dump(content))
-        return cls(project, folder / "home")
+        sensors = project / "orchestration" / "sensors.py"
+        slow, fast = "minimum_interval_seconds=60", "minimum_interval_seconds=5"
+        assert sensors.read_text().count(slow) == 1
+        sensors.write_text(sensors.read_text().replace(slow, fast))
+        found = cls(project, folder / "home")
+        code, said = found.leeway("run", NAME)
+        assert code == 0, said
+        assert found.wrong() == []
+        found.expected.extend(found.fingerprint())
+        return found
+
+    def start_over(self) -> None:
+        """Forgets everything; at the same place, since a manifest holds addresses of files."""
+        stop_embedded(self.home, "immediate")
+        shutil.rmtree(self.home)
 
     def start(self, *arguments: str, **extra: str) -> subprocess.Popen[str]:
         """Starts `leeway` with these arguments."""
