@@ -23,12 +23,12 @@ from assets import (
     training_set,
 )
 from assets.stage import Stage
-from resources.dbt import manifest
+from resources.dbt import manifest_of
 
 
 def assets_of(stage: Stage) -> Sequence[dg.AssetsDefinition]:
     """Every asset of one use case."""
-    data = [raw.build(stage), cleaning.build(stage, manifest())]
+    data = [raw.build(stage), cleaning.build(stage, manifest_of(stage.name))]
     if stage.use_case.task == "experiment":
         return data
     return [

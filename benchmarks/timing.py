@@ -46,7 +46,7 @@ def installation_at(home: Path) -> Iterator[None]:
 def compare(
     commands: Mapping[str, Sequence[str]], repetitions: int, folder: Path
 ) -> dict[str, Times]:
-    """Runs each command once to warm up and then in turn; their output goes to a file."""
+    """Runs each command once to warm up and then in turn; what they print goes to output.log."""
     times = {name: Times() for name in commands}
     with (folder / "output.log").open("wb") as log:
         for repetition in range(repetitions + 1):
@@ -66,7 +66,7 @@ def _timed(command: Sequence[str], log: int) -> tuple[float, float, float]:
     process = subprocess.Popen(command, stdout=log, stderr=log)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"{' '.join(command)} failed; run it alone to see why")
+        raise SystemExit(f"{command[-1]} failed")
     wall = monotonic() - started
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 

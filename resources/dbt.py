@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -120,10 +121,32 @@ def manifest_path() -> Path:
 
 
 @lru_cache(maxsize=1)
-def manifest() -> Mapping[str, Any]:
+def manifest() -> dict[str, Any]:
     """The project's manifest, parsed once per process."""
     content: dict[str, Any] = json.loads(manifest_path().read_bytes())
     return content
+
+
+def manifest_of(use_case: str) -> Mapping[str, Any]:
+    """The manifest of one use case: the models in its folder, their tests, and what they read.
+
+    dagster-dbt looks through all it is given for each model, so that a use case that is given the
+    whole manifest is slower to load the more of them there are.
+    """
+    whole = manifest()
+    own = {
+        unique_id: each
+        for section in ("nodes", "sources", "unit_tests")
+        for unique_id, each in whole[section].items()
+        if each["fqn"][1] == use_case
+    }
+    read = (each["depends_on"]["nodes"] for each in own.values() if "depends_on" in each)
+    kept = own.keys() | chain.from_iterable(read)
+    sections = ("nodes", "sources", "unit_tests", "parent_map", "child_map")
+    return whole | {
+        section: {key: value for key, value in whole[section].items() if key in kept}
+        for section in sections
+    }
 
 
 def _of_dagster() -> dict[str, str]:
