@@ -87,8 +87,10 @@ def main(repetitions: int) -> int:
             ours.append((_milliseconds(many, GROWTH) - _milliseconds(one, GROWTH)) / MORE)
             both = [_milliseconds(one, FLOOR, str(n), str(NODES)) for n in (1 + MORE, 1)]
             floor.append((both[0] - both[1]) / MORE)
-    say(f"each further use case: {statistics.median(ours):.1f} ms; {NODES} assets that do nothing "
-        f"take Dagster {statistics.median(floor):.1f} ms (n={repetitions}, {MORE} of them)")  # fmt: skip
+    say(
+        f"each further use case: {statistics.median(ours):.1f} ms; {NODES} assets that do nothing "
+        f"take Dagster {statistics.median(floor):.1f} ms (n={repetitions}, {MORE} of them)"
+    )
     return missed
 
 
