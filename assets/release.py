@@ -21,6 +21,7 @@ from leeway.release import Comparison, Decision
 from leeway.tables import from_parquet
 from leeway.training_set import TEST, part_of
 from resources.platform import Platform
+from resources.registry import project_aliases
 from resources.releases import Release, promote_in
 from resources.tracking import TRAINING_KEY
 
@@ -63,7 +64,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         manifest = _manifest(work, tuned, evidence, version)
         _register(platform, context, stage, manifest)
         commit = _commit(work, manifest, evidence, champion, incident, context.run.run_id)
-        project_aliases(platform, stage.name, context.run.run_id)
+        project_aliases(platform.settings, stage.name)
         return dg.MaterializeResult(
             metadata=metadata_of(
                 commit,
@@ -237,18 +238,6 @@ def _commit(
         facts={"version": release.version, "verdict": release.verdict, "reason": release.reason},
         also=record,
     )
-
-
-def project_aliases(platform: Platform, use_case: str, run_id: str) -> None:
-    """Makes MLflow's aliases say what the ledger says; the ledger is the truth."""
-    releases = platform.releases.every(use_case)
-    champion = platform.releases.champion(use_case)
-    aliases = {}
-    if champion is not None:
-        aliases["champion"] = champion.training_key
-    if releases and (champion is None or releases[-1].version != champion.version):
-        aliases["challenger"] = releases[-1].training_key
-    platform.tracking(use_case, run_id).project_aliases(aliases)
 
 
 def describe(manifest: Mapping[str, Any]) -> str:

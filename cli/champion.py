@@ -1,6 +1,7 @@
 """`leeway promote` and `leeway rollback`: move the champion and write down who and why.
 
-Belongs here: choosing the version and saying what happened. Does not belong here: the ledger.
+Belongs here: choosing the version, telling MLflow, and saying what happened. Does not belong here:
+the ledger. The move in the ledger is what serves; MLflow is told after it, and may be told later.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from cli.output import emit, say
+from cli.recovery import tell_registry
 from cli.run import find
 from resources.instance import prepare
 from resources.releases import NoSuchVersion, Releases
@@ -58,9 +60,11 @@ def _move(
     choose: Callable[[int | None, Sequence[int]], int],
     as_json: bool,
 ) -> None:
-    releases = Releases(prepare())
+    settings = prepare()
     who = getpass.getuser()
-    previous, version = releases.move(name, action, who, why, choose)
+    previous, version = Releases(settings).move(name, action, who, why, choose)
+    say(f"{name}: champion is version {version}, before {previous or 'none'} ({action}, {why})")
+    untold = tell_registry(settings, name)
     if as_json:
         emit(
             {
@@ -70,6 +74,6 @@ def _move(
                 "to": version,
                 "who": who,
                 "why": why,
+                "mlflow": untold or "told",
             }
         )
-    say(f"{name}: champion is version {version}, before {previous or 'none'} ({action}, {why})")

@@ -1,7 +1,7 @@
 """What a verb does before its own work: it puts in order what killed processes left behind.
 
 Belongs here: the order of these steps. Does not belong here: any of them. Dagster and MLflow are
-imported only when a run was cut off.
+imported only when there is something to put in order.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import time
 
 from cli.output import say
-from orchestration.use_cases import load_use_cases
-from resources.ledger import Ledger
-from resources.reaper import anything_unfinished, dead_runs, reap
+from resources.reaper import anything_unfinished, reap
+from resources.registry import RegistryUnavailable, project_aliases, untold
 from resources.settings import Settings
 from resources.store import LocalStore
 
@@ -19,26 +18,28 @@ STALE_SECONDS = 3600.0  # no object takes this long to write
 
 
 def recover(settings: Settings) -> list[str]:
-    """Sweeps half-written files and reports dead runs; returns the ids of these runs."""
+    """Sweeps half-written files, tells MLflow what it was not told, and reports dead runs.
+
+    Returns the ids of these runs.
+    """
     LocalStore(settings.store_root).sweep(STALE_SECONDS, time.time())
+    for name in untold(settings):
+        tell_registry(settings, name)
     if not anything_unfinished(settings):
         return []
     from resources.instance import open_instance
 
-    instance = open_instance(settings)
-    if dead_runs(instance):
-        _finish_releases()  # first, so that being cut off here leaves the sign that it is needed
-    reaped = reap(instance)
+    reaped = reap(open_instance(settings))
     for run_id in reaped:
         say(f"run {run_id} was cut off: its process is gone; what it committed stays")
     return reaped
 
 
-def _finish_releases() -> None:
-    """Tells MLflow what the ledger says: a process may have died between the two."""
-    from assets.release import project_aliases
-    from resources.platform import Platform
-
-    for name in load_use_cases():
-        if Ledger().current(name, "release") is not None:
-            project_aliases(Platform(), name, run_id="")
+def tell_registry(settings: Settings, name: str) -> str | None:
+    """Makes MLflow's aliases say what the ledger says; returns why that was not possible."""
+    try:
+        project_aliases(settings, name)
+    except RegistryUnavailable as error:
+        say(f"warning: {error}.")
+        return str(error)
+    return None

@@ -76,6 +76,14 @@ create table if not exists leeway.moves (
     foreign key (use_case, version) references leeway.releases
 );
 
+-- What MLflow's aliases were last made to say. They follow the moves, which alone decide.
+create table if not exists leeway.told (
+    use_case text primary key,
+    champion integer,
+    newest integer,
+    told_at timestamptz not null default now()
+);
+
 create table if not exists leeway.incidents (
     use_case text not null,
     digest text not null,

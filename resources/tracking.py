@@ -161,14 +161,16 @@ class Tracking:
             description=description,
         )
 
-    def project_aliases(self, aliases: Mapping[str, str]) -> None:
-        """Makes MLflow's aliases say what the ledger says: alias to training key."""
+    def project_aliases(self, aliases: Mapping[str, str | None]) -> None:
+        """Gives each alias to the version with the training key; takes it away for None."""
         versions = {
             version.tags.get(TRAINING_KEY): version.version
             for version in self.client.search_model_versions(f"name = '{self.use_case}'")
         }
         for alias, key in aliases.items():
-            if key in versions:
+            if key is None and versions:
+                self.client.delete_registered_model_alias(self.use_case, alias)
+            elif key in versions:
                 self.client.set_registered_model_alias(self.use_case, alias, versions[key])
 
     def _log(
