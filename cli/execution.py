@@ -26,6 +26,8 @@ from resources.settings import get_settings
 from resources.sources import open_source
 
 if TYPE_CHECKING:
+    from dagster_shared.error import SerializableErrorInfo
+
     from cli.run import RunReport
 
 RANGE_START = "dagster/asset_partition_range_start"
@@ -87,11 +89,16 @@ def failure_of(events: Sequence[dg.DagsterEvent]) -> str:
         described = event.step_failure_data.user_failure_data
         if described is not None and described.description:
             return str(described.description)
-        while error is not None and error.cause is not None:
+        # Dagster wraps what the step raised; what that one was raised from is for the log.
+        while error is not None and error.cause is not None and _is_of_dagster(error):
             error = error.cause
         if error is not None:
             return f"{event.step_key}: {error.message.strip()}"
     return "the run failed before its first step; see the Dagster UI"
+
+
+def _is_of_dagster(error: SerializableErrorInfo) -> bool:
+    return (error.cls_name or "").startswith("Dagster")
 
 
 class Progress:
