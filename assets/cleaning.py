@@ -40,7 +40,7 @@ class Translator(DagsterDbtTranslator):
             return spec
         return spec.replace_attributes(
             owners=list(self.stage.use_case.owners),
-            code_version=self.stage.versions[node_name][7:23],
+            code_version=self.stage.code_versions[node_name],
             automation_condition=self.stage.conditions.get(node_name),
         ).merge_attributes(kinds={"dbt", "postgres"})
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
 
-from leeway.graph import Node, code_version, input_digest, node, nodes_of
+from leeway.graph import Node, code_version, input_digest, node, nodes_of, with_upstream
 from leeway.plan import WHOLE, label
 from leeway.spec import UseCase, as_timedelta
 from resources.ledger import Attempt, Commit
@@ -27,12 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stage:
-    """One use case as the assets see it."""
+    """One use case as the assets see it.
+
+    `versions` are of a node's own code, for its input digest; `code_versions` include upstream's,
+    for Dagster.
+    """
 
     name: str
     use_case: UseCase
     batches: dg.DynamicPartitionsDefinition
     versions: Mapping[str, str]
+    code_versions: Mapping[str, str]
     conditions: Mapping[str, dg.AutomationCondition[Any]] = field(default_factory=dict)
 
     def key(self, node_name: str) -> dg.AssetKey:
@@ -64,7 +69,7 @@ class Stage:
             owners=list(self.use_case.owners),
             kinds=set(kinds),
             description=description,
-            code_version=self.versions[name][7:23],
+            code_version=self.code_versions[name],
             automation_condition=self.conditions.get(name),
             freshness_policy=self.freshness() if name == "raw" else None,
             output_required=required,
@@ -91,8 +96,11 @@ class Stage:
 
 def stage_of(name: str, use_case: UseCase) -> Stage:
     """The stage that all assets of one use case are built on."""
-    versions = {each.name: code_version(name, use_case, each) for each in nodes_of(use_case.task)}
-    return Stage(name, use_case, dg.DynamicPartitionsDefinition(name=f"{name}_batches"), versions)
+    nodes = nodes_of(use_case.task)
+    versions = {each.name: code_version(name, use_case, each) for each in nodes}
+    shown = {node: digest[7:23] for node, digest in with_upstream(nodes, versions).items()}
+    batches = dg.DynamicPartitionsDefinition(name=f"{name}_batches")
+    return Stage(name, use_case, batches, versions, shown)
 
 
 def batches_of(context: dg.AssetExecutionContext) -> Sequence[str]:

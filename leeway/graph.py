@@ -6,6 +6,7 @@ on. Does not belong here: how a node is computed (`assets`) or when (`leeway.pla
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -73,7 +74,8 @@ DATA_NODES = (
     Node(
         "clean",
         ("staged",),
-        ("dbt_project/models/{name}/marts/*", "dbt_project/macros/*"),
+        # staged is a view: its SQL runs when clean is built.
+        ("dbt_project/models/{name}/*/*", "dbt_project/macros/*"),
         per_batch=True,
     ),
 )
@@ -183,6 +185,19 @@ def code_version(name: str, use_case: UseCase, each: Node) -> str:
     patterns = tuple(pattern.format(name=name) for pattern in each.code)
     fields = {field: use_case.model_dump(mode="json")[field] for field in each.fields}
     return digest_of({"code": _code_digest(patterns), "fields": fields})
+
+
+def with_upstream(nodes: Sequence[Node], versions: Mapping[str, str]) -> dict[str, str]:
+    """Digest by node that changes with its own code version or one that it rests on.
+
+    Dagster compares code versions node by node: with these, what the UI calls stale after a change
+    of code is what a run would materialize.
+    """
+    found: dict[str, str] = {}
+    for each in nodes:
+        read = [found[name] for name in each.upstream]
+        found[each.name] = digest_of([versions[each.name], *read])
+    return found
 
 
 def input_digest(version: str, batch: str, upstream: dict[str, str]) -> str:
