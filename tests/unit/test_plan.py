@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leeway import graph
-from leeway.graph import Node, code_version, input_digest, node, nodes_of
+from leeway.graph import Node, code_version, input_digest, node, nodes_of, with_upstream
 from leeway.plan import WHOLE, Committed, Step, label, plan
 from leeway.spec import UseCase
 from orchestration.use_cases import load_use_cases
@@ -238,7 +238,7 @@ def test_versions_do_not_depend_on_where_the_project_is(project: Path) -> None:
     [
         ("leeway/validation.py", {"raw"}),
         ("dbt_project/models/penguins/marts/penguins_clean.sql", {"clean"}),
-        ("dbt_project/models/penguins/staging/penguins_staged.sql", {"staged"}),
+        ("dbt_project/models/penguins/staging/penguins_staged.sql", {"staged", "clean"}),
         ("dbt_project/macros/batches.sql", {"staged", "clean"}),
         ("leeway/explanation.py", {"explainers"}),
         ("leeway/profile.py", {"reference_profile", "drift"}),
@@ -318,3 +318,12 @@ def test_a_node_names_every_module_that_its_own_modules_import(each: Node) -> No
             needed.add(file)
             todo += imported(file) - SHARED
     assert needed - set(each.code) == set()
+
+
+def test_a_change_reaches_the_versions_that_dagster_sees_of_all_that_rests_on_it() -> None:
+    before = {each.name: each.name for each in NODES}
+    shown = with_upstream(NODES, before)
+    moved = changed(shown, with_upstream(NODES, before | {"explainers": "new"}))
+    assert moved == {"explainers", "release", "predictions", "performance", "drift"}
+    everything = changed(shown, with_upstream(NODES, before | {"raw": "new"}))
+    assert everything == {each.name for each in NODES}
