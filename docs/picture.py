@@ -7,8 +7,10 @@ chromium, which Playwright drives.
 from __future__ import annotations
 
 import sys
+from io import BytesIO
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
@@ -35,10 +37,12 @@ def main(address: str) -> None:
     """Takes the picture."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        page = browser.new_page(viewport={"width": 1400, "height": 640})
+        page = browser.new_page(viewport={"width": 3000, "height": 1100})
         open_graph(page, address)
-        page.screenshot(path=PICTURE, clip={"x": 225, "y": 0, "width": 1175, "height": 640})
+        # The canvas, without the menus around it.
+        data = page.screenshot(clip={"x": 560, "y": 200, "width": 2400, "height": 760})
         browser.close()
+    Image.open(BytesIO(data)).quantize(64).save(PICTURE, optimize=True)
 
 
 if __name__ == "__main__":
