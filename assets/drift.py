@@ -119,6 +119,9 @@ def _metadata(found: BatchDrift, commit: Commit, batch: str, champion: Champion)
                             "undefined" if column.interval is None else f"{column.interval[0]:.3f}"
                         ),
                         "threshold": f"{column.threshold:g}",
+                        "statistics": ", ".join(
+                            f"{name} {value:.3g}" for name, value in column.statistics.items()
+                        ),
                         "reason": column.reason,
                     }
                 )

@@ -231,9 +231,6 @@ class Drift(Strict):
         default=0.99, gt=0.5, lt=1, description="of the lower bound that must exceed the effect"
     )
     min_rows: int = Field(default=30, ge=2, description="fewer rows give the verdict undefined")
-    psi: float = Field(
-        default=0.2, gt=0, description="population stability index shown as a warning"
-    )
 
 
 _DURATION = re.compile(r"([0-9]{1,6})\s*(s|m|h|d)")
