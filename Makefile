@@ -59,9 +59,9 @@ check: $(STAMP) ## lint, format, types, and the definitions of the asset graph
 	DAGSTER_HOME="$$(pwd -P)/.venv/dagster" .venv/bin/dg check yaml
 	DAGSTER_HOME="$$(pwd -P)/.venv/dagster" .venv/bin/dg check defs
 
-docs: $(STAMP) ## write the dbt docs of the warehouse
-	@.venv/bin/leeway-dbt docs generate
-	@echo "The pages are under .leeway/dbt/target; \`make dev\` serves them."
+docs: $(STAMP) ## write the dbt docs of the warehouse as one page
+	@.venv/bin/leeway-dbt docs generate --static --quiet
+	@echo "Open $${LEEWAY_HOME:-.leeway}/dbt/target/static_index.html; \`make dev\` serves the same."
 
 # Finds a Python, then a uv, then syncs. A pyenv shim exists also for versions that it does not run,
 # so each candidate must answer. An environment that works keeps its Python.
