@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import stop_embedded
+from resources.postgres import transaction
+from resources.settings import Settings
+from tests.conftest import installation, stop_embedded
 from tests.faults.harness import FIGURES
+from tests.faults.rows import USE_CASE
 from tests.faults.runs import Installed
 
 
@@ -25,7 +28,25 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def installed() -> Iterator[Installed]:
     """An installation that is complete before each test, and after it."""
     folder = Path(tempfile.mkdtemp(prefix="leeway-"))  # short, for the socket of PostgreSQL
-    found = Installed.below(folder)
-    yield found
-    stop_embedded(found.home, "immediate")
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield Installed.below(folder)
+    finally:
+        if (folder / "home" / "postgres").exists():
+            stop_embedded(folder / "home", "immediate")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def shared(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """An installation for the tests of a module; to make one and to remove it takes a second."""
+    with installation(server_home, tmp_path_factory.mktemp("home")) as found:
+        yield found
+
+
+@pytest.fixture
+def settings(shared: Settings) -> Settings:
+    """The installation of the module, without what a test before left in the ledger."""
+    with transaction(shared) as cursor:
+        cursor.execute(f"drop schema if exists {USE_CASE} cascade")
+        cursor.execute("truncate leeway.attempts, leeway.commits, leeway.current cascade")
+    return shared

@@ -11,7 +11,7 @@ import signal
 import pytest
 
 from resources.settings import Settings
-from tests.faults.harness import figure, finish, hear, kill_within, seeded, start, times, zero
+from tests.faults.harness import LONG, figure, finish, hear, kill_within, seeded, start, times, zero
 from tests.faults.rows import NODE, fingerprint, visible
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
@@ -32,7 +32,7 @@ def commit(version: int, **extra: str) -> int:
 def test_a_node_killed_at_a_fault_point_shows_the_old_or_the_new_version(
     point: str, settings: Settings
 ) -> None:
-    n = max(2, times(20) // 10)
+    n = max(1, LONG // 10)
     seen = 0
     for version in range(1, n + 1):
         code = commit(version, LEEWAY_FAULTS=f"{NODE}.{point}:kill")

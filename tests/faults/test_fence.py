@@ -10,7 +10,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -25,6 +28,7 @@ from resources.postgres import dsn, transaction
 from resources.settings import Settings
 from resources.sources import open_source
 from resources.warehouse import ensure_table, replace_batch
+from tests.conftest import installation
 from tests.faults.harness import (
     alive,
     child_environment,
@@ -87,20 +91,12 @@ def test_without_the_fence_the_orphan_would_win(settings: Settings) -> None:
     assert (refused, overwritten) == (0, n)
 
 
-@pytest.fixture
-def warehouse(settings: Settings) -> Settings:
-    """The penguins of one batch in the table raw, as the asset raw loads them."""
-    use_case = load_use_cases()["penguins"]
-    accepted = validate(open_source(use_case).read(BATCH), use_case).accepted
-    types = {c.name: POSTGRES_TYPES[c.type] for c in use_case.columns if c.role != "ignored"}
-    types |= {"row_number": "bigint", "batch_id": "text", "loaded_at": "timestamptz default now()"}
-    import pyarrow as pa
+@dataclass(frozen=True)
+class Built:
+    """A warehouse, and the token that the build of its rows had."""
 
-    rows = accepted.append_column("batch_id", pa.array([BATCH] * accepted.num_rows, pa.string()))
-    with transaction(settings) as cursor:
-        ensure_table(cursor, "penguins", "raw", types)
-        replace_batch(cursor, "penguins", "raw", BATCH, rows)
-    return settings
+    settings: Settings
+    token: int
 
 
 BUILD = ("build", "--select", "penguins_staged", "penguins_clean")
@@ -123,75 +119,105 @@ def clean_rows(settings: Settings) -> str:
         return digest_of([row[0] for row in cursor.fetchall()])
 
 
-def test_a_dbt_build_that_was_overtaken_changes_no_row(warehouse: Settings) -> None:
-    ledger = Ledger(warehouse)
-    old = ledger.begin("penguins", "clean", BATCH, "old").token
-    code, said, _ = finish(dbt("--full-refresh", tokens={BATCH: old}))
-    assert code == 0, said
-    before = clean_rows(warehouse)
-    with transaction(warehouse) as cursor:  # what a stale build would show
+@pytest.fixture(scope="module")
+def built(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+    """The penguins of one batch in the table raw, as the asset raw loads them, and built once."""
+    use_case = load_use_cases()["penguins"]
+    accepted = validate(open_source(use_case).read(BATCH), use_case).accepted
+    types = {c.name: POSTGRES_TYPES[c.type] for c in use_case.columns if c.role != "ignored"}
+    types |= {"row_number": "bigint", "batch_id": "text", "loaded_at": "timestamptz default now()"}
+    import pyarrow as pa
+
+    rows = accepted.append_column("batch_id", pa.array([BATCH] * accepted.num_rows, pa.string()))
+    with installation(server_home, tmp_path_factory.mktemp("home")) as settings:
+        with transaction(settings) as cursor:
+            ensure_table(cursor, "penguins", "raw", types)
+            replace_batch(cursor, "penguins", "raw", BATCH, rows)
+        token = Ledger(settings).begin("penguins", "clean", BATCH, "old").token
+        code, said, _ = finish(dbt("--full-refresh", tokens={BATCH: token}))
+        assert code == 0, said
+        yield Built(settings, token)
+
+
+def test_a_dbt_build_that_was_overtaken_changes_no_row(built: Built) -> None:
+    before = clean_rows(built.settings)
+    with transaction(built.settings) as cursor:  # what a stale build would show
         cursor.execute("update penguins.raw set body_mass_g = body_mass_g + 1")
-    ledger.begin("penguins", "clean", BATCH, "new")
+    Ledger(built.settings).begin("penguins", "clean", BATCH, "new")
     for options in ((), ("--full-refresh",)):
-        code, said, _ = finish(dbt(*options, tokens={BATCH: old}))
+        code, said, _ = finish(dbt(*options, tokens={BATCH: built.token}))
         assert code != 0
         assert "stale attempt" in said
-        assert clean_rows(warehouse) == before
+        assert clean_rows(built.settings) == before
     code, said, _ = finish(dbt(tokens={}))
     assert code == 0, said
-    assert clean_rows(warehouse) != before, "the control: without tokens the build changes rows"
+    assert clean_rows(built.settings) != before, "the control: without tokens rows change"
     figure("fence: 2 of 2 stale dbt builds refused, rows kept; control: without tokens overwritten")
 
 
-def orphan(warehouse: Settings, **extra: str) -> tuple[bool, float | None]:
-    """Kills the parent of a dbt that waits for a lock; was it alive before, and gone after s?"""
-    arguments = [executable(), "build", "--select", "penguins_clean"]
+def parent_of_dbt(**extra: str) -> tuple[subprocess.Popen[str], int]:
+    """A process that started dbt and does nothing else; and the pid of dbt."""
     program = (
         "import json, subprocess, sys, time\n"
         "child = subprocess.Popen(json.loads(sys.argv[1]), stdout=subprocess.DEVNULL)\n"
         "print('child', child.pid, flush=True)\n"
         "time.sleep(600)"
     )
-    environment = child_environment(**extra)
+    environment = child_environment()
     environment.pop("LEEWAY_STEP", None)
     parent = subprocess.Popen(
-        [sys.executable, "-c", program, json.dumps(arguments)],
+        [sys.executable, "-c", program, json.dumps([executable(), *BUILD])],
         stdout=subprocess.PIPE,
         text=True,
         env=environment | extra,
     )
-    pid = int(hear(parent, "child"))
-    lock = psycopg2.connect(dsn("leeway", warehouse))
-    try:
-        with lock.cursor() as cursor:
-            cursor.execute("lock table penguins.clean in access exclusive mode")
-            assert until(lambda: waits(warehouse), 60) is not None, "dbt never reached its table"
-            kill(parent)
-            gone = until(lambda: not alive(pid), 1.0)
-    finally:
-        if alive(pid):
-            os.kill(pid, signal.SIGKILL)
-        lock.close()
-    return True, gone
+    return parent, int(hear(parent, "child"))
 
 
-def waits(warehouse: Settings) -> bool:
-    with transaction(warehouse) as cursor:
+def waiting(settings: Settings) -> int:
+    """How many builds wait for a lock."""
+    with transaction(settings) as cursor:
         cursor.execute(
             "select count(*) from pg_stat_activity where datname = current_database() "
             "and wait_event_type = 'Lock'"
         )
         ((count,),) = cursor.fetchall()
-    return bool(count)
+    return int(count)
 
 
-def test_a_dbt_whose_step_was_killed_ends_within_a_second(warehouse: Settings) -> None:
-    code, said, _ = finish(dbt("--full-refresh", tokens={}))
-    assert code == 0, said
+def has_ended(pid: int) -> bool:
+    return not alive(pid)
+
+
+def orphans(settings: Settings, steps: int) -> list[float | None]:
+    """Kills parents of builds that wait for a lock; after how many seconds each build was gone.
+
+    The last of them was not started by a step.
+    """
+    lock = psycopg2.connect(dsn("leeway", settings))
+    with lock.cursor() as cursor:
+        cursor.execute("lock table penguins.raw in access exclusive mode")
+    started = [parent_of_dbt(LEEWAY_STEP="1") for _ in range(steps)] + [parent_of_dbt()]
+    try:
+        there = until(lambda: waiting(settings) == len(started), 60 + 10 * len(started))
+        assert there is not None, "not every build reached its table"
+        took = []
+        for parent, pid in started:
+            kill(parent)
+            took.append(until(partial(has_ended, pid), 1.0))
+    finally:
+        for _, pid in started:
+            if alive(pid):
+                os.kill(pid, signal.SIGKILL)
+        lock.close()
+    return took
+
+
+def test_a_dbt_whose_step_was_killed_ends_within_a_second(built: Built) -> None:
     n = max(2, times(20) // 10)
-    took = [orphan(warehouse, LEEWAY_STEP="1")[1] for _ in range(n)]
+    *took, control = orphans(built.settings, n)
     ended = [seconds for seconds in took if seconds is not None]
     assert len(ended) == n, f"{n - len(ended)} of {n} orphans lived on"
     figure(f"orphans: {zero(n, 'lived longer than 1 s')}; the slowest took {max(ended):.3f} s")
-    assert orphan(warehouse)[1] is None, "the control: not started by a step, it lives on"
+    assert control is None, "the control: not started by a step, it lives on"
     figure("orphans, control: 1 of 1 that was not started by a step lived on")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import dagster as dg
 import psutil
@@ -21,21 +20,14 @@ from resources.postgres import transaction
 from resources.reaper import HOST, LAUNCH_SECONDS, PID, STARTED, anything_unfinished, reap
 from resources.reaper import worker_tags as tags_of_this_process
 from resources.settings import Settings
-from tests.conftest import installation
 from tests.faults.harness import alive, figure, until
 
 pytestmark = pytest.mark.faults
 
 
 @pytest.fixture(scope="module")
-def settings(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    with installation(server_home, tmp_path_factory.mktemp("home")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def opened(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    found = open_instance(settings)
+def opened(shared: Settings) -> Iterator[dg.DagsterInstance]:
+    found = open_instance(shared)
     yield found
     found.dispose()
 
