@@ -1,0 +1,167 @@
+"""An installation that is used as a person uses it: by commands, each a process of its own.
+
+Belongs here: the copy of the project, its commands, and reading what they recorded. Does not belong
+here: what a command should say.
+
+The copy holds one use case with files as its source, so that batches can come, and a short search.
+It also holds still while people work on the project: a changed file makes nodes stale.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import pandas as pd
+import pytest
+import yaml
+
+from resources.instance import open_instance
+from resources.ledger import Ledger
+from resources.releases import Releases
+from resources.settings import PROJECT, Settings, get_settings
+from resources.tracking import Tracking
+from tests.conftest import stop_embedded
+from tests.faults.harness import child_environment
+from tests.graph.conftest import penguins
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+NAME = "penguins"
+PACKAGES = ("leeway", "assets", "resources", "orchestration", "cli", "dbt_project")
+FILES = ("dagster.yaml", "workspace.yaml", "pyproject.toml")
+SEARCH = {"candidates": ["logistic_regression", "decision_tree"], "folds": 3, "trials": 3}
+OTHERS = ("LEEWAY_DATABASE_URL", "LEEWAY_MLFLOW_TRACKING_URI", "LEEWAY_STORE_URL", "DAGSTER_HOME")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output, which must be one JSON value and nothing else."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A copy of the project, the folder of its batches, and its home."""
+
+    project: Path
+    batches: Path
+    home: Path
+
+    @classmethod
+    def below(cls, folder: Path) -> Installed:
+        """Copies the project, and writes two batches."""
+        project, batches = folder / "project", folder / "batches"
+        ignored = shutil.ignore_patterns("__pycache__", "target", "logs")
+        for package in PACKAGES:
+            shutil.copytree(PROJECT / package, project / package, ignore=ignored)
+        for file in FILES:
+            shutil.copy(PROJECT / file, project / file)
+        for use_case in (project / "orchestration" / "defs").iterdir():
+            if use_case.name != NAME:
+                shutil.rmtree(use_case)
+        defs = project / "orchestration" / "defs" / NAME / "defs.yaml"
+        content = yaml.safe_load(defs.read_text())
+        content["attributes"] |= {
+            "search": SEARCH,
+            "source": {"kind": "file", "path": str(batches)},
+        }
+        defs.write_text(yaml.safe_dump(content))
+        batches.mkdir()
+        found = cls(project, batches, folder / "home")
+        table = penguins()
+        found.write("2007-2008", table[table["year"] < 2009])
+        found.write("2009", table[table["year"] == 2009])
+        return found
+
+    def write(self, batch: str, table: pd.DataFrame) -> Path:
+        """Writes a batch into the source."""
+        path = self.batches / f"{batch}.csv"
+        table.to_csv(path, index=False)
+        return path
+
+    def leeway(self, *arguments: str, **extra: str) -> Done:
+        """Runs `leeway` to its end."""
+        environment = child_environment(
+            PYTHONPATH=str(self.project),
+            LEEWAY_HOME=str(self.home),
+            LEEWAY_ENVIRONMENT="test",
+            COLUMNS="200",  # a table of one line per use case
+        )
+        for name in OTHERS:
+            environment.pop(name, None)
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", *arguments],
+            capture_output=True, text=True, check=False, timeout=240,
+            cwd=self.project, env=environment | extra,
+        )  # fmt: skip
+        return Done(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the commands recorded, read by the libraries themselves."""
+
+    settings: Settings
+    ledger: Ledger
+    releases: Releases
+    instance: dg.DagsterInstance
+    mlflow: MlflowClient
+
+    def counts(self) -> dict[str, Any]:
+        """How much there is of everything that a command could add to."""
+        experiments = [e.experiment_id for e in self.mlflow.search_experiments()]
+        return {
+            "commits": self.ledger.every_current(NAME),
+            "releases": len(self.releases.every(NAME)),
+            "moves": len(self.releases.moves(NAME)),
+            "Dagster runs": self.instance.get_runs_count(),
+            "MLflow runs": len(self.mlflow.search_runs(experiments, max_results=1000)),
+            "MLflow versions": len(self.mlflow.search_model_versions(f"name = '{NAME}'")),
+        }
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[Installed]:
+    """One fresh installation for the commands of a module."""
+    folder = Path(tempfile.mkdtemp(prefix="leeway-"))  # short, for the socket of PostgreSQL
+    found = Installed.below(folder)
+    yield found
+    if (found.home / "postgres").exists():
+        stop_embedded(found.home, "immediate")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def recorded(installed: Installed) -> Iterator[Recorded]:
+    """The records of the installation; the commands go on while they are read."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in OTHERS:
+            patch.delenv(name, raising=False)
+        patch.setenv("LEEWAY_HOME", str(installed.home))
+        patch.setenv("LEEWAY_ENVIRONMENT", "test")
+        get_settings.cache_clear()
+        settings = get_settings()
+        instance = open_instance(settings)
+        tracking = Tracking(settings, NAME, "", logging.getLogger(__name__))
+        yield Recorded(settings, Ledger(settings), Releases(settings), instance, tracking.client)
+        instance.dispose()
+    get_settings.cache_clear()

@@ -1,0 +1,332 @@
+"""The `leeway` command as people and scripts use it: exit codes, messages, JSON, and no surprise.
+
+Belongs here: commands as processes, one after the other on one installation; what they say must
+agree with what the ledger, MLflow and Dagster hold. Does not belong here: how a command does it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import re
+from dataclasses import replace
+from typing import Any
+
+import click
+import dagster as dg
+import pytest
+
+from cli.main import cli
+from resources.postgres import transaction
+from resources.tracking import TRAINING_KEY
+from tests.end_to_end.conftest import NAME, Done, Installed, Recorded
+from tests.graph.conftest import penguins
+
+pytestmark = pytest.mark.timeout(300)
+HEADINGS = ("use case", "data", "rows", "champion", "held-out metric", "drift", "seconds")
+# The shape of `leeway status --json` in the design: names, and the types that values may have.
+NUMBER, TEXT = (int, float), (str,)
+METRIC = {"value": NUMBER, "low": NUMBER, "high": NUMBER, "unit": TEXT, "rows": (int,)}
+SHAPE: dict[str, Any] = {
+    "task": TEXT,
+    "data": {"origin": TEXT, "source": TEXT, "rows": (int,), "rejected": (int,),
+             "batches": (int,), "last_batch": TEXT},
+    "champion": {"version": (int,), "release": TEXT, "algorithm": TEXT, "trained_at": TEXT,
+                 "training_set": TEXT},
+    "metrics": {"macro_f1": METRIC},
+    "drift": {"batch": TEXT, "verdict": TEXT, "reason": TEXT, "columns": (list,)},
+    "freshness": TEXT,
+    "checks": {"passed": (int,), "failed": (list,)},
+    "last_run": {"id": TEXT, "status": TEXT, "seconds": NUMBER, "decision": TEXT},
+}  # fmt: skip
+
+
+def misshapen(found: Any, shape: Any, at: str = "") -> list[str]:
+    """Where a value is not of the shape; metrics may be more than those that are named."""
+    if isinstance(shape, tuple):
+        return [] if isinstance(found, shape) else [f"{at}: {found!r}"]
+    names = set(shape) if at != ".metrics" else set(shape) & set(found)
+    wrong = [] if set(found) == names or at == ".metrics" else [f"{at}: {sorted(found)}"]
+    return wrong + [w for n in shape for w in misshapen(found.get(n), shape[n], f"{at}.{n}")]
+
+
+def is_one_message(done: Done, message: str) -> bool:
+    """The command refused with exactly one line on standard error, and nothing beside it."""
+    lines = done.err.strip().splitlines()
+    assert lines == [f"error: {message}"], done
+    assert (done.code, done.out) == (1, "")
+    return True
+
+
+@pytest.fixture(scope="module")
+def demo(installed: Installed) -> Done:
+    """The first command on a fresh installation."""
+    return installed.leeway("demo")
+
+
+@pytest.fixture(scope="module")
+def status(installed: Installed, demo: Done) -> dict[str, Any]:
+    """What `leeway status --json` says after the demo."""
+    done = installed.leeway("status", "--json")
+    assert (done.code, done.err) == (0, "")
+    found: dict[str, Any] = done.json["use_cases"][NAME]
+    return found
+
+
+def test_the_demo_ends_with_one_line_per_use_case_and_a_good_champion(
+    demo: Done, recorded: Recorded
+) -> None:
+    assert demo.code == 0, demo.err
+    assert demo.out == "", "what is for people goes to standard error"
+    assert "Traceback" not in demo.err
+    table = demo.err[demo.err.index("use case") :].splitlines()
+    assert re.split(r" {2,}", table[0].strip()) == list(HEADINGS)
+    cells = re.split(r" {2,}", table[1].strip())
+    champion = recorded.releases.champion(NAME)
+    assert champion is not None
+    metric = champion.facts["metrics"]["macro_f1"]
+    assert cells[:4] == [NAME, "real", "342", f"v1 {champion.algorithm}"]
+    assert cells[4:6] == [
+        f"macro_f1 {metric['value']:.3f} [{metric['low']:.3f}, {metric['high']:.3f}]",
+        "none",
+    ]
+    assert float(cells[6]) > 0
+    assert metric["value"] >= 0.95
+
+
+def test_a_second_demo_repeats_nothing(
+    installed: Installed, demo: Done, recorded: Recorded
+) -> None:
+    before = recorded.counts()
+    assert before["Dagster runs"] == before["MLflow versions"] == before["releases"] == 1
+    again = installed.leeway("demo", "--json")
+    assert again.code == 0
+    assert recorded.counts() == before
+    (run,) = again.json["runs"]
+    assert (run["status"], run["run_id"], run["ran"]) == ("success", None, [])
+    assert f"{NAME}: everything is up to date" in again.err
+
+
+def test_status_has_the_shape_that_scripts_rely_on(status: dict[str, Any]) -> None:
+    assert misshapen(status, SHAPE) == []
+    assert status["task"] == "classification"
+    assert status["data"]["origin"] == "real"
+    assert (status["data"]["batches"], status["data"]["last_batch"]) == (2, "2009")
+    assert status["champion"]["release"].startswith("sha256:")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", status["champion"]["trained_at"])
+    assert status["metrics"]["macro_f1"]["unit"] == "fraction"
+    assert status["drift"]["verdict"] in ("none", "suspect", "confirmed", "undefined")
+    assert status["freshness"] == "pass"
+    assert (status["last_run"]["status"], status["last_run"]["decision"]) == ("success", "promoted")
+
+
+def test_status_agrees_with_the_ledger(status: dict[str, Any], recorded: Recorded) -> None:
+    champion, commits = recorded.releases.champion(NAME), recorded.ledger.every_current(NAME)
+    assert champion is not None
+    assert status["champion"]["version"] == champion.version == 1
+    assert status["champion"]["release"] == champion.digest == commits[("release", "")].digest
+    assert status["champion"]["training_set"] == commits[("training_set", "")].digest
+    assert status["metrics"] == champion.facts["metrics"]
+    with transaction(recorded.settings) as cursor:
+        cursor.execute("select count(*), count(distinct batch_id) from penguins.clean")
+        rows, batches = cursor.fetchall()[0]
+        cursor.execute("select count(distinct (batch_id, row_number)) from penguins.rejects")
+        ((rejected,),) = cursor.fetchall()
+    data = status["data"]
+    assert (data["rows"], data["batches"], data["rejected"]) == (rows, batches, rejected)
+    assert rows + rejected == len(penguins())
+    drift = commits[("drift", "2009")].facts
+    assert status["drift"] == {"batch": "2009"} | {
+        name: drift[name] for name in ("verdict", "reason", "columns")
+    }
+
+
+def test_status_agrees_with_mlflow(status: dict[str, Any], recorded: Recorded) -> None:
+    version = recorded.mlflow.get_model_version_by_alias(NAME, "champion")
+    assert version.tags["leeway.version"] == str(status["champion"]["version"])
+    assert version.tags["algorithm"] == status["champion"]["algorithm"]
+    run = recorded.mlflow.get_run(str(version.run_id))
+    assert run.info.status == "FINISHED"
+    for name, metric in status["metrics"].items():
+        assert run.data.metrics[f"test/{name}"] == pytest.approx(metric["value"], abs=1e-12)
+
+
+def test_status_agrees_with_dagster(status: dict[str, Any], recorded: Recorded) -> None:
+    run = recorded.instance.get_run_by_id(status["last_run"]["id"])
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    event = recorded.instance.get_latest_materialization_event(dg.AssetKey([NAME, "release"]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert event.run_id == run.run_id
+    metadata = event.asset_materialization.metadata
+    assert metadata["version"].value == status["champion"]["version"]
+    assert metadata["digest"].value == status["champion"]["release"]
+    results = [
+        entry.dagster_event.asset_check_evaluation_data
+        for entry in recorded.instance.all_logs(run.run_id)
+        if entry.dagster_event
+        and entry.dagster_event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ]
+    assert status["checks"] == {"passed": len({r.asset_check_key for r in results}), "failed": []}
+    assert all(result.passed for result in results)
+
+
+def test_a_run_with_nothing_to_do_says_so_as_json(installed: Installed, demo: Done) -> None:
+    done = installed.leeway("run", NAME, "--json")
+    assert done.code == 0
+    report = done.json
+    assert (report["use_case"], report["status"], report["error"]) == (NAME, "success", None)
+    assert report["ran"] == []
+    assert {step["reason"] for step in report["skipped"]} == {"up to date"}
+    nodes = {(step["node"], step["batch"]) for step in report["skipped"]}
+    assert {("raw", "2009"), ("release", ""), ("drift", "2007-2008")} <= nodes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nosuch", "--json"], "no use case 'nosuch'; there are penguins"),
+        (["status", "nosuch", "--json"], "no use case 'nosuch'; there are penguins"),
+        (["promote", "nosuch", "1"], "no use case 'nosuch'; there are penguins"),
+        (["promote", NAME, "99", "--json"], "penguins has no version 99; there are 1"),
+        (["rollback", NAME, "--json"],
+         "penguins: no version was champion before 1; nothing to return to"),
+        (["run", NAME, "--batch", "1999"], "no batch '1999'; there are 2007-2008, 2009"),
+        (["run", NAME, "--select", "cleen"],
+         "no node 'cleen'; there are raw, staged, clean, training_set, model_selection, "
+         "tuned_model, explainers, reference_profile, release, predictions, performance, drift"),
+    ],
+)  # fmt: skip
+def test_a_name_that_does_not_exist_is_refused_in_one_line_that_says_what_does(
+    installed: Installed, demo: Done, arguments: list[str], message: str
+) -> None:
+    assert is_one_message(installed.leeway(*arguments), message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nosuch"], "No such command 'nosuch'"),
+        (["promote", NAME, "one"], "'one' is not a valid integer"),
+        (["run"], "Missing argument 'NAME'"),
+    ],
+)
+def test_a_command_that_is_not_one_is_refused_with_its_usage(
+    installed: Installed, arguments: list[str], message: str
+) -> None:
+    done = installed.leeway(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert "Usage: " in done.err
+    assert message in done.err
+
+
+def test_a_setting_that_is_wrong_is_refused_by_name(installed: Installed) -> None:
+    done = installed.leeway("status", LEEWAY_ENVIRONMENT="staging")
+    expected = "LEEWAY_ENVIRONMENT: Input should be 'local', 'test' or 'production', got 'staging'"
+    assert is_one_message(done, expected)
+
+
+def test_every_verb_shows_an_example() -> None:
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        verb = cli.get_command(context, name)
+        assert verb is not None
+        assert f"Example: leeway {name}" in (verb.help or ""), name
+
+
+def test_doctor_says_what_it_looked_at(installed: Installed, demo: Done) -> None:
+    done = installed.leeway("doctor", "--json")
+    findings = {finding["subject"]: finding for finding in done.json["findings"]}
+    assert {"Python", "home", "disk", "PostgreSQL", "use cases"} <= set(findings)
+    assert str(installed.home) in findings["home"]["detail"]
+    assert findings["use cases"]["detail"] == NAME
+    bad = [finding for finding in findings.values() if finding["state"] == "error"]
+    assert done.code == (1 if bad else 0)
+    assert all(finding["remedy"] for finding in bad)
+    nowhere = installed.leeway("doctor", "--json", LEEWAY_DATABASE_URL="postgresql://127.0.0.1:9/x")
+    assert nowhere.code == 1
+    (broken,) = [f for f in nowhere.json["findings"] if f["subject"] == "PostgreSQL"]
+    assert broken["state"] == "error"
+    assert "127.0.0.1:9" in broken["detail"]
+
+
+def test_a_champion_is_moved_and_taken_back_with_who_and_why(
+    installed: Installed, demo: Done, recorded: Recorded
+) -> None:
+    first = recorded.releases.champion(NAME)
+    assert first is not None
+    # A second version of the same model, as a training that was held would have left it.
+    second = replace(first, version=2, training_key="another", verdict="hold")
+    recorded.mlflow.create_model_version(NAME, "file:///none", tags={TRAINING_KEY: "another"})
+    with transaction(recorded.settings) as cursor:
+        recorded.releases.record(cursor, second)
+
+    who = getpass.getuser()
+    moved = installed.leeway("promote", NAME, "2", "--why", "the biologists agree", "--json")
+    assert moved.code == 0
+    assert moved.json == {
+        "use_case": NAME, "action": "promote", "from": 1, "to": 2, "who": who,
+        "why": "the biologists agree", "mlflow": "told",
+    }  # fmt: skip
+    alias = recorded.mlflow.get_model_version_by_alias(NAME, "champion")
+    assert alias.tags[TRAINING_KEY] == "another"
+    back = installed.leeway("rollback", NAME, "--why", "complaints")
+    assert (back.code, back.out) == (0, "")
+    assert back.err == "penguins: champion is version 1, before 2 (rollback, complaints)\n"
+    alias = recorded.mlflow.get_model_version_by_alias(NAME, "champion")
+    assert alias.tags[TRAINING_KEY] == first.training_key
+    moves = [
+        (move["version"], move["previous_version"], move["action"], move["who"], move["why"])
+        for move in recorded.releases.moves(NAME)
+    ]
+    assert moves[:2] == [
+        (1, 2, "rollback", who, "complaints"),
+        (2, 1, "promote", who, "the biologists agree"),
+    ]
+
+
+def test_a_bad_file_fails_the_run_in_one_message_and_is_forgotten_when_removed(
+    installed: Installed, demo: Done, recorded: Recorded
+) -> None:
+    """Guards: once a bad file had been seen, removing it made every later run fail."""
+    before = recorded.ledger.every_current(NAME)
+    path = installed.batches / "2008-bad.csv"
+    path.write_bytes(b"penguin_id,species\n")
+    done = installed.leeway("run", NAME, "--json")
+    assert done.code == 1
+    assert done.json["status"] == "failure"
+    assert done.json["error"].startswith(f"{NAME}, batch 2008-bad: {path}: missing column 'island'")
+    assert "Traceback" not in done.err
+    assert done.err.splitlines()[-1] == f"{NAME}: failed: {done.json['error']}"
+    assert recorded.ledger.every_current(NAME) == before
+    path.unlink()
+    again = installed.leeway("run", NAME)
+    assert again.code == 0
+    assert "everything is up to date" in again.err
+    assert recorded.ledger.batches(NAME) == ["2007-2008", "2009"]
+
+
+def test_check_fails_when_a_check_fails_and_says_which(
+    installed: Installed, demo: Done, recorded: Recorded
+) -> None:
+    table = penguins(first_key=1001, year=[2009])
+    table.loc[:29, "species"] = "Emperor"
+    installed.write("2010", table)
+    loaded = installed.leeway("run", NAME, "--batch", "2010", "--select", "raw", "--json")
+    assert loaded.code == 0
+    assert [(step["node"], step["batch"]) for step in loaded.json["ran"]] == [("raw", "2010")]
+    done = installed.leeway("check", NAME, "--json")
+    assert done.code == 1
+    found = done.json["use_cases"][NAME]
+    assert found["error"] is None
+    (failed,) = found["failed"]
+    assert (failed["node"], failed["check"], failed["severity"]) == ("raw", "few_rejects", "ERROR")
+    rejected = 1 + 30  # one penguin of that year was never measured
+    assert f"Batch 2010: {rejected} of {len(table)} rows rejected" in failed["description"]
+    assert found["passed"] >= 15
+    status = installed.leeway("status", NAME, "--json").json["use_cases"][NAME]
+    assert status["checks"]["failed"] == [
+        {"node": "raw", "check": "few_rejects", "severity": "ERROR"}
+    ]
+    assert status["data"]["last_batch"] == "2010"
+    (installed.batches / "2010.csv").unlink()
