@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from rich.live import Live
+from rich.spinner import Spinner
 
 from cli.output import console, say
 from cli.quiet import output_to
+from leeway.graph import nodes_of
 from leeway.plan import Step
 from leeway.spec import UseCase
 from orchestration.build import cached_defs
@@ -47,7 +50,7 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
         instance = open_instance()
         batches = _known_to_dagster(instance, name, use_case)
         job = cached_defs().resolve_job_def(graph_job_name(name))
-        with Progress(instance, report.run_id):
+        with Progress(instance, report.run_id, _labels(name, use_case)):
             result = job.execute_in_process(
                 instance=instance,
                 run_id=report.run_id,
@@ -62,6 +65,15 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
     if "release" in nodes and result.success:
         commit = Ledger().require(name, "release")
         report.decision = DECISIONS[str(commit.facts["verdict"])]
+
+
+def _labels(name: str, use_case: UseCase) -> dict[str, str]:
+    """What a person calls each step of Dagster's."""
+    labels = {f"{name}_dbt": "staged, clean"}
+    for node in nodes_of(use_case.task):
+        labels[f"{name}__{node.name}"] = node.name
+        labels |= {f"{name}__{node.name}_{check}": f"{node.name}.{check}" for check in node.checks}
+    return labels
 
 
 def _known_to_dagster(instance: dg.DagsterInstance, name: str, use_case: UseCase) -> Sequence[str]:
@@ -102,20 +114,29 @@ def _is_of_dagster(error: SerializableErrorInfo) -> bool:
 
 
 class Progress:
-    """Prints a line when a node is done, from the events that the run stores."""
+    """Shows which step runs, and prints a line when it is done, from the events of the run."""
 
-    def __init__(self, instance: dg.DagsterInstance, run_id: str) -> None:
+    def __init__(
+        self, instance: dg.DagsterInstance, run_id: str, labels: Mapping[str, str]
+    ) -> None:
         self.instance = instance
         self.run_id = run_id
+        self.labels = labels
         self.started: dict[str, float] = {}
         self.ended = threading.Event()
+        # Shown on a terminal only. Not to redirect: what libraries print belongs into the log.
+        self.live = Live(
+            console=console, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
 
     def __enter__(self) -> None:
+        self.live.start()
         self.instance.watch_event_logs(self.run_id, None, self._show)
 
     def __exit__(self, *error: object) -> None:
         self.ended.wait(timeout=10)  # the last events come a moment after the run returns
         self.instance.end_watch_event_logs(self.run_id, self._show)
+        self.live.stop()
 
     def _show(self, entry: Any, cursor: str) -> None:
         event = entry.dagster_event
@@ -124,8 +145,9 @@ class Progress:
             self.ended.set()
         elif kind == "STEP_START":
             self.started[event.step_key] = entry.timestamp
+            self.live.update(Spinner("dots", self.labels.get(event.step_key, event.step_key)))
         elif kind in ("STEP_SUCCESS", "STEP_FAILURE"):
             seconds = entry.timestamp - self.started.get(event.step_key, entry.timestamp)
             mark = "ok" if kind == "STEP_SUCCESS" else "failed"
-            node = event.step_key.split("__", 1)[-1].removeprefix(f"{entry.job_name}_")
-            console.print(f"  {node:<22} {mark:<6} {seconds:6.1f} s", markup=False)
+            label = self.labels.get(event.step_key, event.step_key)
+            console.print(f"  {label:<22} {mark:<6} {seconds:6.1f} s", markup=False)
