@@ -16,7 +16,7 @@ from leeway.validation import SchemaMismatch, Validated, validate
 from leeway.values import POSTGRES_TYPES
 from resources.platform import Platform
 from resources.sources import SourceError, open_source
-from resources.warehouse import drop_if_retyped, ensure_table, replace_batch
+from resources.warehouse import drop_if_retyped, ensure_table, keys_of, replace_batch
 
 if TYPE_CHECKING:
     import psycopg2.extensions
@@ -60,7 +60,7 @@ def _materialize(
     source = open_source(stage.use_case)
     try:
         table = source.read(batch)
-        judged = validate(table, stage.use_case)
+        judged = validate(table, stage.use_case, _taken(platform, stage, batch))
     except SourceError as error:  # its message begins with the place
         raise dg.Failure(f"{stage.name}, batch {batch}: {error}", allow_retries=False) from error
     except SchemaMismatch as error:
@@ -96,6 +96,14 @@ def _materialize(
             "ignored_columns": dg.MetadataValue.json(list(judged.ignored_columns)),
         },
     )
+
+
+def _taken(platform: Platform, stage: Stage, batch: str) -> "pa.Table | None":
+    """The keys of the batches that were known before this one."""
+    known = platform.ledger.batches(stage.name)
+    earlier = known[: known.index(batch)]
+    key = stage.use_case.key.name
+    return keys_of(stage.name, "raw", key, earlier, platform.settings) if earlier else None
 
 
 def _load(

@@ -46,8 +46,13 @@ class Validated:
         return self.rows - int(self.accepted.num_rows)
 
 
-def validate(table: pa.Table, use_case: UseCase) -> Validated:
+def validate(table: pa.Table, use_case: UseCase, taken: pa.Table | None = None) -> Validated:
     """Judges a batch.
+
+    Args:
+        table: the batch as its source gave it.
+        use_case: what it must be.
+        taken: columns `key` and `batch_id`: the keys that earlier batches brought.
 
     Raises:
         SchemaMismatch: when there are no rows, or a declared column is missing or was retyped.
@@ -61,6 +66,8 @@ def validate(table: pa.Table, use_case: UseCase) -> Validated:
         parsed[column.name] = result.values
         rejects += _rejects_of(column, result)
     rejects += _repeated_keys(parsed[use_case.key.name], use_case.key.name)
+    if taken is not None:
+        rejects += _taken_keys(parsed[use_case.key.name], use_case.key.name, taken)
     rejects += _empty_rows(parsed, use_case)
     schema = pa.schema([(c.name, ARROW_TYPES[c.type]) for c in columns])
     numbered = pa.table(parsed, schema=schema).append_column(
@@ -126,6 +133,19 @@ def _repeated_keys(keys: pa.Array, name: str) -> list[Reject]:
     return [
         Reject(int(row) + 1, name, str(keys[int(row)]), "the key repeats one of an earlier row")
         for row in np.flatnonzero(repeats)
+    ]
+
+
+def _taken_keys(keys: pa.Array, name: str, taken: pa.Table) -> list[Reject]:
+    """A row belongs to the batch that brought its key first, however often it comes again."""
+    # As text: the type of the key may have changed since the earlier batches came.
+    before = pc.cast(taken["key"], pa.string()).combine_chunks()
+    positions = pc.index_in(pc.cast(keys, pa.string()), value_set=before)
+    rows = pc.indices_nonzero(pc.is_valid(positions))
+    batches = taken["batch_id"].take(positions.take(rows)).to_pylist()
+    return [
+        Reject(row + 1, name, str(keys[row]), f"the key came before, in batch {batch}")
+        for row, batch in zip(rows.to_pylist(), batches, strict=True)
     ]
 
 

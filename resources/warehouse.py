@@ -100,14 +100,37 @@ def read_batch(
     """The rows of one batch in a fixed order, without the columns that Leeway added."""
     import adbc_driver_postgresql.dbapi as adbc
 
-    def quoted(*names: str) -> str:
-        return ".".join('"' + name.replace('"', '""') + '"' for name in names)
-
-    order = ", ".join(quoted(name) for name in order_by)
+    source, order = f"{_quoted(schema)}.{_quoted(table)}", ", ".join(map(_quoted, order_by))
     with adbc.connect(dsn("leeway", settings)) as connection, connection.cursor() as cursor:
         cursor.execute(
-            f"select * from {quoted(schema, table)} where batch_id = $1 order by {order}",  # noqa: S608
+            f"select * from {source} where batch_id = $1 order by {order}",  # noqa: S608
             (batch,),
         )
         found = cursor.fetch_arrow_table()
     return found.drop_columns([n for n in ("loaded_at",) if n in found.column_names])
+
+
+def keys_of(
+    schema: str, table: str, key: str, batches: Iterable[str], settings: Settings | None = None
+) -> pa.Table | None:
+    """Columns `key` and `batch_id` of some batches; None when the table has no such column yet."""
+    import adbc_driver_postgresql.dbapi as adbc
+
+    with adbc.connect(dsn("leeway", settings)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select 1 from information_schema.columns "
+            "where table_schema = $1 and table_name = $2 and column_name = $3",
+            (schema, table, key),
+        )
+        if cursor.fetchone() is None:
+            return None
+        cursor.execute(
+            f"select {_quoted(key)} as key, batch_id from {_quoted(schema)}.{_quoted(table)} "  # noqa: S608
+            "where batch_id = any(string_to_array($1, ','))",
+            (",".join(batches),),  # an id has no comma
+        )
+        return cursor.fetch_arrow_table()
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import dagster as dg
@@ -86,9 +87,12 @@ def _nothing_is_lost(stored: Stored) -> Iterator[None]:
     assert stored.state() == stored.before
 
 
+_keys = count(10_000, 100)  # no two batches share a key
+
+
 def later(**changes: Any) -> pd.DataFrame:
-    """A good batch, with the values of one row changed."""
-    table = penguins(first_key=1001, year=[2008]).head(60).astype(object)
+    """A good batch of 60 rows, with the values of one row changed."""
+    table = penguins(first_key=next(_keys), year=[2008]).head(60).astype(object)
     for column, value in changes.items():
         table.loc[ROW, column] = value
     return table
@@ -124,7 +128,7 @@ REFUSED = {
     ),
     "latin-1": (
         csv(later(sex="m\u00e4nnlich")).decode().encode("latin-1"),
-        ["{file}: byte 297 (line 5) is not UTF-8: b'\\xe4'", "Save the file as UTF-8"],
+        ["{file}: byte 301 (line 5) is not UTF-8: b'\\xe4'", "Save the file as UTF-8"],
     ),
     "utf-16": (
         csv(later()).decode().encode("utf-16"),
@@ -137,7 +141,9 @@ REFUSED = {
 }  # fmt: skip
 FORMULA = '=HYPERLINK("http://example.org")'
 REJECTED: dict[str, tuple[dict[str, Any], list[tuple[str, str | None, str]]]] = {
-    "duplicate-key": ({"penguin_id": 1001}, [("penguin_id", "1001", "the key repeats one of an")]),
+    "key-of-another-batch": (
+        {"penguin_id": 7}, [("penguin_id", "7", f"the key came before, in batch {GOOD}")],
+    ),
     "missing-key": ({"penguin_id": ""}, [("penguin_id", None, "missing")]),
     "missing-time": ({"year": ""}, [("year", None, "missing")]),
     "nan": ({"body_mass_g": "NaN"}, [("body_mass_g", "NaN", "not a finite number")]),
@@ -207,7 +213,28 @@ def test_a_file_that_is_merely_unusual_is_read_whole(stored: Stored, case: str) 
     commit = stored.graph.platform.ledger.require(NAME, "raw", case)
     assert (commit.rows, commit.facts["ignored_columns"]) == (rows, ignored)
     found = read_batch(NAME, "raw", case, ["row_number"])
-    assert found["penguin_id"].to_pylist()[0] == 1001, "its first column is not spoiled"
+    assert found["penguin_id"].to_pylist()[0] >= 10_000, "its first column is not spoiled"
+
+
+def test_a_key_that_repeats_keeps_its_first_row(stored: Stored) -> None:
+    lines = csv(later()).splitlines(keepends=True)
+    assert stored.raw("duplicate-key", b"".join([*lines, lines[2]])).success
+    key = lines[2].split(b",")[0].decode()
+    expected = (61, "penguin_id", key, "the key repeats one of an earlier row")
+    assert stored.rejects("duplicate-key") == [expected]
+    kept = read_batch(NAME, "raw", "duplicate-key", ["row_number"])["row_number"].to_pylist()
+    assert kept == list(range(1, 61))
+
+
+def test_batches_that_overlap_pass_the_tests_of_the_clean_table(stored: Stored) -> None:
+    """Guards: the rows of both stood in the clean table, which then refused every later batch."""
+    overlap = pd.concat([penguins(year=[2007]).head(30), later()])
+    assert stored.raw("overlap", csv(overlap)).success
+    assert len(stored.rejects("overlap")) >= 30
+    again = stored.graph.materialize(["overlap"], ["raw", "staged", "clean"])
+    assert again.success
+    assert check_results(again)["unique_penguins_clean_penguin_id"].passed
+    assert read_batch(NAME, "clean", "overlap", ["penguin_id"]).num_rows == 60
 
 
 def test_too_many_rejects_fail_the_check_by_name(stored: Stored) -> None:
