@@ -96,7 +96,7 @@ class Installed:
         return code, said
 
     def select(self, database: str, statement: str) -> list[tuple[Any, ...]]:
-        """Rows of one of its databases."""
+        """Rows of one of its databases; also carries out a change that returns rows."""
         url = make_url(embedded_url(self.home))
         name = "leeway" if database == "leeway" else f"leeway_{database}"
         connection = psycopg2.connect(url.set(database=name).render_as_string(hide_password=False))
@@ -109,6 +109,24 @@ class Installed:
 
     def wrong(self) -> list[str]:
         """What does not hold after a run that succeeded; empty when all is well."""
+        found = self._wrong_in_the_registry()
+        unfinished = self.select(
+            "dagster", "select run_id, status from runs where status not in ('SUCCESS', 'FAILURE')"
+        )
+        if unfinished:
+            found.append(f"runs without an end: {unfinished}")
+        rows = self.select("leeway", "select count(*) from penguins.clean")[0][0]
+        committed = self.select(
+            "leeway",
+            "select sum(rows) from leeway.current join leeway.commits on id = commit_id "
+            "where current.node = 'clean'",
+        )[0][0]
+        if rows != committed:
+            found.append(f"{rows} rows in clean, {committed} were committed")
+        return found
+
+    def _wrong_in_the_registry(self) -> list[str]:
+        """Where MLflow does not say what the ledger says."""
         found = []
         keys = [key for (key,) in self.select("leeway", "select training_key from leeway.releases")]
         registered = Counter(
@@ -136,19 +154,6 @@ class Installed:
         )
         if champion != alias:
             found.append(f"the champion is {champion}, MLflow's alias says {alias}")
-        unfinished = self.select(
-            "dagster", "select run_id, status from runs where status not in ('SUCCESS', 'FAILURE')"
-        )
-        if unfinished:
-            found.append(f"runs without an end: {unfinished}")
-        rows = self.select("leeway", "select count(*) from penguins.clean")[0][0]
-        committed = self.select(
-            "leeway",
-            "select sum(rows) from leeway.current join leeway.commits on id = commit_id "
-            "where current.node = 'clean'",
-        )[0][0]
-        if rows != committed:
-            found.append(f"{rows} rows in clean, {committed} were committed")
         return found
 
     def fingerprint(self) -> list[tuple[Any, ...]]:
