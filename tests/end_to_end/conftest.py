@@ -3,8 +3,7 @@
 Belongs here: the copy of the project, its commands, and reading what they recorded. Does not belong
 here: what a command should say.
 
-The copy holds one use case with files as its source, so that batches can come, and a short search.
-It also holds still while people work on the project: a changed file makes nodes stale.
+Its use case has files as its source, so that batches can come.
 """
 
 from __future__ import annotations
@@ -23,25 +22,18 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pandas as pd
 import pytest
-import yaml
 
 from resources.instance import open_instance
 from resources.ledger import Ledger
 from resources.releases import Releases
-from resources.settings import PROJECT, Settings, get_settings
+from resources.settings import Settings, get_settings
 from resources.tracking import Tracking
 from tests.conftest import stop_embedded
-from tests.faults.harness import child_environment
 from tests.graph.conftest import penguins
+from tests.project_copy import NAME, THEIRS, copy_project, environment_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-NAME = "penguins"
-PACKAGES = ("leeway", "assets", "resources", "orchestration", "cli", "dbt_project")
-FILES = ("dagster.yaml", "workspace.yaml", "pyproject.toml")
-SEARCH = {"candidates": ["logistic_regression", "decision_tree"], "folds": 3, "trials": 3}
-OTHERS = ("LEEWAY_DATABASE_URL", "LEEWAY_MLFLOW_TRACKING_URI", "LEEWAY_STORE_URL", "DAGSTER_HOME")
 
 
 @dataclass(frozen=True)
@@ -70,21 +62,7 @@ class Installed:
     def below(cls, folder: Path) -> Installed:
         """Copies the project, and writes two batches."""
         project, batches = folder / "project", folder / "batches"
-        ignored = shutil.ignore_patterns("__pycache__", "target", "logs")
-        for package in PACKAGES:
-            shutil.copytree(PROJECT / package, project / package, ignore=ignored)
-        for file in FILES:
-            shutil.copy(PROJECT / file, project / file)
-        for use_case in (project / "orchestration" / "defs").iterdir():
-            if use_case.name != NAME:
-                shutil.rmtree(use_case)
-        defs = project / "orchestration" / "defs" / NAME / "defs.yaml"
-        content = yaml.safe_load(defs.read_text())
-        content["attributes"] |= {
-            "search": SEARCH,
-            "source": {"kind": "file", "path": str(batches)},
-        }
-        defs.write_text(yaml.safe_dump(content))
+        copy_project(project, source={"kind": "file", "path": str(batches)})
         batches.mkdir()
         found = cls(project, batches, folder / "home")
         table = penguins()
@@ -100,14 +78,8 @@ class Installed:
 
     def leeway(self, *arguments: str, **extra: str) -> Done:
         """Runs `leeway` to its end."""
-        environment = child_environment(
-            PYTHONPATH=str(self.project),
-            LEEWAY_HOME=str(self.home),
-            LEEWAY_ENVIRONMENT="test",
-            COLUMNS="200",  # a table of one line per use case
-        )
-        for name in OTHERS:
-            environment.pop(name, None)
+        # Wide enough for a table of one line per use case.
+        environment = environment_of(self.project, self.home) | {"COLUMNS": "200"}
         done = subprocess.run(
             [sys.executable, "-m", "cli.main", *arguments],
             capture_output=True, text=True, check=False, timeout=240,
@@ -154,7 +126,7 @@ def installed() -> Iterator[Installed]:
 def recorded(installed: Installed) -> Iterator[Recorded]:
     """The records of the installation; the commands go on while they are read."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in OTHERS:
+        for name in THEIRS:
             patch.delenv(name, raising=False)
         patch.setenv("LEEWAY_HOME", str(installed.home))
         patch.setenv("LEEWAY_ENVIRONMENT", "test")

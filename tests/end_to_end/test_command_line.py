@@ -18,8 +18,9 @@ import pytest
 from cli.main import cli
 from resources.postgres import transaction
 from resources.tracking import TRAINING_KEY
-from tests.end_to_end.conftest import NAME, Done, Installed, Recorded
+from tests.end_to_end.conftest import Done, Installed, Recorded
 from tests.graph.conftest import penguins
+from tests.project_copy import NAME
 
 pytestmark = pytest.mark.timeout(300)
 HEADINGS = ("use case", "data", "rows", "champion", "held-out metric", "drift", "seconds")
