@@ -10,6 +10,7 @@ import uuid
 import dagster as dg
 
 from cli.checks import latest_checks
+from cli.collector import collect_from_here
 from cli.execution import QUIET, failure_of
 from cli.output import emit, say
 from cli.quiet import output_to
@@ -24,6 +25,7 @@ from resources.settings import get_settings
 
 def check(name: str | None, as_json: bool) -> int:
     """Runs the checks of one use case or of all; 1 if a check of severity ERROR fails."""
+    collect_from_here()
     names = [name] if name else list(load_use_cases())
     instance = open_instance()
     report = {}

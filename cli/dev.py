@@ -23,6 +23,7 @@ from pathlib import Path
 
 import yaml
 
+from cli.collector import collect_from_here
 from cli.output import say
 from cli.recovery import recover
 from resources.dbt import executable, manifest_path
@@ -45,6 +46,7 @@ def dev(port: int) -> int:
         if _answers(wanted):
             say(f"error: port {wanted} of {HOST} is in use; try `leeway dev --port {port + 100}`")
             return 1
+    collect_from_here()
     open_instance()
     recover(get_settings())
     manifest_path()

@@ -6,15 +6,15 @@ is planned (`cli.run`).
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from rich.live import Live
 from rich.spinner import Spinner
 
+from cli.collector import collect_from_here
 from cli.output import console, say
 from cli.quiet import output_to
 from leeway.graph import nodes_of
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 DECISIONS = {"promote": "promoted", "hold": "held", "reject": "rejected"}
-ENDS = (dg.DagsterEventType.RUN_SUCCESS.value, dg.DagsterEventType.RUN_FAILURE.value)
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -50,7 +49,10 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
         instance = open_instance()
         batches = _known_to_dagster(instance, name, use_case)
         job = cached_defs().resolve_job_def(graph_job_name(name))
-        with Progress(instance, report.run_id, _labels(name, use_case)):
+        collect_from_here()
+        progress = Progress(_labels(name, use_case))
+        instance.add_event_listener(report.run_id, progress.show)
+        with progress.live:
             result = job.execute_in_process(
                 instance=instance,
                 run_id=report.run_id,
@@ -116,38 +118,25 @@ def _is_of_dagster(error: SerializableErrorInfo) -> bool:
 class Progress:
     """Shows which step runs, and prints a line when it is done, from the events of the run."""
 
-    def __init__(
-        self, instance: dg.DagsterInstance, run_id: str, labels: Mapping[str, str]
-    ) -> None:
-        self.instance = instance
-        self.run_id = run_id
+    def __init__(self, labels: Mapping[str, str]) -> None:
         self.labels = labels
         self.started: dict[str, float] = {}
-        self.ended = threading.Event()
         # Shown on a terminal only. Not to redirect: what libraries print belongs into the log.
         self.live = Live(
             console=console, transient=True, redirect_stdout=False, redirect_stderr=False
         )
 
-    def __enter__(self) -> None:
-        self.live.start()
-        self.instance.watch_event_logs(self.run_id, None, self._show)
-
-    def __exit__(self, *error: object) -> None:
-        self.ended.wait(timeout=10)  # the last events come a moment after the run returns
-        self.instance.end_watch_event_logs(self.run_id, self._show)
-        self.live.stop()
-
-    def _show(self, entry: Any, cursor: str) -> None:
+    def show(self, entry: dg.EventLogEntry) -> None:
+        """Takes the next event."""
         event = entry.dagster_event
-        kind = None if event is None else event.event_type_value
-        if kind in ENDS:
-            self.ended.set()
-        elif kind == "STEP_START":
+        if event is None or event.step_key is None:
+            return
+        label = self.labels.get(event.step_key, event.step_key)
+        kind = event.event_type_value
+        if kind == "STEP_START":
             self.started[event.step_key] = entry.timestamp
-            self.live.update(Spinner("dots", self.labels.get(event.step_key, event.step_key)))
+            self.live.update(Spinner("dots", label))
         elif kind in ("STEP_SUCCESS", "STEP_FAILURE"):
             seconds = entry.timestamp - self.started.get(event.step_key, entry.timestamp)
             mark = "ok" if kind == "STEP_SUCCESS" else "failed"
-            label = self.labels.get(event.step_key, event.step_key)
             console.print(f"  {label:<22} {mark:<6} {seconds:6.1f} s", markup=False)

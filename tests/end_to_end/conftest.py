@@ -28,7 +28,7 @@ from resources.ledger import Ledger
 from resources.releases import Releases
 from resources.settings import Settings, get_settings
 from resources.tracking import Tracking
-from tests.conftest import stop_embedded
+from tests.embedded import stop_embedded
 from tests.graph.conftest import penguins
 from tests.project_copy import NAME, THEIRS, copy_project, environment_of
 

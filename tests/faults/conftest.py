@@ -1,9 +1,7 @@
-"""Prints the figures of the fault tests at the end; one installation for whole runs."""
+"""Prints the figures of the fault tests at the end; an installation for those in this process."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +9,9 @@ import pytest
 
 from resources.postgres import transaction
 from resources.settings import Settings
-from tests.conftest import installation, stop_embedded
+from tests.conftest import installation
 from tests.faults.harness import FIGURES
 from tests.faults.rows import USE_CASE
-from tests.faults.runs import Installed
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -22,18 +19,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("what the fault tests found")
         for text in FIGURES:
             terminalreporter.write_line(text)
-
-
-@pytest.fixture(scope="session")
-def installed() -> Iterator[Installed]:
-    """An installation that is complete before each test, and after it."""
-    folder = Path(tempfile.mkdtemp(prefix="leeway-"))  # short, for the socket of PostgreSQL
-    try:
-        yield Installed.below(folder)
-    finally:
-        if (folder / "home" / "postgres").exists():
-            stop_embedded(folder / "home", "immediate")
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,11 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from tests.project_copy import child_environment
 
 LONG = int(os.environ.get("LEEWAY_KILLS", "0"))
 SEED = int(os.environ.get("LEEWAY_SEED", "20261121"))
@@ -45,13 +46,6 @@ def zero(n: int, what: str) -> str:
 def seeded(name: str) -> random.Random:
     """Random numbers that the seed and the name of the test decide."""
     return random.Random(f"{SEED} {name}")
-
-
-def child_environment(**extra: str) -> dict[str, str]:
-    """The environment of a child; hundreds of them need compiled modules, kept somewhere."""
-    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    cache = Path(tempfile.gettempdir()) / "leeway-pycache"
-    return {"PYTHONPYCACHEPREFIX": str(cache), "PYTHONWARNINGS": "ignore"} | kept | extra
 
 
 def start(program: str, *arguments: str, **extra: str) -> subprocess.Popen[str]:

@@ -31,7 +31,6 @@ from resources.warehouse import ensure_table, replace_batch
 from tests.conftest import installation
 from tests.faults.harness import (
     alive,
-    child_environment,
     figure,
     finish,
     hear,
@@ -43,6 +42,7 @@ from tests.faults.harness import (
     zero,
 )
 from tests.faults.rows import NODE, visible
+from tests.project_copy import child_environment
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 

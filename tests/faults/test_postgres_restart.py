@@ -11,9 +11,10 @@ import subprocess
 import pytest
 
 from resources.postgres import embedded_url
-from tests.conftest import stop_embedded
+from tests.embedded import stop_embedded
 from tests.faults.harness import figure, finish, stopped, until
-from tests.faults.runs import NAME, Installed
+from tests.installed import Installed
+from tests.project_copy import NAME
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 

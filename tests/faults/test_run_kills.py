@@ -17,7 +17,8 @@ import pytest
 from leeway.graph import nodes_of
 from resources.settings import PROJECT
 from tests.faults.harness import LONG, figure, finish, kill_within, seeded, until, zero
-from tests.faults.runs import NAME, PACKAGES, Installed
+from tests.installed import Installed
+from tests.project_copy import NAME, PACKAGES
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
 

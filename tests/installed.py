@@ -1,10 +1,7 @@
 """`leeway run penguins` as a process, on an installation and a copy of the project of its own.
 
-Belongs here: the copy, with a shorter search so that a run takes seconds and a reaper that looks
-every five, its commands, and what must hold when they are done. Does not belong here: where they
-are killed.
-
-The copy holds still while people work on the project: a changed file makes nodes stale.
+Belongs here: a copy whose reaper looks every five seconds, its commands, and what must hold when
+they are done. Does not belong here: where they are killed.
 """
 
 from __future__ import annotations
@@ -18,17 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-import yaml
 from sqlalchemy.engine import make_url
 
 from resources.postgres import embedded_url
-from resources.settings import PROJECT
-from tests.conftest import stop_embedded
-from tests.faults.harness import child_environment, finish
-
-NAME = "penguins"
-PACKAGES = ("leeway", "assets", "resources", "orchestration", "cli", "dbt_project")
-SEARCH = {"candidates": ["logistic_regression", "decision_tree"], "folds": 3, "trials": 3}
+from tests.embedded import stop_embedded
+from tests.project_copy import NAME, copy_project, environment_of
 
 
 @dataclass(frozen=True)
@@ -43,21 +34,7 @@ class Installed:
     def below(cls, folder: Path) -> Installed:
         """Copies the project, and runs it once undisturbed to learn what to expect."""
         project = folder / "project"
-        for package in PACKAGES:
-            shutil.copytree(
-                PROJECT / package,
-                project / package,
-                ignore=shutil.ignore_patterns("__pycache__", "target", "logs"),
-            )
-        for file in ("dagster.yaml", "workspace.yaml", "pyproject.toml"):
-            shutil.copy(PROJECT / file, project / file)
-        for folder_ in (project / "orchestration" / "defs").iterdir():
-            if folder_.name != NAME:
-                shutil.rmtree(folder_)
-        defs = project / "orchestration" / "defs" / NAME / "defs.yaml"
-        content = yaml.safe_load(defs.read_text())
-        content["attributes"]["search"] = SEARCH
-        defs.write_text(yaml.safe_dump(content))
+        copy_project(project)
         sensors = project / "orchestration" / "sensors.py"
         slow, fast = "minimum_interval_seconds=60", "minimum_interval_seconds=5"
         assert sensors.read_text().count(slow) == 1
@@ -76,24 +53,20 @@ class Installed:
 
     def start(self, *arguments: str, **extra: str) -> subprocess.Popen[str]:
         """Starts `leeway` with these arguments."""
-        environment = child_environment(
-            PYTHONPATH=str(self.project), LEEWAY_HOME=str(self.home), LEEWAY_ENVIRONMENT="test"
-        )
-        for name in ("LEEWAY_DATABASE_URL", "DAGSTER_HOME", "LEEWAY_STEP"):
-            environment.pop(name, None)
         return subprocess.Popen(
             [sys.executable, "-m", "cli.main", *arguments],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             cwd=self.project,
-            env=environment | extra,
+            env=environment_of(self.project, self.home) | extra,
         )
 
     def leeway(self, *arguments: str, **extra: str) -> tuple[int, str]:
         """Runs `leeway` to its end; exit code and what it told the person."""
-        code, _, said = finish(self.start(*arguments, **extra))
-        return code, said
+        process = self.start(*arguments, **extra)
+        _, said = process.communicate(timeout=240)
+        return process.returncode, said
 
     def select(self, database: str, statement: str) -> list[tuple[Any, ...]]:
         """Rows of one of its databases; also carries out a change that returns rows."""

@@ -1,0 +1,98 @@
+"""The Dagster UI in a browser: the graph with its checks, and what a change of code makes stale.
+
+Belongs here: what a person sees on the page of the lineage. Does not belong here: whether it is
+true, which the tests of the graph and of the command line say.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from leeway.graph import nodes_of
+from resources.settings import PROJECT
+from tests.dev_server import dev
+from tests.faults.harness import until
+from tests.installed import Installed
+
+pytestmark = [pytest.mark.debian, pytest.mark.timeout(300)]
+GRAPH = nodes_of("classification")
+# A node as the page writes it: the badge where there is one, the name, and its rows.
+NODE = re.compile(r"(?:^(Unsynced) \(\d+\)\n)?^(\w+)\nLatest event\n.*\nAsset checks\n(.*)\n", re.M)
+MODEL = Path("dbt_project/models/penguins/staging/penguins_staged.sql")
+
+
+def picture() -> ModuleType:
+    """The script that makes the picture of the README."""
+    spec = importlib.util.spec_from_file_location("picture", PROJECT / "docs" / "picture.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def page(installed: Installed) -> Iterator[Page]:
+    """The page of the lineage, drawn."""
+    script = picture()
+    if shutil.which(script.CHROMIUM) is None:
+        pytest.skip(f"{script.CHROMIUM} is not there; on Debian: apt install chromium")
+    with dev(installed) as server:
+        server.says("Ctrl-C", 120)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=script.CHROMIUM, args=list(script.FLAGS)
+            )
+            found = browser.new_page(viewport=script.VIEWPORT)
+            script.open_graph(found, f"http://127.0.0.1:{server.port}")
+            yield found
+            browser.close()
+
+
+def seen(page: Page) -> dict[str, tuple[bool, str]]:
+    """By node: whether it is called unsynced, and what is said of its checks."""
+    found = NODE.findall(page.inner_text("body"))
+    return {name: (bool(badge), checks) for badge, name, checks in found}
+
+
+def test_the_graph_is_shown_with_every_node_and_green_checks(page: Page) -> None:
+    found = seen(page)
+    assert sorted(found) == sorted(node.name for node in GRAPH)
+    checks = {name: text for name, (_, text) in found.items() if "Passed" in text}
+    assert checks == {
+        "raw": "1 / 1 Passed",
+        "clean": "13 / 13 Passed",
+        "release": "1 / 1 Passed",
+        "drift": "1 / 1 Passed",
+    }
+    assert [name for name, (unsynced, _) in found.items() if unsynced] == []
+
+
+def test_a_changed_dbt_model_makes_the_nodes_that_rest_on_it_stale(
+    page: Page, installed: Installed
+) -> None:
+    model = installed.project / MODEL
+    before = model.read_text()
+    model.write_text(before.replace("initcap(trim(species))", "initcap(btrim(species))"))
+    try:
+        page.get_by_role("button", name="Reload definitions").click()
+        # Dagster works this out for nodes without batches alone.
+        expected = sorted(node.name for node in GRAPH if not node.per_batch)
+        found: list[str] = []
+
+        def is_as_expected() -> bool:
+            page.wait_for_timeout(500)
+            found[:] = sorted(name for name, (unsynced, _) in seen(page).items() if unsynced)
+            return found == expected
+
+        assert until(is_as_expected, 60) is not None, f"stale in the UI: {found}"
+    finally:
+        model.write_text(before)
