@@ -48,7 +48,7 @@ dev: $(STAMP) ## serve the Dagster UI and its daemon on 127.0.0.1
 	@.venv/bin/leeway dev $(ARGS)
 
 test: $(STAMP) ## run the tests
-	@.venv/bin/pytest $(ARGS)
+	@.venv/bin/pytest -n 2 --dist loadfile $(ARGS)
 
 # An instance of its own: dagster.yaml asks for the database, which a check has no need of.
 check: $(STAMP) ## lint, format, types, and the definitions of the asset graph

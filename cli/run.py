@@ -83,7 +83,12 @@ def plan_of(name: str, use_case: UseCase, ledger: Ledger, everything: bool = Fal
     nodes = nodes_of(use_case.task)
     champion = Releases(ledger.settings).champion(name)
     committed = {
-        key: Committed(commit.input_digest, commit.digest, tuple(commit.facts.get("batches", ())))
+        key: Committed(
+            commit.input_digest,
+            commit.digest,
+            tuple(commit.facts.get("batches", ())),
+            commit.told,
+        )
         for key, commit in ledger.every_current(name).items()
     }
     return plan(

@@ -17,11 +17,15 @@ WHOLE = ""
 
 @dataclass(frozen=True)
 class Committed:
-    """What the plan needs to know of one commit."""
+    """What the plan needs to know of one commit.
+
+    `told` is false when its run was killed before Dagster had a record of it.
+    """
 
     input_digest: str
     digest: str
     batches: tuple[str, ...] = ()
+    told: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ def _why(
     found = committed.get((node.name, batch))
     if found is None:
         return "never materialized"
+    if not found.told:
+        return "its run was killed before Dagster knew of it"
     members = found.batches if node.name == "training_set" else batches
     inputs: dict[str, str] = {}
     for name in node.upstream:

@@ -7,7 +7,7 @@ belong here: releases and champions (`resources.releases`), or what a node compu
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -41,7 +41,10 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Commit:
-    """What one node committed: where its object is and what is known about it."""
+    """What one node committed: where its object is and what is known about it.
+
+    `told` is false when its run was killed before Dagster had a record of it.
+    """
 
     use_case: str
     node: str
@@ -53,9 +56,12 @@ class Commit:
     facts: Mapping[str, Any]
     run_id: str
     committed_at: datetime
+    told: bool
 
 
-_COLUMNS = "use_case, node, batch, input_digest, digest, uri, rows, facts, run_id, committed_at"
+_COLUMNS = (
+    "use_case, node, batch, input_digest, digest, uri, rows, facts, run_id, committed_at, told"
+)
 
 
 class Ledger:
@@ -146,6 +152,20 @@ class Ledger:
             )
         return commit
 
+    def mark_untold(self, run_id: str, told: Collection[tuple[str, str, str]]) -> None:
+        """Marks what a run committed, but for what it lived to tell Dagster.
+
+        Args:
+            run_id: of a run that was killed.
+            told: use case, node and batch of what Dagster has a record of.
+        """
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                "select id, use_case, node, batch from leeway.commits where run_id = %s", (run_id,)
+            )
+            untold = [row[0] for row in cursor.fetchall() if row[1:] not in told]
+            cursor.execute("update leeway.commits set told = false where id = any(%s)", (untold,))
+
     def batches(self, use_case: str) -> list[str]:
         """Ids of the known batches, in the order in which they were found."""
         with transaction(self.settings) as cursor:
@@ -213,7 +233,7 @@ def _record(
         on conflict (use_case, node, batch, input_digest) do update
         set token = excluded.token, digest = excluded.digest, uri = excluded.uri,
             rows = excluded.rows, facts = excluded.facts, run_id = excluded.run_id,
-            committed_at = now()
+            committed_at = now(), told = true
         returning id, {_COLUMNS}
         """,  # noqa: S608  # _COLUMNS is a literal of this module
         (

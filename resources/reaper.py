@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from resources.ledger import Ledger
 from resources.postgres import transaction
 from resources.settings import Settings, get_settings
 
@@ -75,11 +76,25 @@ def reap(instance: DagsterInstance) -> list[str]:
         now = instance.get_run_by_id(run.run_id)
         if now is None or now.is_finished:
             continue  # it ended while it was looked at
+        Ledger().mark_untold(run.run_id, _told(instance, run.run_id))  # first: this sees it once
         instance.report_run_failed(
             now, f"{why}. What it committed stays; `leeway run` continues with what is missing."
         )
         reaped.append(run.run_id)
     return reaped
+
+
+def _told(instance: DagsterInstance, run_id: str) -> set[tuple[str, str, str]]:
+    """Use case, node and batch of what a run materialized, as Dagster knows it."""
+    from dagster import DagsterEventType
+
+    found = set()
+    for entry in instance.all_logs(run_id, of_type={DagsterEventType.ASSET_MATERIALIZATION}):
+        event = entry.dagster_event
+        if event is not None and event.asset_key is not None:
+            use_case, node = event.asset_key.path
+            found.add((use_case, node, event.partition or ""))
+    return found
 
 
 def _why_dead(instance: DagsterInstance, run: DagsterRun, updated: float) -> str | None:

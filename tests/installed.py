@@ -6,6 +6,7 @@ they are done. Does not belong here: where they are killed.
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -88,6 +89,15 @@ class Installed:
         )
         if unfinished:
             found.append(f"runs without an end: {unfinished}")
+        known = self.select(
+            "dagster",
+            "select distinct asset_key, coalesce(partition, '') from event_logs "
+            "where dagster_event_type = 'ASSET_MATERIALIZATION'",
+        )
+        shown = {(json.loads(key)[-1], batch) for key, batch in known}
+        current = set(self.select("leeway", "select node, batch from leeway.current"))
+        if unknown := current - shown:
+            found.append(f"committed, and Dagster does not know of it: {unknown}")
         rows = self.select("leeway", "select count(*) from penguins.clean")[0][0]
         committed = self.select(
             "leeway",

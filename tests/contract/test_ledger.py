@@ -250,3 +250,17 @@ def test_processes_that_register_the_same_batches_at_once_keep_one_order(
     url, batches = dsn("leeway", ledger.settings), [f"{number:03}" for number in range(30)]
     found = together(register, [(url, use_case, batches)] * 4)
     assert found == [batches] * 4
+
+
+def test_what_a_killed_run_did_not_tell_is_marked_until_it_is_committed_again(
+    ledger: Ledger, use_case: str
+) -> None:
+    run_id = str(uuid.uuid4())
+    for batch in ("1", "2"):
+        commit(ledger, ledger.begin(use_case, "clean", batch, run_id))
+    commit(ledger, ledger.begin(use_case, "raw", "1", "another run"))
+    ledger.mark_untold(run_id, {(use_case, "clean", "1")})
+    told = {key: found.told for key, found in ledger.every_current(use_case).items()}
+    assert told == {("clean", "1"): True, ("clean", "2"): False, ("raw", "1"): True}
+    assert commit(ledger, ledger.begin(use_case, "clean", "2", "next")).told
+    assert all(found.told for found in ledger.every_current(use_case).values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -327,3 +327,11 @@ def test_a_change_reaches_the_versions_that_dagster_sees_of_all_that_rests_on_it
     assert moved == {"explainers", "release", "predictions", "performance", "drift"}
     everything = changed(shown, with_upstream(NODES, before | {"raw": "new"}))
     assert everything == {each.name for each in NODES}
+
+
+def test_what_dagster_was_not_told_of_is_made_again(history: History) -> None:
+    key = ("explainers", WHOLE)
+    history.committed[key] = replace(history.committed[key], told=False)
+    running = {step.node: step.reason for step in history.steps() if step.runs}
+    assert running["explainers"] == "its run was killed before Dagster knew of it"
+    assert set(running) == {"explainers", "release", *PER_CHAMPION}
