@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -44,7 +45,7 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
     nodes = list(dict.fromkeys(step.node for step in steps))
     report.run_id = str(uuid.uuid4())
     log = get_settings().home / "logs" / f"{report.run_id}.log"
-    say(f"{name}: {len(nodes)} nodes to materialize; what they print goes to {log}")
+    say(f"{name}: {len(nodes)} nodes to materialize; what they print goes to {_from_here(log)}")
     with output_to(log):
         instance = open_instance()
         batches = _known_to_dagster(instance, name, use_case)
@@ -67,6 +68,11 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
     if "release" in nodes and result.success:
         commit = Ledger().require(name, "release")
         report.decision = DECISIONS[str(commit.facts["verdict"])]
+
+
+def _from_here(path: Path) -> Path:
+    """The path as short as it can be."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _labels(name: str, use_case: UseCase) -> dict[str, str]:

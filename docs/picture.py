@@ -43,7 +43,7 @@ def main(address: str) -> None:
         # The canvas, without the menus around it.
         data = page.screenshot(clip={"x": 560, "y": 200, "width": 2400, "height": 760})
         browser.close()
-    Image.open(BytesIO(data)).quantize(64).save(PICTURE, optimize=True)
+    Image.open(BytesIO(data)).quantize(256, kmeans=1).save(PICTURE, optimize=True)
 
 
 if __name__ == "__main__":
