@@ -17,19 +17,37 @@ from resources.ledger import Ledger
 from resources.postgres import embedded_url
 from resources.settings import Settings, get_settings
 from tests.embedded import stop_embedded
+from tests.faults.harness import FIGURES
 from tests.installed import Installed
+
+FIGURE = "figure of a fault test"
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """In CI, a test that is skipped for want of a Debian package fails: CI installs them."""
+    """In CI, a test that is skipped for want of a Debian package fails: CI installs them.
+
+    The figures of a fault test go with its report: it may have run in another process.
+    """
     report = yield
+    report.user_properties += [(FIGURE, text) for text in FIGURES]
+    FIGURES.clear()
     if report.skipped and item.get_closest_marker("debian") and os.environ.get("CI"):
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where nothing may be: {report.longrepr}"
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [each for found in terminalreporter.stats.values() for each in found]
+    properties = [p for each in reports for p in getattr(each, "user_properties", ())]
+    texts = [str(text) for name, text in properties if name == FIGURE]
+    if texts:
+        terminalreporter.section("what the fault tests found")
+        for text in texts:
+            terminalreporter.write_line(text)
 
 
 @pytest.fixture(scope="session")
