@@ -18,6 +18,7 @@ from rich.spinner import Spinner
 from cli.collector import collect_from_here
 from cli.output import console, say
 from cli.quiet import output_to
+from cli.run import DECISIONS, RunReport
 from leeway.graph import nodes_of
 from leeway.plan import Step
 from leeway.spec import UseCase
@@ -32,11 +33,8 @@ from resources.sources import open_source
 if TYPE_CHECKING:
     from dagster_shared.error import SerializableErrorInfo
 
-    from cli.run import RunReport
-
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
-DECISIONS = {"promote": "promoted", "hold": "held", "reject": "rejected"}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 

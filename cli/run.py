@@ -22,6 +22,9 @@ from resources.ledger import Ledger
 from resources.releases import Releases
 from resources.sources import open_source
 
+# What JSON and people call a verdict.
+DECISIONS = {"promote": "promoted", "hold": "held", "reject": "rejected"}
+
 
 @dataclass
 class RunReport:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.checks import latest_checks
 from cli.output import console
-from cli.run import find
+from cli.run import DECISIONS, find
 from leeway.freshness import freshness_state
 from leeway.spec import UseCase
 from orchestration.use_cases import load_use_cases
@@ -24,7 +24,6 @@ from resources.sources import open_source
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-DECISIONS = {"promote": "promoted", "hold": "held", "reject": "rejected"}
 Commits = Mapping[tuple[str, str], Commit]
 
 

@@ -28,6 +28,7 @@ class DbtCli(DbtCliResource):
         """The version that is installed, without a process that asks for it."""
         return parse(version("dbt-core"))
 
+    # dagster-dbt declares an adapter here and takes None for none, as with the Fusion engine.
     def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:  # type: ignore[override]
         """No second connection of dbt's in this process: it is for column metadata from the tables.
 

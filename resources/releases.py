@@ -78,6 +78,7 @@ class Releases:
         """All releases of a use case, oldest first."""
         with transaction(self.settings) as cursor:
             cursor.execute(
+                # _COLUMNS is a literal of this module.
                 f"select {_COLUMNS} from leeway.releases where use_case = %s order by version",  # noqa: S608
                 (use_case,),
             )

@@ -91,7 +91,7 @@ class Tracking:
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # dagster-mlflow calls itself beta
-            MlFlow(context)  # type: ignore[no-untyped-call]
+            MlFlow(context)  # type: ignore[no-untyped-call]  # dagster-mlflow has no types
         active = mlflow.active_run()
         if active is None:
             raise RuntimeError("MLflow started no run")

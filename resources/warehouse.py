@@ -103,6 +103,7 @@ def read_batch(
     source, order = f"{_quoted(schema)}.{_quoted(table)}", ", ".join(map(_quoted, order_by))
     with adbc.connect(dsn("leeway", settings)) as connection, connection.cursor() as cursor:
         cursor.execute(
+            # ADBC has no way to compose identifiers; each is quoted by `_quoted`.
             f"select * from {source} where batch_id = $1 order by {order}",  # noqa: S608
             (batch,),
         )
@@ -125,6 +126,7 @@ def keys_of(
         if cursor.fetchone() is None:
             return None
         cursor.execute(
+            # ADBC has no way to compose identifiers; each is quoted by `_quoted`.
             f"select {_quoted(key)} as key, batch_id from {_quoted(schema)}.{_quoted(table)} "  # noqa: S608
             "where batch_id = any(string_to_array($1, ','))",
             (",".join(batches),),  # an id has no comma

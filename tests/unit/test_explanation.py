@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import palmerpenguins
-import pyarrow as pa
 import pytest
-import yaml
 from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier
 
 from leeway.explanation import NotAdditive, model_output, shap_values
-from leeway.frames import feature_frame, target_array
 from leeway.neighbourhood import PcaMap, nearest
 from leeway.search import fit_final
-from leeway.spec import CLASSIFICATION_CANDIDATES, REGRESSION_CANDIDATES, UseCase
+from leeway.spec import CLASSIFICATION_CANDIDATES, REGRESSION_CANDIDATES
+from tests.unit.measured_penguins import FRAME, PENGUINS, TARGET
 
-ROOT = Path(__file__).parents[2]
-YAML = yaml.safe_load((ROOT / "orchestration/defs/penguins/defs.yaml").read_text())
-PENGUINS = UseCase.model_validate(YAML["attributes"])
-
-
-def measured() -> pa.Table:
-    """The 342 penguins that have measurements."""
-    frame = palmerpenguins.load_penguins()
-    frame.insert(0, "penguin_id", range(len(frame)))
-    return pa.Table.from_pandas(frame[frame["bill_length_mm"].notna()], preserve_index=False)
-
-
-TABLE = measured()
-FRAME = feature_frame(TABLE, PENGUINS)
-TARGET = target_array(TABLE, PENGUINS)
 MASS = FRAME["body_mass_g"].to_numpy()
 TWO = TARGET != "Gentoo"
 EVERY = [

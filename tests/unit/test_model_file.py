@@ -13,35 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import palmerpenguins
-import pyarrow as pa
 import pytest
 import skops.io
-import yaml
 from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from leeway.frames import feature_frame, target_array
 from leeway.model_file import UntrustedModel, load_model, save_model
 from leeway.search import fit_final
 from leeway.spec import CLASSIFICATION_CANDIDATES, REGRESSION_CANDIDATES, UseCase
+from tests.unit.measured_penguins import ATTRIBUTES, FRAME, TARGET
 
-ROOT = Path(__file__).parents[2]
-YAML = yaml.safe_load((ROOT / "orchestration/defs/penguins/defs.yaml").read_text())
-PENGUINS = UseCase.model_validate(YAML["attributes"])
-
-
-def measured() -> pa.Table:
-    """The 342 penguins that have measurements."""
-    frame = palmerpenguins.load_penguins()
-    frame.insert(0, "penguin_id", range(len(frame)))
-    return pa.Table.from_pandas(frame[frame["bill_length_mm"].notna()], preserve_index=False)
-
-
-TABLE = measured()
-FRAME = feature_frame(TABLE, PENGUINS)
-TARGET = target_array(TABLE, PENGUINS)
 MASS = FRAME["body_mass_g"].to_numpy()
 EVERY = [
     *(("classification", name) for name in CLASSIFICATION_CANDIDATES),
@@ -50,7 +32,7 @@ EVERY = [
 
 
 def fitted(task: str, name: str, number: str = "median") -> Any:
-    attributes = YAML["attributes"] | {
+    attributes = ATTRIBUTES | {
         "imputation": {"number": number},
         "features": [
             {"kind": "product", "name": "area", "left": "bill_length_mm", "right": "bill_depth_mm"},

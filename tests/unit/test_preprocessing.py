@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import palmerpenguins
 import pandas as pd
-import pyarrow as pa
 import pytest
-import yaml
 from sklearn.base import clone
 
 from leeway.folds import cross_validation_folds, prepare_folds
-from leeway.frames import feature_frame, target_array
 from leeway.preprocessing import build_preprocessor, output_sources
 from leeway.spec import UseCase
+from tests.unit.measured_penguins import ATTRIBUTES, FRAME, PENGUINS, TARGET
 
-ROOT = Path(__file__).parents[2]
-YAML = yaml.safe_load((ROOT / "orchestration/defs/penguins/defs.yaml").read_text())
-PENGUINS = UseCase.model_validate(YAML["attributes"])
-
-
-def measured() -> pa.Table:
-    """The 342 penguins that have measurements."""
-    frame = palmerpenguins.load_penguins()
-    frame.insert(0, "penguin_id", range(len(frame)))
-    return pa.Table.from_pandas(frame[frame["bill_length_mm"].notna()], preserve_index=False)
-
-
-TABLE = measured()
-FRAME = feature_frame(TABLE, PENGUINS)
-TARGET = target_array(TABLE, PENGUINS)
 DERIVED = (
     {
         "kind": "ratio",
@@ -53,7 +34,7 @@ NUMERIC = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"
 
 def penguins(number: str = "median", category: str = "most_frequent") -> UseCase:
     imputation = {"number": number, "category": category}
-    attributes = YAML["attributes"] | {"features": DERIVED, "imputation": imputation}
+    attributes = ATTRIBUTES | {"features": DERIVED, "imputation": imputation}
     return UseCase.model_validate(attributes)
 
 

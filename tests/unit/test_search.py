@@ -8,16 +8,12 @@ from typing import Any
 
 import numpy as np
 import optuna
-import palmerpenguins
 import pandas as pd
-import pyarrow as pa
 import pytest
-import yaml
 from sklearn.metrics import f1_score, mean_absolute_error
 
 from leeway.candidates import suggest_parameters
 from leeway.folds import cross_validation_folds, out_of_fold
-from leeway.frames import feature_frame, target_array
 from leeway.search import (
     CandidateScore,
     NoCandidate,
@@ -28,22 +24,7 @@ from leeway.search import (
     tune,
 )
 from leeway.spec import METRIC_RANGES, UseCase
-
-ROOT = Path(__file__).parents[2]
-YAML = yaml.safe_load((ROOT / "orchestration/defs/penguins/defs.yaml").read_text())
-PENGUINS = UseCase.model_validate(YAML["attributes"])
-
-
-def measured() -> pa.Table:
-    """The 342 penguins that have measurements."""
-    frame = palmerpenguins.load_penguins()
-    frame.insert(0, "penguin_id", range(len(frame)))
-    return pa.Table.from_pandas(frame[frame["bill_length_mm"].notna()], preserve_index=False)
-
-
-TABLE = measured()
-FRAME = feature_frame(TABLE, PENGUINS)
-TARGET = target_array(TABLE, PENGUINS)
+from tests.unit.measured_penguins import FRAME, PENGUINS, TARGET
 
 
 def penguins(task: str = "classification", **search: Any) -> UseCase:
