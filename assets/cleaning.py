@@ -15,8 +15,8 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from assets.stage import Stage, Work, batches_of, begin, metadata_of
+from leeway.data.tables import to_parquet
 from leeway.plan import label
-from leeway.tables import to_parquet
 from resources.dbt import attempts_in, environment, keep_parsed
 from resources.ledger import Commit
 from resources.platform import Platform

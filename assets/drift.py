@@ -1,7 +1,7 @@
 """Stage `drift`: whether a batch still looks like what the champion was trained on.
 
 Belongs here: reading the batch and the champion's reference, storing the verdict, recording an
-incident. Does not belong here: the verdict (`leeway.drift`) or what follows
+incident. Does not belong here: the verdict (`leeway.drift.verdict`) or what follows
 from it (`leeway.retraining`).
 """
 
@@ -14,12 +14,12 @@ import dagster as dg
 
 from assets.released import Champion, champion_of
 from assets.stage import Input, Stage, batches_of, begin, metadata_of
+from leeway.data.tables import from_parquet
 from leeway.digests import canonical_json
-from leeway.drift import BatchDrift, compare_profiles
+from leeway.drift.profile import Profile, profile_table
+from leeway.drift.verdict import BatchDrift, compare_profiles
 from leeway.plan import label
-from leeway.profile import Profile, profile_table
 from leeway.retraining import incident_digest
-from leeway.tables import from_parquet
 from resources.ledger import Commit
 from resources.platform import Platform
 from resources.releases import insert_incident

@@ -1,7 +1,7 @@
 """Stage `explainers`: what a release carries to explain and bound its predictions.
 
 Belongs here: storing background rows, the map and the calibration, and trying SHAP on them. Does
-not belong here: the methods (`leeway.explanation`, `leeway.neighbourhood`, `leeway.conformal`).
+not belong here: the methods (`leeway.explainers`).
 
 Nothing that explains is stored as an object of a library: the service rebuilds the SHAP explainer
 and the neighbour search from the model and the background rows.
@@ -11,10 +11,10 @@ import dagster as dg
 
 from assets.stage import Stage, begin, metadata_of, png
 from assets.training import training_part
+from leeway.data.frames import target_array
+from leeway.data.tables import from_parquet, to_parquet
+from leeway.data.training_set import TRAIN, part_of
 from leeway.digests import canonical_json
-from leeway.frames import target_array
-from leeway.tables import from_parquet, to_parquet
-from leeway.training_set import TRAIN, part_of
 from resources.platform import Platform
 
 EXPLAINED_ROWS = 200  # enough for the picture of mean |SHAP|, which is all that is kept of them
@@ -32,11 +32,11 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     def explainers(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
-        from leeway.calibration import calibrate
-        from leeway.explanation import shap_values
-        from leeway.model_file import load_model
-        from leeway.neighbourhood import PcaMap, nearest
+        from leeway.explainers.calibration import calibrate
+        from leeway.explainers.neighbourhood import PcaMap, nearest
+        from leeway.explainers.shapley import shap_values
         from leeway.plots import pca_plot, shap_plot
+        from leeway.training.model_file import load_model
 
         work = begin(stage, platform, context, "explainers")
         tuned = work.read_json("tuned_model")

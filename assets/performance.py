@@ -11,8 +11,8 @@ import dagster as dg
 
 from assets.released import champion_of
 from assets.stage import Stage, batches_of, begin, metadata_of
+from leeway.data.tables import from_parquet
 from leeway.digests import canonical_json
-from leeway.tables import from_parquet
 from resources.ledger import Commit
 from resources.platform import Platform
 

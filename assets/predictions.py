@@ -11,8 +11,8 @@ import dagster as dg
 
 from assets.released import Champion, champion_of, load_pipeline
 from assets.stage import Input, Stage, batches_of, begin, metadata_of
+from leeway.data.tables import from_parquet, to_parquet
 from leeway.plan import label
-from leeway.tables import from_parquet, to_parquet
 from resources.ledger import Commit
 from resources.platform import Platform
 
@@ -51,7 +51,7 @@ def _predict(
     champion: Champion,
     pipeline: object,
 ) -> Commit:
-    from leeway.conformal import Calibration
+    from leeway.explainers.conformal import Calibration
     from leeway.prediction import prediction_table
 
     clean = platform.ledger.require(stage.name, "clean", batch)

@@ -1,7 +1,7 @@
 """Stage `raw`: what the source gave, stored as it is, and its accepted rows in PostgreSQL.
 
 Belongs here: reading the source, storing the batch, loading accepted rows and rejects. Does not
-belong here: the rules for rows (`leeway.validation`).
+belong here: the rules for rows (`leeway.data.validation`).
 """
 
 from collections import Counter
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets.stage import Stage, batches_of, begin, column_schema, metadata_of
-from leeway.tables import to_parquet
-from leeway.validation import SchemaMismatch, Validated, validate
-from leeway.values import POSTGRES_TYPES
+from leeway.data.tables import to_parquet
+from leeway.data.validation import SchemaMismatch, Validated, validate
+from leeway.data.values import POSTGRES_TYPES
 from resources.platform import Platform
 from resources.sources import SourceError, open_source
 from resources.warehouse import drop_if_retyped, ensure_table, keys_of, replace_batch

@@ -1,15 +1,15 @@
 """Stage `reference_profile`: what the training part looked like, for drift to compare with.
 
-Belongs here: storing the profile. Does not belong here: computing it (`leeway.profile`).
+Belongs here: storing the profile. Does not belong here: computing it (`leeway.drift.profile`).
 """
 
 import dagster as dg
 
 from assets.stage import Stage, begin, metadata_of
+from leeway.data.tables import from_parquet
+from leeway.data.training_set import TRAIN, part_of
 from leeway.digests import canonical_json
-from leeway.profile import profile_table
-from leeway.tables import from_parquet
-from leeway.training_set import TRAIN, part_of
+from leeway.drift.profile import profile_table
 from resources.platform import Platform
 
 

@@ -14,12 +14,12 @@ import dagster as dg
 
 from assets.released import Champion, champion_of, load_pipeline
 from assets.stage import Stage, Work, begin, metadata_of, png
+from leeway.data.frames import target_array
+from leeway.data.tables import from_parquet
+from leeway.data.training_set import TEST, part_of
 from leeway.digests import canonical_json
-from leeway.frames import target_array
-from leeway.metrics import Metric
+from leeway.metrics.evaluation import Metric
 from leeway.release import Comparison, Decision
-from leeway.tables import from_parquet
-from leeway.training_set import TEST, part_of
 from resources.platform import Platform
 from resources.registry import project_aliases
 from resources.releases import Release, promote_in
@@ -84,15 +84,15 @@ def _evidence(
     work: Work, tuned: Mapping[str, Any], champion: Champion | None, *, after_drift: bool
 ) -> Evidence:
     """Opens the test part: metrics, and both models' losses on the same rows."""
-    from leeway.metrics import (
+    from leeway.metrics.evaluation import (
         classification_metrics,
         confusion_matrix,
         regression_metrics,
         row_losses,
     )
-    from leeway.model_file import load_model
     from leeway.prediction import model_output, most_probable
     from leeway.release import compare_losses, decide, judge_gates
+    from leeway.training.model_file import load_model
 
     use_case = work.stage.use_case
     rows = part_of(from_parquet(work.read("training_set")), TEST)
@@ -124,7 +124,7 @@ def _evidence(
 
 def _losses_of(platform: Platform, champion: Champion, rows: "pa.Table", stage: Stage) -> Any:
     """The champion's loss on each of `rows`, which it has not seen: its key holds a row out."""
-    from leeway.metrics import row_losses
+    from leeway.metrics.evaluation import row_losses
     from leeway.prediction import model_output
 
     output = model_output(load_pipeline(platform, champion.manifest), rows, stage.use_case)

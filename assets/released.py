@@ -43,7 +43,7 @@ def champion_of(platform: Platform, use_case: str) -> Champion | None:
 
 def load_pipeline(platform: Platform, manifest: dict[str, Any]) -> Any:
     """The fitted pipeline of a release; its digest is verified before it is parsed."""
-    from leeway.model_file import load_model
+    from leeway.training.model_file import load_model
 
     entry = manifest["files"]["model"]
     return load_model(platform.store.get(entry["uri"], entry["digest"]))

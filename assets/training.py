@@ -1,7 +1,7 @@
 """Stages `model_selection` and `tuned_model`: decisions by cross-validation on the training part.
 
 Belongs here: reading the training part, calling the search, storing its choices and the fitted
-pipeline. Does not belong here: the search (`leeway.search`). The test part is not read here.
+pipeline. Does not belong here: the search (`leeway.training`). The test part is not read here.
 """
 
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets.stage import Stage, Work, begin, metadata_of, png
+from leeway.data.frames import feature_frame, target_array
+from leeway.data.tables import from_parquet
+from leeway.data.training_set import TRAIN, part_of
 from leeway.digests import canonical_json
-from leeway.frames import feature_frame, target_array
-from leeway.tables import from_parquet
-from leeway.training_set import TRAIN, part_of
 from resources.platform import Platform
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
     def model_selection(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
-        from leeway.metrics import unit_of
+        from leeway.metrics.evaluation import unit_of
         from leeway.plots import candidate_plot
-        from leeway.search import best_candidate, compare_candidates
+        from leeway.training.search import best_candidate, compare_candidates
 
         work = begin(stage, platform, context, "model_selection")
         frame, target = training_part(work)
@@ -88,8 +88,8 @@ def build_tuned(stage: Stage) -> dg.AssetsDefinition:
     def tuned_model(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
-        from leeway.model_file import save_model
-        from leeway.search import fit_final, tune
+        from leeway.training.model_file import save_model
+        from leeway.training.search import fit_final, tune
 
         work = begin(stage, platform, context, "tuned_model")
         frame, target = training_part(work)
@@ -151,7 +151,7 @@ def class_names(pipeline: Any) -> list[str] | None:
 @contextmanager
 def refusals(stage: Stage) -> Iterator[None]:
     """Turns what the search refuses into a failure of the step that reads as one sentence."""
-    from leeway.search import NoCandidate, TooFewRows
+    from leeway.training.search import NoCandidate, TooFewRows
 
     try:
         yield

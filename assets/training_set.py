@@ -1,15 +1,15 @@
 """Stage `training_set`: an immutable snapshot of labelled rows with its split.
 
 Belongs here: choosing the batches and storing the snapshot. Does not belong here: the split
-(`leeway.training_set`).
+(`leeway.data.training_set`).
 """
 
 import dagster as dg
 
 from assets.stage import Stage, begin, column_schema, metadata_of
+from leeway.data.tables import from_parquet, to_parquet
+from leeway.data.training_set import TEST, TRAIN, NotEnoughRows, build_training_set, part_of
 from leeway.plan import label
-from leeway.tables import from_parquet, to_parquet
-from leeway.training_set import TEST, TRAIN, NotEnoughRows, build_training_set, part_of
 from resources.platform import Platform
 
 

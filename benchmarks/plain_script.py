@@ -18,14 +18,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from leeway.data.frames import feature_frame, target_array
+from leeway.data.tables import to_parquet
+from leeway.data.training_set import TEST, TRAIN, build_training_set, part_of
+from leeway.data.validation import validate
+from leeway.data.values import POSTGRES_TYPES
 from leeway.digests import canonical_json
-from leeway.frames import feature_frame, target_array
-from leeway.profile import profile_table
+from leeway.drift.profile import profile_table
 from leeway.spec import UseCase
-from leeway.tables import to_parquet
-from leeway.training_set import TEST, TRAIN, build_training_set, part_of
-from leeway.validation import validate
-from leeway.values import POSTGRES_TYPES
 from orchestration.use_cases import load_use_cases
 from resources.dbt import attempts_in, executable
 from resources.ledger import Ledger
@@ -90,10 +90,10 @@ def train(
     """Candidates, tuning and the fitted pipeline."""
     from optuna.storages import RDBStorage
 
-    from leeway.metrics import unit_of
-    from leeway.model_file import save_model
+    from leeway.metrics.evaluation import unit_of
     from leeway.plots import candidate_plot
-    from leeway.search import best_candidate, compare_candidates, fit_final, tune
+    from leeway.training.model_file import save_model
+    from leeway.training.search import best_candidate, compare_candidates, fit_final, tune
 
     frame, target = feature_frame(table, use_case), target_array(table, use_case)
     scores = compare_candidates(frame, target, use_case)
@@ -135,9 +135,9 @@ def explain(
     pipeline: Any, tuned: dict[str, Any], table: pa.Table, use_case: UseCase, store: LocalStore
 ) -> Any:
     """SHAP, neighbours, map and calibration."""
-    from leeway.calibration import calibrate
-    from leeway.explanation import shap_values
-    from leeway.neighbourhood import PcaMap, nearest
+    from leeway.explainers.calibration import calibrate
+    from leeway.explainers.neighbourhood import PcaMap, nearest
+    from leeway.explainers.shapley import shap_values
     from leeway.plots import pca_plot, shap_plot
 
     frame, target = feature_frame(table, use_case), target_array(table, use_case)
@@ -163,7 +163,7 @@ def release(
     """Metrics on the held-out rows, the verdict and the registered model."""
     import numpy as np
 
-    from leeway.metrics import classification_metrics, confusion_matrix, row_losses
+    from leeway.metrics.evaluation import classification_metrics, confusion_matrix, row_losses
     from leeway.plots import confusion_plot
     from leeway.prediction import model_output, most_probable
     from leeway.release import decide, judge_gates
@@ -203,7 +203,7 @@ def score(
     store: LocalStore,
 ) -> None:
     """Drift, predictions and performance of each batch."""
-    from leeway.drift import compare_profiles
+    from leeway.drift.verdict import compare_profiles
     from leeway.performance import measure
     from leeway.prediction import prediction_table
 

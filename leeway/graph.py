@@ -35,32 +35,32 @@ class Node:
 
 # Modules that several nodes rest on; each node lists what its own modules import, too.
 _FITTING = (
-    "leeway/candidates.py",
-    "leeway/estimators.py",
-    "leeway/folds.py",
-    "leeway/preprocessing.py",
-    "leeway/transformers.py",
+    "leeway/training/candidates.py",
+    "leeway/training/estimators.py",
+    "leeway/training/folds.py",
+    "leeway/training/preprocessing.py",
+    "leeway/training/transformers.py",
 )
 _SEARCHING = (
     *_FITTING,
-    "leeway/search.py",
-    "leeway/tuning.py",
-    "leeway/scoring.py",
-    "leeway/metric_formulas.py",
-    "leeway/metric_inputs.py",
+    "leeway/training/search.py",
+    "leeway/training/tuning.py",
+    "leeway/training/scoring.py",
+    "leeway/metrics/formulas.py",
+    "leeway/metrics/inputs.py",
 )
 _METRICS = (
-    "leeway/metrics.py",
-    "leeway/metric_formulas.py",
-    "leeway/metric_inputs.py",
-    "leeway/bootstrap.py",
-    "leeway/perfection.py",
+    "leeway/metrics/evaluation.py",
+    "leeway/metrics/formulas.py",
+    "leeway/metrics/inputs.py",
+    "leeway/metrics/bootstrap.py",
+    "leeway/metrics/perfection.py",
 )
 DATA_NODES = (
     Node(
         "raw",
         (),
-        ("resources/sources.py", "leeway/validation.py", "leeway/values.py"),
+        ("resources/sources.py", "leeway/data/validation.py", "leeway/data/values.py"),
         ("source", "columns", "required_any"),
         per_batch=True,
         checks=("few_rejects",),
@@ -83,7 +83,7 @@ MODEL_NODES = (
     Node(
         "training_set",
         ("clean",),
-        ("leeway/training_set.py", "leeway/frames.py"),
+        ("leeway/data/training_set.py", "leeway/data/frames.py"),
         ("task", "columns", "split"),
     ),
     Node(
@@ -95,17 +95,17 @@ MODEL_NODES = (
     Node(
         "tuned_model",
         ("training_set", "model_selection"),
-        (*_SEARCHING, "leeway/model_file.py"),
+        (*_SEARCHING, "leeway/training/model_file.py"),
         ("imputation", "features", "search"),
     ),
     Node(
         "explainers",
         ("training_set", "tuned_model"),
         (
-            "leeway/explanation.py",
-            "leeway/neighbourhood.py",
-            "leeway/calibration.py",
-            "leeway/conformal.py",
+            "leeway/explainers/shapley.py",
+            "leeway/explainers/neighbourhood.py",
+            "leeway/explainers/calibration.py",
+            "leeway/explainers/conformal.py",
             *_FITTING,
         ),
         ("explanation",),
@@ -113,7 +113,7 @@ MODEL_NODES = (
     Node(
         "reference_profile",
         ("training_set",),
-        ("leeway/profile.py", "leeway/cells.py"),
+        ("leeway/drift/profile.py", "leeway/drift/cells.py"),
         ("columns",),
     ),
     Node(
@@ -126,14 +126,14 @@ MODEL_NODES = (
     Node(
         "predictions",
         ("clean", "release"),
-        ("leeway/prediction.py", "leeway/conformal.py", "leeway/frames.py"),
+        ("leeway/prediction.py", "leeway/explainers/conformal.py", "leeway/data/frames.py"),
         ("columns", "explanation"),
         per_batch=True,
     ),
     Node(
         "performance",
         ("predictions", "clean"),
-        ("leeway/performance.py", "leeway/frames.py", *_METRICS),
+        ("leeway/performance.py", "leeway/data/frames.py", *_METRICS),
         ("monitoring", "columns"),
         per_batch=True,
     ),
@@ -141,11 +141,11 @@ MODEL_NODES = (
         "drift",
         ("clean", "release"),
         (
-            "leeway/drift.py",
-            "leeway/cells.py",
-            "leeway/distances.py",
-            "leeway/effects.py",
-            "leeway/profile.py",
+            "leeway/drift/verdict.py",
+            "leeway/drift/cells.py",
+            "leeway/drift/distances.py",
+            "leeway/drift/effects.py",
+            "leeway/drift/profile.py",
         ),
         ("columns", "drift"),
         per_batch=True,

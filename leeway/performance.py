@@ -1,7 +1,7 @@
 """How good predictions were, once the truth is known: whole and by segment.
 
 Belongs here: joining predictions with labels and asking for metrics. Does not belong here: the
-metrics (`leeway.metrics`).
+metrics (`leeway.metrics.evaluation`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leeway.frames import target_array
-from leeway.metrics import Metric, classification_metrics, regression_metrics
+from leeway.data.frames import target_array
+from leeway.metrics.evaluation import Metric, classification_metrics, regression_metrics
 
 if TYPE_CHECKING:
     from leeway.spec import UseCase

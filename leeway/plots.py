@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from leeway.search import CandidateScore
+    from leeway.training.search import CandidateScore
 
 DOTS_PER_INCH = 90
 PALETTE_SIZE = 64
@@ -29,7 +29,7 @@ def candidate_plot(scores: Sequence[CandidateScore], metric: str, unit: str) -> 
     """Mean of each candidate as a bar, its folds as dots; failed candidates say so.
 
     Args:
-        scores: from `leeway.search.compare_candidates`.
+        scores: from `leeway.training.search.compare_candidates`.
         metric: name of the metric.
         unit: unit of the metric, such as fraction or g.
     """

@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from leeway.frames import feature_frame
+from leeway.data.frames import feature_frame
 
 if TYPE_CHECKING:
-    from leeway.conformal import Calibration
+    from leeway.explainers.conformal import Calibration
     from leeway.spec import UseCase
 
 
@@ -52,7 +52,7 @@ def prediction_table(
     Classification adds `probability_<class>` and `prediction_set`; regression adds `low` and
     `high`. All hold at the calibration's coverage, or are missing when it is undefined.
     """
-    from leeway.conformal import prediction_interval, prediction_set
+    from leeway.explainers.conformal import prediction_interval, prediction_set
 
     output = model_output(pipeline, table, use_case)
     columns: dict[str, Any] = {use_case.key.name: table[use_case.key.name]}

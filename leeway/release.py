@@ -1,7 +1,7 @@
 """Whether a trained model becomes the champion: gates, then a comparison on the same rows.
 
 Belongs here: the decision and its sentence. Does not belong here: computing metrics
-(`leeway.metrics`), or moving the champion's pointer.
+(`leeway.metrics.evaluation`), or moving the champion's pointer.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from leeway.bootstrap import bootstrap_weights, percentile_interval
-from leeway.metrics import Metric
+from leeway.metrics.bootstrap import bootstrap_weights, percentile_interval
+from leeway.metrics.evaluation import Metric
 from leeway.spec import Gate
 
 Verdict = Literal["promote", "hold", "reject"]
@@ -106,7 +106,7 @@ def compare_losses(
 ) -> Comparison:
     """Paired comparison of two models by their losses on the same rows.
 
-    The interval is a percentile bootstrap of the mean difference (`leeway.bootstrap`).
+    The interval is a percentile bootstrap of the mean difference (`leeway.metrics.bootstrap`).
 
     Args:
         challenger: loss of each row, shape (rows,).

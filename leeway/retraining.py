@@ -1,7 +1,7 @@
 """When a use case is trained again: a policy over recorded incidents and trainings.
 
 Belongs here: the decision, from facts and a given time. Does not belong here: finding drift
-(`leeway.drift`), starting a run, or reading a clock.
+(`leeway.drift.verdict`), starting a run, or reading a clock.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from leeway.digests import digest_of
-from leeway.drift import DriftVerdict
+from leeway.drift.verdict import DriftVerdict
 from leeway.spec import Retraining, as_timedelta
 
 Outcome = Literal["running", "promoted", "held", "rejected", "failed"]

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from leeway.identifiers import check_identifier
 from leeway.spec import UseCase
-from leeway.spec_rules import require_known
+from leeway.spec.base import require_known
 
 DEFS = Path(__file__).parent / "defs"
 # What Dagster's components may have at the top of a file.

@@ -1,7 +1,7 @@
 """Sources: where the rows of a use case come from, batch by batch.
 
 Belongs here: finding batches and reading one exactly as it is. Does not belong here: judging rows
-(`leeway.validation`) or storing them.
+(`leeway.data.validation`) or storing them.
 """
 
 from __future__ import annotations

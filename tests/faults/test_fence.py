@@ -18,9 +18,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from leeway.data.validation import validate
+from leeway.data.values import POSTGRES_TYPES
 from leeway.digests import digest_of
-from leeway.validation import validate
-from leeway.values import POSTGRES_TYPES
 from orchestration.use_cases import load_use_cases
 from resources.dbt import attempts_in, executable
 from resources.ledger import Ledger

@@ -21,7 +21,7 @@ import pytest
 from assets import training, training_set
 from assets.stage import Stage, stage_of
 from cli.execution import failure_of
-from leeway.tables import to_parquet
+from leeway.data.tables import to_parquet
 from resources.postgres import transaction
 from resources.warehouse import read_batch
 from tests.graph.conftest import NAME, Graph, check_results, penguins

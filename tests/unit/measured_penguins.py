@@ -12,7 +12,7 @@ import palmerpenguins
 import pyarrow as pa
 import yaml
 
-from leeway.frames import feature_frame, target_array
+from leeway.data.frames import feature_frame, target_array
 from leeway.spec import UseCase
 
 ROOT = Path(__file__).parents[2]

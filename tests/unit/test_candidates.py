@@ -10,12 +10,17 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from leeway.candidates import DEFAULTS, default_estimator, suggest_parameters, tuned_defaults
-from leeway.spec import CLASSIFICATION_CANDIDATES, REGRESSION_CANDIDATES
+from leeway.spec import CANDIDATES
+from leeway.training.candidates import (
+    DEFAULTS,
+    default_estimator,
+    suggest_parameters,
+    tuned_defaults,
+)
 
 EVERY = [
-    *(("classification", name) for name in CLASSIFICATION_CANDIDATES),
-    *(("regression", name) for name in REGRESSION_CANDIDATES),
+    *(("classification", name) for name in CANDIDATES["classification"]),
+    *(("regression", name) for name in CANDIDATES["regression"]),
 ]
 NAMES = sorted(DEFAULTS)
 

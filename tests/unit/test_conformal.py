@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from leeway.conformal import (
+from leeway.explainers.conformal import (
     Calibration,
     calibrate_classes,
     calibrate_residuals,

@@ -9,17 +9,17 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier
 
-from leeway.explanation import NotAdditive, model_output, shap_values
-from leeway.neighbourhood import PcaMap, nearest
-from leeway.search import fit_final
-from leeway.spec import CLASSIFICATION_CANDIDATES, REGRESSION_CANDIDATES
+from leeway.explainers.neighbourhood import PcaMap, nearest
+from leeway.explainers.shapley import NotAdditive, model_output, shap_values
+from leeway.spec import CANDIDATES
+from leeway.training.search import fit_final
 from tests.unit.measured_penguins import FRAME, PENGUINS, TARGET
 
 MASS = FRAME["body_mass_g"].to_numpy()
 TWO = TARGET != "Gentoo"
 EVERY = [
-    *(("classification", name, count) for name in CLASSIFICATION_CANDIDATES for count in (2, 3)),
-    *(("regression", name, 1) for name in REGRESSION_CANDIDATES),
+    *(("classification", name, count) for name in CANDIDATES["classification"] for count in (2, 3)),
+    *(("regression", name, 1) for name in CANDIDATES["regression"]),
 ]
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from leeway.frames import feature_frame, target_array
+from leeway.data.frames import feature_frame, target_array
 from leeway.spec import UseCase
 
 ROOT = Path(__file__).parents[2]

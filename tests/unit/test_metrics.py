@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from leeway.metrics import (
+from leeway.metrics.evaluation import (
     better,
     classification_metrics,
     confusion_matrix,

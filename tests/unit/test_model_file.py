@@ -19,15 +19,15 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from leeway.model_file import UntrustedModel, load_model, save_model
-from leeway.search import fit_final
-from leeway.spec import CLASSIFICATION_CANDIDATES, REGRESSION_CANDIDATES, UseCase
+from leeway.spec import CANDIDATES, UseCase
+from leeway.training.model_file import UntrustedModel, load_model, save_model
+from leeway.training.search import fit_final
 from tests.unit.measured_penguins import ATTRIBUTES, FRAME, TARGET
 
 MASS = FRAME["body_mass_g"].to_numpy()
 EVERY = [
-    *(("classification", name) for name in CLASSIFICATION_CANDIDATES),
-    *(("regression", name) for name in REGRESSION_CANDIDATES),
+    *(("classification", name) for name in CANDIDATES["classification"]),
+    *(("regression", name) for name in CANDIDATES["regression"]),
 ]
 
 
@@ -77,8 +77,9 @@ def test_a_model_of_xgboost_loads_where_xgboost_was_not_imported(tmp_path: Path)
     pipeline = fitted("classification", "xgboost", "iterative")
     path.write_bytes(save_model(pipeline))
     program = (
-        "import sys, hashlib, pathlib; from leeway.model_file import load_model, save_model; "
-        "model = load_model(pathlib.Path(sys.argv[1]).read_bytes()); "
+        "import sys, hashlib, pathlib\n"
+        "from leeway.training.model_file import load_model, save_model\n"
+        "model = load_model(pathlib.Path(sys.argv[1]).read_bytes())\n"
         "print(model.classes_.tolist(), hashlib.sha256(save_model(model)).hexdigest())"
     )
     said = subprocess.run(

@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
-from leeway.metrics import classification_metrics
-from leeway.perfection import lower_bounds
+from leeway.metrics.evaluation import classification_metrics
+from leeway.metrics.perfection import lower_bounds
 
 
 def test_the_bound_of_accuracy_is_that_of_clopper_and_pearson() -> None:

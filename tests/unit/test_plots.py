@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from leeway.plots import candidate_plot, confusion_plot, pca_plot, shap_plot
-from leeway.search import CandidateScore
+from leeway.training.search import CandidateScore
 
 RANDOM = np.random.default_rng(0)
 SCORES = [

@@ -11,8 +11,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from leeway.conformal import Calibration
-from leeway.frames import feature_frame, target_array
+from leeway.data.frames import feature_frame, target_array
+from leeway.explainers.conformal import Calibration
 from leeway.prediction import model_output, most_probable, prediction_table
 from leeway.spec import UseCase
 

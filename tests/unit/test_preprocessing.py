@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from leeway.folds import cross_validation_folds, prepare_folds
-from leeway.preprocessing import build_preprocessor, output_sources
 from leeway.spec import UseCase
+from leeway.training.folds import cross_validation_folds, prepare_folds
+from leeway.training.preprocessing import build_preprocessor, output_sources
 from tests.unit.measured_penguins import ATTRIBUTES, FRAME, PENGUINS, TARGET
 
 DERIVED = (

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leeway.cells import MAX_CELLS, keys_of, middles, values_of
-from leeway.profile import CategoryProfile, NumberProfile, Profile, profile_table
+from leeway.drift.cells import MAX_CELLS, keys_of, middles, values_of
+from leeway.drift.profile import CategoryProfile, NumberProfile, Profile, profile_table
 from leeway.spec import Column
 
 X = Column(name="x", type="number", description="a number")

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from leeway.metrics import Metric
+from leeway.metrics.evaluation import Metric
 from leeway.release import Comparison, compare_losses, decide, judge_gates
 from leeway.spec import Gate
 

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, mean_absolute_error
 
-from leeway.candidates import suggest_parameters
-from leeway.folds import cross_validation_folds, out_of_fold
-from leeway.search import (
+from leeway.spec import METRIC_RANGES, UseCase
+from leeway.training.candidates import suggest_parameters
+from leeway.training.folds import cross_validation_folds, out_of_fold
+from leeway.training.search import (
     CandidateScore,
     NoCandidate,
     TooFewRows,
@@ -23,7 +24,6 @@ from leeway.search import (
     fit_final,
     tune,
 )
-from leeway.spec import METRIC_RANGES, UseCase
 from tests.unit.measured_penguins import FRAME, PENGUINS, TARGET
 
 

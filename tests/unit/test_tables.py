@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leeway.tables import from_parquet, to_parquet
+from leeway.data.tables import from_parquet, to_parquet
 
 TABLE = pa.table(
     {

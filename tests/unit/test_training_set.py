@@ -7,9 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from leeway.spec import UseCase
-from leeway.tables import to_parquet
-from leeway.training_set import (
+from leeway.data.tables import to_parquet
+from leeway.data.training_set import (
     PART,
     TEST,
     TRAIN,
@@ -17,6 +16,7 @@ from leeway.training_set import (
     build_training_set,
     part_of,
 )
+from leeway.spec import UseCase
 
 Row = tuple[int, str | None, float | None]
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import math
 from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +10,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyarrow import parquet
 
-from leeway.spec import Column, UseCase
-from leeway.validation import Reject, SchemaMismatch, Validated, validate
-from leeway.values import parse_column
-from resources.sources import SourceError, read_file
+from leeway.data.validation import Reject, SchemaMismatch, Validated, validate
+from leeway.spec import UseCase
+from resources.sources import read_file
 
 COLUMNS: list[dict[str, Any]] = [
     {"name": "id", "type": "integer", "role": "key"},
@@ -52,95 +47,6 @@ def csv(folder: Path, text: str | bytes) -> Path:
 def judge(folder: Path, *rows: str, header: str = HEADER, **attributes: Any) -> Validated:
     text = "\n".join([header, *rows]) + "\n"
     return validate(read_file(csv(folder, text)), use_case(**attributes))
-
-
-def one_column(type_: str, values: pa.Array | list[str | None], **fields: Any) -> list[Any]:
-    """What a column of the type makes of values: each value, or the reason against it."""
-    raw = values if isinstance(values, pa.Array) else pa.array(values, pa.string())
-    column = Column.model_validate(
-        {"name": "x", "type": type_, "role": "monitored", "description": "d", **fields}
-    )
-    parsed = parse_column(raw, column)
-    found: list[Any] = parsed.values.to_pylist()
-    for row, _, reason in parsed.problems:
-        found[row] = reason
-    return found
-
-
-# The file
-
-
-@pytest.mark.parametrize(
-    ("data", "says"),
-    [
-        (b"", "the file is empty"),
-        (b" \r\n\n", "the file is empty"),
-        (b"\xef\xbb\xbf", "the file is empty"),
-        (b"id,kind\n1,2\n3\n", "Expected 2 columns, got 1"),
-        (b"id,kind,id\n1,2,3\n", "the header names 'id' more than once"),
-        ("id,kind\n1,größe\n".encode("latin-1"), r"byte 12 (line 2) is not UTF-8: b'\xf6'"),
-        (b"\xef\xbb\xbfid,kind\n1,gr\xf6\n", r"byte 15 (line 2) is not UTF-8: b'\xf6'"),
-        ("id\n1\n".encode("utf-16"), "byte 0 (line 1) is not UTF-8"),
-    ],
-)
-def test_a_csv_file_that_cannot_be_read_is_refused_with_the_place(
-    tmp_path: Path, data: bytes, says: str
-) -> None:
-    path = csv(tmp_path, data)
-    with pytest.raises(SourceError) as refused:
-        read_file(path)
-    assert str(refused.value).startswith(f"{path}: ")
-    assert says in str(refused.value)
-
-
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"no such file; check source\.path"):
-        read_file(tmp_path / "t.csv")
-
-
-def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "t.xlsx"
-    path.write_bytes(b"PK")
-    with pytest.raises(SourceError, match=r"cannot read \.xlsx files; use CSV or Parquet"):
-        read_file(path)
-
-
-@pytest.mark.parametrize("damage", ["text", "truncated", "flipped"])
-def test_a_damaged_parquet_file_is_refused_with_its_name(tmp_path: Path, damage: str) -> None:
-    path = tmp_path / "t.parquet"
-    parquet.write_table(pa.table({"id": list(range(1000))}), path)
-    data = path.read_bytes()
-    half = len(data) // 2
-    flipped = data[:100] + bytes(255 - byte for byte in data[100:half]) + data[half:]
-    path.write_bytes({"text": b"hello", "truncated": data[:half], "flipped": flipped}[damage])
-    with pytest.raises(SourceError) as refused:
-        read_file(path)
-    assert str(refused.value).startswith(f"{path}: ")
-
-
-def test_parquet_with_a_column_twice_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "t.parquet"
-    parquet.write_table(pa.table([[1], [2]], names=["id", "id"]), path)
-    with pytest.raises(SourceError, match="names 'id' more than once"):
-        read_file(path)
-
-
-@pytest.mark.parametrize("suffix", [".csv", ".CSV"])
-def test_values_of_a_csv_file_are_read_as_the_text_they_are(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"t{suffix}"
-    path.write_bytes(b'\xef\xbb\xbfid,x\n007,"two\nlines, ""quoted"""\n8,=1+1\n9,\n')
-    assert read_file(path).to_pydict() == {
-        "id": ["007", "8", "9"],
-        "x": ['two\nlines, "quoted"', "=1+1", None],
-    }
-
-
-def test_a_line_break_within_the_quoted_name_of_a_column_belongs_to_it(tmp_path: Path) -> None:
-    assert read_file(csv(tmp_path, '"a\nb",c\n1,2\n')).column_names == ["a\nb", "c"]
-
-
-def test_empty_lines_before_the_header_are_no_header(tmp_path: Path) -> None:
-    assert read_file(csv(tmp_path, "\n\na,b\n1,2\n")).to_pydict() == {"a": ["1"], "b": ["2"]}
 
 
 # The columns
@@ -310,144 +216,6 @@ def test_a_row_needs_a_value_in_one_of_required_any(tmp_path: Path) -> None:
     )
     reason = "no value in any of mass_g, length_mm"
     assert judged.rejects == (Reject(2, "mass_g", None, reason), Reject(4, "mass_g", None, reason))
-
-
-def test_nan_of_a_float_column_is_missing_and_infinity_is_rejected() -> None:
-    values = pa.array([1.0, math.nan, None, math.inf])
-    assert one_column("number", values) == [1.0, None, None, "not a finite number"]
-
-
-# The values
-
-
-BAD_INTEGER, BAD_BOOLEAN, BAD_DATE = "not an integer", "not a boolean", "not a date"
-BAD_TIME, BAD_NUMBER = "not a timestamp", "not a number"
-
-
-@pytest.mark.parametrize(
-    ("type_", "text", "found"),
-    [
-        ("integer", "9223372036854775807", 2**63 - 1),
-        ("integer", "-9223372036854775808", -(2**63)),
-        ("integer", "9223372036854775808", BAD_INTEGER),
-        ("integer", "9" * 30, BAD_INTEGER),
-        ("integer", "2007.0", 2007),
-        ("integer", "2007.", 2007),
-        ("integer", "007", 7),
-        ("integer", "+5", 5),
-        ("integer", "-0", 0),
-        ("integer", "+-5", BAD_INTEGER),
-        ("integer", "2007.5", BAD_INTEGER),
-        ("integer", "0x1F", BAD_INTEGER),
-        ("integer", "1e3", BAD_INTEGER),
-        ("integer", "1_000", BAD_INTEGER),
-        ("integer", "٣", BAD_INTEGER),
-        ("number", "1e308", 1e308),
-        ("number", "-1E-3", -0.001),
-        ("number", ".5", 0.5),
-        ("number", "5.", 5.0),
-        ("number", "+5", 5.0),
-        ("number", "1e-400", 0.0),
-        ("number", "9007199254740993", 9007199254740992.0),
-        ("number", "0x1F", BAD_NUMBER),
-        ("number", "1.5.2", BAD_NUMBER),
-        ("number", "e5", BAD_NUMBER),
-        ("number", "true", BAD_NUMBER),
-        ("boolean", "true", True),
-        ("boolean", "FALSE", False),
-        ("boolean", "1", True),
-        ("boolean", "0", False),
-        ("boolean", "yes", BAD_BOOLEAN),
-        ("boolean", "t", BAD_BOOLEAN),
-        ("boolean", "2", BAD_BOOLEAN),
-        ("date", "2024-02-29", dt.date(2024, 2, 29)),
-        ("date", "2023-02-29", BAD_DATE),
-        ("date", "2024-04-31", BAD_DATE),
-        ("date", "2024-13-01", BAD_DATE),
-        ("date", "01.02.2024", BAD_DATE),
-        ("date", "2024-1-2", BAD_DATE),
-        ("date", "2024-01-02 00:00:00", dt.date(2024, 1, 2)),
-        ("date", "2024-01-02 12:00:00", BAD_DATE),
-        ("timestamp", "2024-01-02", dt.datetime(2024, 1, 2, tzinfo=dt.UTC)),
-        ("timestamp", "2024-01-02 03:04", dt.datetime(2024, 1, 2, 3, 4, tzinfo=dt.UTC)),
-        ("timestamp", "2024-01-02T03:04:05", dt.datetime(2024, 1, 2, 3, 4, 5, tzinfo=dt.UTC)),
-        ("timestamp", "2024-01-02T03:04:05Z", dt.datetime(2024, 1, 2, 3, 4, 5, tzinfo=dt.UTC)),
-        ("timestamp", "2024-01-02 03:04:05+02:00", dt.datetime(2024, 1, 2, 1, 4, 5, tzinfo=dt.UTC)),
-        ("timestamp", "2024-01-02 03:04:05-0530", dt.datetime(2024, 1, 2, 8, 34, 5, tzinfo=dt.UTC)),
-        (
-            "timestamp",
-            "2024-01-02 03:04:05.123456789",
-            dt.datetime(2024, 1, 2, 3, 4, 5, 123456, dt.UTC),
-        ),
-        ("timestamp", "2024-02-30", BAD_TIME),
-        ("timestamp", "2024-01-02 25:00", BAD_TIME),
-        ("timestamp", "2024-01-02 03:04:60", BAD_TIME),
-        ("timestamp", "tomorrow", BAD_TIME),
-        ("timestamp", "1704164645", BAD_TIME),
-    ],
-)
-def test_a_text_is_the_value_that_it_spells_or_rejected(
-    type_: str, text: str, found: object
-) -> None:
-    assert one_column(type_, [text, None]) == [found, None]
-    assert one_column(type_, ["junk", text])[1] == found
-
-
-UTC_NOON = dt.datetime(2024, 1, 2, 12, tzinfo=dt.UTC)
-
-
-@pytest.mark.parametrize(
-    ("type_", "values", "found"),
-    [
-        ("integer", pa.array([2007.0, None, 12e9]), [2007, None, 12_000_000_000]),
-        ("integer", pa.array([2.5]), [BAD_INTEGER]),
-        ("integer", pa.array([1e19, math.inf]), [BAD_INTEGER, BAD_INTEGER]),
-        ("integer", pa.array([2**63], pa.uint64()), [BAD_INTEGER]),
-        ("integer", pa.array([Decimal("5.00"), Decimal("5.50")]), [5, BAD_INTEGER]),
-        ("category", pa.array([12e9, 1.5]), ["12000000000", "1.5"]),
-        ("category", pa.array(["a", None]).dictionary_encode(), ["a", None]),
-        ("number", pa.array([1, None]), [1.0, None]),
-        ("number", pa.array([0.1], pa.float32()), [0.1]),
-        ("number", pa.array([1e-300, 0.1 + 0.2]), [1e-300, 0.1 + 0.2]),
-        ("boolean", pa.array([True, None]), [True, None]),
-        ("boolean", pa.array([1.0, 0.0]), [True, False]),
-        ("date", pa.array([dt.date(2024, 1, 2)]), [dt.date(2024, 1, 2)]),
-        ("date", pa.array([dt.datetime(2024, 1, 2)]), [dt.date(2024, 1, 2)]),  # noqa: DTZ001
-        ("timestamp", pa.array([UTC_NOON]), [UTC_NOON]),
-        ("timestamp", pa.array([UTC_NOON], pa.timestamp("ns", "Asia/Tokyo")), [UTC_NOON]),
-        ("timestamp", pa.array([UTC_NOON], pa.timestamp("ns")), [UTC_NOON]),
-        ("timestamp", pa.array([UTC_NOON], pa.timestamp("s")), [UTC_NOON]),
-        ("timestamp", pa.array([dt.date(2024, 1, 2)]), [UTC_NOON.replace(hour=0)]),
-        ("text", pa.array(["x"], pa.large_string()), ["x"]),
-        ("text", pa.nulls(1), [None]),
-    ],
-)
-def test_a_typed_column_of_parquet_keeps_its_values(
-    type_: str, values: pa.Array, found: list[object]
-) -> None:
-    assert one_column(type_, values) == found
-
-
-@pytest.mark.parametrize("value", [2**63 - 1, -(2**63), 2**53 + 1])
-def test_a_range_judges_integers_that_no_float_holds(value: int) -> None:
-    bound = "below the allowed 10" if value < 0 else "above the allowed 20"
-    assert one_column("integer", [str(value), "15"], range=[10, 20]) == [bound, 15]
-
-
-@pytest.mark.parametrize("text", ["10", "20", "15.5"])
-def test_a_range_holds_its_bounds(text: str) -> None:
-    assert one_column("number", [text], range=[10, 20]) == [float(text)]
-
-
-def test_an_open_range_bounds_one_side() -> None:
-    assert one_column("number", ["-1e9", "21"], range=[None, 20]) == [-1e9, "above the allowed 20"]
-
-
-def test_one_bad_value_among_many_is_found_where_it_is() -> None:
-    texts: list[str | None] = [f"2024-01-{1 + row % 28:02d}" for row in range(1400)]
-    texts[777] = "2023-02-29"
-    found = one_column("timestamp", texts)
-    assert [row for row, value in enumerate(found) if value == BAD_TIME] == [777]
 
 
 # Nothing is lost

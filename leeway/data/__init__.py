@@ -1,0 +1,1 @@
+"""Tables: reading them as they are, judging their rows, holding rows out, features and target."""

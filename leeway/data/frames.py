@@ -1,0 +1,86 @@
+"""Arrow tables as the frames and arrays that estimators read.
+
+Belongs here: choosing the feature and target columns of a use case and giving them one dtype each.
+Does not belong here: filling missing values (`leeway.training.preprocessing`), or judging rows
+(`leeway.data.validation`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from leeway.spec import Column, UseCase
+
+
+def feature_frame(table: pa.Table, use_case: UseCase) -> pd.DataFrame:
+    """The feature columns, in the order of the use case and in the units of the source.
+
+    Returns:
+        One row per row of `table`, with a new index from 0. number, integer and boolean columns are
+        float64 with NaN for a missing value; category columns are object with None for it.
+
+    Raises:
+        KeyError: when the table lacks a feature column.
+        pyarrow.ArrowInvalid: when a number column holds text that is no number.
+    """
+    import pandas as pd
+
+    data = {column.name: _values(table, column) for column in use_case.feature_columns}
+    return pd.DataFrame(data, columns=list(data))
+
+
+def target_array(table: pa.Table, use_case: UseCase) -> NDArray[Any]:
+    """The target: `str` objects for classification, float64 in the target's unit for regression.
+
+    Returns:
+        Shape (rows,).
+
+    Raises:
+        KeyError: when the table lacks the target column.
+        ValueError: when a row has no target.
+    """
+    column = use_case.target
+    missing = pc.sum(pc.is_null(_column(table, column.name), nan_is_null=True)).as_py() or 0
+    if missing:
+        raise ValueError(
+            f"target {column.name!r} is missing in {missing} of {table.num_rows} rows: "
+            "leave out the rows without a target before training"
+        )
+    if use_case.task == "classification":
+        return _texts(table, column.name)
+    return _numbers(table, column.name)
+
+
+def _values(table: pa.Table, column: Column) -> NDArray[Any]:
+    if column.type == "category":
+        return _texts(table, column.name)
+    return _numbers(table, column.name)
+
+
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    if name not in table.column_names:
+        raise KeyError(f"the table has no column {name!r}; it has {', '.join(table.column_names)}")
+    return table.column(name)
+
+
+def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:
+    values = _column(table, name).cast(pa.float64()).to_numpy()
+    return np.array(values, dtype=np.float64)
+
+
+def _texts(table: pa.Table, name: str) -> NDArray[np.object_]:
+    values = _column(table, name)
+    if pa.types.is_floating(values.type):
+        # Arrow would write NaN as the text "nan", which is a category and not a missing value.
+        values = pc.if_else(pc.is_nan(values), None, values)
+    texts = np.empty(len(values), dtype=object)
+    texts[:] = values.cast(pa.string()).to_pylist()
+    return texts

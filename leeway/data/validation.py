@@ -1,0 +1,162 @@
+"""Judges the rows of a batch: which are accepted as typed values, which are rejected and why.
+
+Belongs here: the schema of a batch against the columns of a use case, and the rules for one row.
+Does not belong here: reading a source, storing rows, or rules over whole tables (dbt's tests).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from leeway.data.values import ARROW_TYPES, Parsed, parse_column
+from leeway.spec import Column, UseCase
+
+
+class SchemaMismatch(ValueError):
+    """The batch does not have the columns that the use case declares; nothing of it is stored."""
+
+
+@dataclass(frozen=True)
+class Reject:
+    """Why one row was not accepted."""
+
+    row_number: int
+    column: str
+    value: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A judged batch: `accepted` has the declared columns and `row_number`, from 1."""
+
+    accepted: pa.Table
+    rejects: tuple[Reject, ...]
+    ignored_columns: tuple[str, ...]
+    rows: int
+
+    @property
+    def rejected_rows(self) -> int:
+        """Number of rows with at least one reason."""
+        return self.rows - int(self.accepted.num_rows)
+
+
+def validate(table: pa.Table, use_case: UseCase, taken: pa.Table | None = None) -> Validated:
+    """Judges a batch.
+
+    Args:
+        table: the batch as its source gave it.
+        use_case: what it must be.
+        taken: columns `key` and `batch_id`: the keys that earlier batches brought.
+
+    Raises:
+        SchemaMismatch: when there are no rows, or a declared column is missing or was retyped.
+    """
+    columns = [column for column in use_case.columns if column.role != "ignored"]
+    ignored = _check_schema(table, columns)
+    rejects: list[Reject] = []
+    parsed: dict[str, pa.Array] = {}
+    for column in columns:
+        result = _parse(table, column)
+        parsed[column.name] = result.values
+        rejects += _rejects_of(column, result)
+    rejects += _repeated_keys(parsed[use_case.key.name], use_case.key.name)
+    if taken is not None:
+        rejects += _taken_keys(parsed[use_case.key.name], use_case.key.name, taken)
+    rejects += _empty_rows(parsed, use_case)
+    schema = pa.schema([(c.name, ARROW_TYPES[c.type]) for c in columns])
+    numbered = pa.table(parsed, schema=schema).append_column(
+        "row_number", pa.array(range(1, table.num_rows + 1), pa.int64())
+    )
+    bad = pa.array(sorted({reject.row_number for reject in rejects}), pa.int64())
+    accepted = numbered.filter(pc.invert(pc.is_in(numbered["row_number"], value_set=bad)))
+    ordered = tuple(sorted(rejects, key=lambda r: (r.row_number, r.column)))
+    return Validated(accepted, ordered, ignored, table.num_rows)
+
+
+def _check_schema(table: pa.Table, columns: list[Column]) -> tuple[str, ...]:
+    """Names of columns that the use case does not declare; raises when one is missing."""
+    declared = {column.name for column in columns}
+    extra = tuple(name for name in table.column_names if name not in declared)
+    missing = [column.name for column in columns if column.name not in table.column_names]
+    if missing:
+        hints = []
+        for name in missing:
+            close = get_close_matches(name, extra, n=1, cutoff=0.5)
+            hints.append(f"{name!r}" + (f" (renamed to {close[0]!r}?)" if close else ""))
+        raise SchemaMismatch(
+            f"missing column {', '.join(hints)}; the batch has {', '.join(table.column_names)}. "
+            "Mend the source, or change columns in defs.yaml."
+        )
+    if table.num_rows == 0:
+        raise SchemaMismatch(
+            "the batch has a header but no rows; nothing was stored. "
+            "Remove the file, or give it at least one row."
+        )
+    return extra
+
+
+def _rejects_of(column: Column, parsed: Parsed) -> list[Reject]:
+    return [Reject(row + 1, column.name, value, reason) for row, value, reason in parsed.problems]
+
+
+def _parse(table: pa.Table, column: Column) -> Parsed:
+    """The values of one column; raises when the column changed, and not its rows."""
+    raw = table[column.name].combine_chunks()
+    try:
+        parsed = parse_column(raw, column)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise SchemaMismatch(
+            f"column {column.name!r}: {raw.type} cannot be read as {column.type} ({error}). "
+            "Mend the source, or give the column role ignored in defs.yaml."
+        ) from error
+    # A column whose few values are bad is a matter of its rows.
+    if parsed.unreadable == parsed.given and table.num_rows // 2 < parsed.given > 1:
+        _, value, reason = parsed.problems[0]
+        raise SchemaMismatch(
+            f"column {column.name!r}: every value is {reason}, the first is {value!r}. "
+            "The column was retyped: mend the source, or change its type in defs.yaml."
+        )
+    return parsed
+
+
+def _repeated_keys(keys: pa.Array, name: str) -> list[Reject]:
+    codes = pc.fill_null(keys.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
+    repeats = np.ones(len(codes), bool)
+    repeats[np.unique(codes, return_index=True)[1]] = False
+    repeats[codes == -1] = False  # a missing key is a reject of its own
+    return [
+        Reject(int(row) + 1, name, str(keys[int(row)]), "the key repeats one of an earlier row")
+        for row in np.flatnonzero(repeats)
+    ]
+
+
+def _taken_keys(keys: pa.Array, name: str, taken: pa.Table) -> list[Reject]:
+    """A row belongs to the batch that brought its key first, however often it comes again."""
+    # As text: the type of the key may have changed since the earlier batches came.
+    before = pc.cast(taken["key"], pa.string()).combine_chunks()
+    positions = pc.index_in(pc.cast(keys, pa.string()), value_set=before)
+    rows = pc.indices_nonzero(pc.is_valid(positions))
+    batches = taken["batch_id"].take(positions.take(rows)).to_pylist()
+    return [
+        Reject(row + 1, name, str(keys[row]), f"the key came before, in batch {batch}")
+        for row, batch in zip(rows.to_pylist(), batches, strict=True)
+    ]
+
+
+def _empty_rows(parsed: dict[str, pa.Array], use_case: UseCase) -> list[Reject]:
+    if not use_case.required_any:
+        return []
+    filled = pa.array(np.zeros(len(parsed[use_case.key.name]), bool))
+    for name in use_case.required_any:
+        filled = pc.or_(filled, pc.is_valid(parsed[name]))
+    names = ", ".join(use_case.required_any)
+    return [
+        Reject(row + 1, use_case.required_any[0], None, f"no value in any of {names}")
+        for row in pc.indices_nonzero(pc.invert(filled)).to_pylist()
+    ]

@@ -1,0 +1,1 @@
+"""How a batch differs from a reference: profiles, distances, effects, and the verdict on them."""

@@ -1,0 +1,158 @@
+"""Distances between two sets of counts, and how far a distance strays by chance.
+
+Belongs here: formulas over counts of the same bins, reference first. Does not belong here: which
+distance decides, or what counts as drift (`leeway.drift.verdict`).
+
+Counts are arrays of shape (bins,). Where the order of bins matters they ascend. Shares are counts
+divided by their sum; a function that needs one raises ValueError when a side has no rows.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+def shares(counts: Integers) -> Floats:
+    """Counts divided by their sum.
+
+    Raises:
+        ValueError: when the sum is zero.
+    """
+    total = counts.sum()
+    if total == 0:
+        raise ValueError("there are no rows to compare")
+    result: Floats = counts / total
+    return result
+
+
+def ks_distance(reference: Integers, current: Integers, *, exact: bool) -> tuple[float, float]:
+    """Bounds of the two-sample Kolmogorov-Smirnov distance, from counts of ascending cells.
+
+    At the ends of cells both empirical distribution functions are known, which gives the lower
+    bound. Within a cell each stays between its values at the two ends, which gives the upper one.
+
+    Args:
+        exact: each cell holds a single value, so both bounds are the distance.
+    """
+    upper_r, upper_c = np.cumsum(shares(reference)), np.cumsum(shares(current))
+    low = float(np.abs(upper_r - upper_c).max())
+    if exact:
+        return low, low
+    lower_r, lower_c = np.r_[0.0, upper_r[:-1]], np.r_[0.0, upper_c[:-1]]
+    return low, min(1.0, float(np.maximum(upper_r - lower_c, upper_c - lower_r).max()))
+
+
+def ks_p_value(distance: float, reference_rows: int, current_rows: int) -> float:
+    """Probability of at least this distance without drift. Evidence to show, not a rule.
+
+    The asymptotic law with the correction of Stephens (1970); conservative with ties.
+    """
+    from scipy.special import kolmogorov
+
+    root = np.sqrt(reference_rows * current_rows / (reference_rows + current_rows))
+    return float(kolmogorov((root + 0.12 + 0.11 / root) * distance))
+
+
+def quantile_bins(reference: Integers, bins: int = 10) -> Integers:
+    """Bin of each ascending cell: between quantiles of the reference, upper ends included.
+
+    The outer bins are open. Quantiles that coincide leave fewer bins, numbered from 0.
+    """
+    before = np.cumsum(reference) - reference
+    total = max(int(reference.sum()), 1)
+    bin_of = np.minimum(before * bins // total, bins - 1)
+    return np.unique(bin_of, return_inverse=True)[1].astype(np.int64)
+
+
+def population_stability_index(reference: Integers, current: Integers) -> float:
+    """Sum of (p - q) ln(p / q) over bins, in nats (Siddiqi 2006; Jeffreys' divergence).
+
+    A bin without rows on one side counts as half a row, so that no logarithm is infinite.
+    """
+    p, q = shares(reference), shares(current)
+    p = np.maximum(p, 0.5 / reference.sum())
+    q = np.maximum(q, 0.5 / current.sum())
+    used = (reference + current) > 0
+    return float(((p - q) * np.log(p / q))[used].sum())
+
+
+def jensen_shannon(reference: Integers, current: Integers) -> float:
+    """Jensen-Shannon distance with base 2, 0 to 1 (Endres and Schindelin 2003)."""
+    p, q = shares(reference), shares(current)
+    middle = (p + q) / 2
+    divergence = 0.0
+    for side in (p, q):
+        used = side > 0
+        divergence += float((side[used] * np.log2(side[used] / middle[used])).sum()) / 2
+    return float(np.sqrt(max(divergence, 0.0)))
+
+
+def wasserstein(points: Floats, reference: Integers, current: Integers) -> float:
+    """Mean distance that mass moves, in the unit of `points`, which ascend, shape (bins,)."""
+    gap = np.abs(np.cumsum(shares(reference) - shares(current)))[:-1]
+    return float((gap * np.diff(points)).sum())
+
+
+def total_variation(reference: Integers, current: Integers) -> float:
+    """Half the summed differences of shares: the share of rows that would have to change bin."""
+    return float(np.abs(shares(reference) - shares(current)).sum() / 2)
+
+
+def chi_square(reference: Integers, current: Integers) -> tuple[float, float]:
+    """Pearson's statistic of homogeneity and its p-value, over bins that hold a row.
+
+    Evidence to show, not a rule: on many rows any change is significant. One bin gives (0, 1).
+    """
+    from scipy.special import chdtrc
+
+    shares(reference), shares(current)
+    table = np.stack([reference, current])[:, (reference + current) > 0]
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    statistic = float(((table - expected) ** 2 / expected).sum())
+    freedom = table.shape[1] - 1
+    return statistic, float(chdtrc(freedom, statistic)) if freedom else 1.0
+
+
+@lru_cache(maxsize=4096)
+def deviation_margin(reference_rows: int, current_rows: int, events: float, alpha: float) -> float:
+    """How far an observed distance may be from the true one, except with probability `alpha`.
+
+    By the triangle inequality the error of a distance D(F_n, G_m) is at most X + Y, the deviations
+    of the two samples from their own distributions, and these are independent. Each has the tail
+    P(X > x) <= min(1, events * exp(-2 n x^2)), whatever the distribution and however tied:
+
+    - events = 2 for the KS distance (Dvoretzky, Kiefer, Wolfowitz 1956; constant of Massart 1990)
+      and for a share (Hoeffding 1963);
+    - events = 2^k - 2 for the total variation over k levels (Bretagnolle-Huber-Carol in van der
+      Vaart and Wellner 1996, A.6.6; this constant: Weissman et al. 2003).
+
+    Variables with exactly these tails dominate X and Y, so the tail of their sum, integrated here
+    with X rounded up, bounds that of the error. It is about a quarter tighter than giving each
+    sample half of alpha.
+
+    Raises:
+        ValueError: when a side has no rows.
+    """
+    if min(reference_rows, current_rows) < 1:
+        raise ValueError("there are no rows to compare")
+    enough = np.log(2 * events / alpha) / 2
+    high = float(np.sqrt(enough / reference_rows) + np.sqrt(enough / current_rows))
+    x = np.linspace(0, high, 2001)
+    tail = np.minimum(1, events * np.exp(-2 * reference_rows * x**2))
+    mass = tail[:-1] - tail[1:]
+    low = 0.0
+    while high - low > 1e-6 * high:
+        middle = (low + high) / 2
+        left = np.maximum(middle - x[1:], 0)
+        other = np.minimum(1, events * np.exp(-2 * current_rows * left**2))
+        if tail[-1] + mass @ other > alpha:
+            low = middle
+        else:
+            high = middle
+    return high

@@ -1,0 +1,98 @@
+"""Where a row lies among the rows that a model was trained on.
+
+Belongs here: nearest training rows and a map in two dimensions, both in the preprocessed space that
+the model reads. Does not belong here: what the model makes of it (`leeway.explainers.shapley`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest training rows of each row, nearest first; all arrays have shape (rows, k).
+
+    `indices` are positions in the training frame, `distances` Euclidean in standard deviations of
+    the features, `labels` the targets. `agreement`, shape (rows,), is the share of neighbours with
+    the label that the model predicts, and None for a regression, where it is undefined.
+    """
+
+    indices: NDArray[np.intp]
+    distances: Floats
+    labels: NDArray[Any]
+    agreement: Floats | None
+
+
+def nearest(
+    pipeline: Any, train_frame: pd.DataFrame, train_target: NDArray[Any], rows: pd.DataFrame, k: int
+) -> Neighbours:
+    """The `k` nearest training rows of each of `rows`, or all of them when there are fewer.
+
+    Args:
+        pipeline: fitted, with the step `preprocess`.
+        train_frame: features of the training part.
+        train_target: its targets, shape (training rows,).
+        rows: rows to look up.
+        k: how many, at least 1.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    preprocess = pipeline.named_steps["preprocess"]
+    search = NearestNeighbors(n_neighbors=min(k, len(train_frame)), n_jobs=1)
+    search.fit(preprocess.transform(train_frame))
+    distances, indices = search.kneighbors(preprocess.transform(rows))
+    labels = train_target[indices]
+    agreement = None
+    if hasattr(pipeline, "classes_"):
+        predicted = np.asarray(pipeline.predict(rows))
+        agreement = (labels == predicted[:, np.newaxis]).mean(axis=1)
+    return Neighbours(indices, distances, labels, agreement)
+
+
+@dataclass(frozen=True)
+class PcaMap:
+    """Two principal components of the preprocessed training features.
+
+    `coordinates` are of the training rows, shape (rows, 2); `explained_variance_ratio`, shape (2,),
+    is the share of the variance that each axis shows. `mean` (columns,) and `components`
+    (2, columns) place other rows. With fewer than two columns or rows the missing axis is 0.
+    """
+
+    mean: Floats
+    components: Floats
+    coordinates: Floats
+    explained_variance_ratio: Floats
+
+    @classmethod
+    def fit(cls, pipeline: Any, train_frame: pd.DataFrame) -> Self:
+        """Fits the map on the training part.
+
+        Args:
+            pipeline: fitted, with the step `preprocess`.
+            train_frame: features of the training part, at least one row.
+        """
+        from sklearn.decomposition import PCA
+
+        values = np.asarray(pipeline.named_steps["preprocess"].transform(train_frame))
+        found = min(2, *values.shape)
+        components, ratio = np.zeros((2, values.shape[1])), np.zeros(2)
+        if values.var(axis=0).sum() > 0:
+            pca = PCA(n_components=found, svd_solver="full").fit(values)
+            components[:found], ratio[:found] = pca.components_, pca.explained_variance_ratio_
+        mean = values.mean(axis=0)
+        return cls(mean, components, (values - mean) @ components.T, ratio)
+
+    def place(self, pipeline: Any, rows: pd.DataFrame) -> Floats:
+        """Coordinates of other rows on the map, shape (rows, 2)."""
+        values = np.asarray(pipeline.named_steps["preprocess"].transform(rows), dtype=np.float64)
+        return (values - self.mean) @ self.components.T

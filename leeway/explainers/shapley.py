@@ -1,0 +1,167 @@
+"""Why a model predicts what it predicts: SHAP values per feature of the source.
+
+Belongs here: choosing an explainer, checking that its values add up to the output, and summing them
+to features. Does not belong here: examples and maps of the data
+(`leeway.explainers.neighbourhood`), or pictures (`leeway.plots`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leeway.training.preprocessing import output_sources
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+# Relative to the largest output: XGBoost sums in 32 bits, which gives about 1e-6.
+TOLERANCE = 1e-4
+MOST_BACKGROUND_ROWS = 100
+SEED = 0
+
+
+@dataclass(frozen=True)
+class ShapValues:
+    """SHAP values; `base_values` plus their sum over features is the model's output.
+
+    `values` has shape (rows, features, outputs), `base_values` (outputs,). `scale` says what the
+    output is: `log-odds`, `probability` or `target unit`. `outputs` names the classes; with two
+    classes, margins have one output, the class that is last in the alphabet; a regression has one
+    output called `target`. `additivity_gap` is the largest difference from the model's output.
+    `fallback_reason` says why the fast explainer was not used.
+    """
+
+    values: Floats
+    base_values: Floats
+    feature_names: tuple[str, ...]
+    outputs: tuple[str, ...]
+    scale: str
+    explainer: str
+    additivity_gap: float
+    fallback_reason: str | None = None
+
+
+class NotAdditive(ValueError):
+    """SHAP values do not add up to the model's output, so they explain another model."""
+
+
+def shap_values(pipeline: Any, background: pd.DataFrame, rows: pd.DataFrame) -> ShapValues:
+    """Explains `rows` with the fast explainer of the model, or with a model-agnostic one.
+
+    Trees: S. Lundberg et al., From local explanations to global understanding with explainable AI
+    for trees, Nature Machine Intelligence 2 (2020), with the cover of the training part as
+    background. Linear models: exact, against the mean of `background`. When the fast values do not
+    add up to the output, permutation SHAP against at most 100 rows of `background` is used.
+
+    Args:
+        pipeline: fitted, with the steps `preprocess` and `model`.
+        background: rows of the training part.
+        rows: rows to explain, at least one.
+
+    Raises:
+        NotAdditive: when the values of the model-agnostic explainer do not add up either.
+        ValueError: when there is no row to explain, or no background.
+    """
+    if len(rows) == 0 or len(background) == 0:
+        raise ValueError(f"got {len(rows)} rows to explain and {len(background)} of background")
+    preprocess, model = pipeline.named_steps["preprocess"], pipeline.named_steps["model"]
+    known = np.asarray(preprocess.transform(background), dtype=np.float64)
+    judged = np.asarray(preprocess.transform(rows), dtype=np.float64)
+    explainer, explain = _fast_explainer(model)
+    reason = None
+    try:
+        values, base = explain(model, known, judged)
+        gap = _checked_gap(model, judged, values, base)
+    except Exception as error:  # shap refuses a model with many types of error, even AssertionError
+        reason = f"{explainer}: {type(error).__name__}: {error}"
+        explainer = "PermutationExplainer"
+        values, base = _permutation(model, known, judged)
+        gap = _checked_gap(model, judged, values, base)
+    names, summed = _by_source(values, output_sources(preprocess))
+    outputs, scale = _outputs(model, values.shape[2])
+    return ShapValues(summed, base, names, outputs, scale, explainer, gap, reason)
+
+
+def model_output(model: Any, values: Floats) -> Floats:
+    """The output that SHAP values add up to, shape (rows, outputs): see `ShapValues.scale`."""
+    if hasattr(model, "decision_function"):
+        output = np.asarray(model.decision_function(values), dtype=np.float64)
+    elif hasattr(model, "predict_proba"):
+        output = np.asarray(model.predict_proba(values), dtype=np.float64)
+    else:
+        output = np.asarray(model.predict(values), dtype=np.float64)
+    return output.reshape(len(values), -1)
+
+
+def _outputs(model: Any, count: int) -> tuple[tuple[str, ...], str]:
+    if not hasattr(model, "classes_"):
+        return ("target",), "target unit"
+    scale = "log-odds" if hasattr(model, "decision_function") else "probability"
+    return tuple(str(label) for label in model.classes_[-count:]), scale
+
+
+Explain = Callable[[Any, Floats, Floats], tuple[Floats, Floats]]
+
+
+def _fast_explainer(model: Any) -> tuple[str, Explain]:
+    if hasattr(model, "coef_"):
+        return "LinearExplainer", _linear
+    return "TreeExplainer", _tree
+
+
+def _linear(model: Any, background: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    import shap
+
+    masker = shap.maskers.Independent(background, max_samples=len(background))
+    return _shaped(shap.LinearExplainer(model, masker)(rows))
+
+
+def _tree(model: Any, background: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    import shap
+
+    explainer = shap.TreeExplainer(getattr(model, "booster_", model))
+    return _shaped(explainer(rows, check_additivity=False))  # `_checked_gap` checks every explainer
+
+
+def _permutation(model: Any, background: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    import shap
+
+    step = max(1, -(-len(background) // MOST_BACKGROUND_ROWS))
+    masker = shap.maskers.Independent(background[::step], max_samples=MOST_BACKGROUND_ROWS)
+    explainer = shap.PermutationExplainer(
+        lambda values: model_output(model, values), masker, seed=SEED
+    )
+    return _shaped(explainer(rows, max_evals="auto", silent=True))
+
+
+def _shaped(explanation: Any) -> tuple[Floats, Floats]:
+    values = np.asarray(explanation.values, dtype=np.float64)
+    values = values.reshape(*values.shape[:2], -1)
+    base = np.asarray(explanation.base_values, dtype=np.float64).reshape(-1, values.shape[2])
+    return values, base[0]
+
+
+def _checked_gap(model: Any, rows: Floats, values: Floats, base: Floats) -> float:
+    output = model_output(model, rows)
+    explained = values.sum(axis=1) + base
+    if explained.shape != output.shape:
+        raise NotAdditive(f"SHAP explains outputs {explained.shape}, the model has {output.shape}")
+    gap = float(np.abs(explained - output).max())
+    allowed = TOLERANCE * max(1.0, float(np.abs(output).max()))
+    if not gap <= allowed:
+        raise NotAdditive(f"SHAP values miss the output by {gap:.3g}, allowed is {allowed:.3g}")
+    return gap
+
+
+def _by_source(values: Floats, sources: list[str]) -> tuple[tuple[str, ...], Floats]:
+    names = tuple(dict.fromkeys(sources))
+    summed = np.zeros((values.shape[0], len(names), values.shape[2]))
+    for column, source in enumerate(sources):
+        summed[:, names.index(source), :] += values[:, column, :]
+    return names, summed

@@ -1,0 +1,225 @@
+"""How good predictions are: metrics with bootstrap intervals, confusion counts and row losses.
+
+Belongs here: numbers computed from truth and predictions that are already in memory. Does not
+belong here: whether a number is good enough (`leeway.release`), or fitting anything.
+
+Intervals are those of `leeway.metrics.bootstrap`, over rows. A resample in which a metric is
+undefined, such as one without any row of a class, is left out of that metric's interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leeway.metrics.bootstrap import bootstrap_weights, percentile_interval
+from leeway.metrics.formulas import classification_scorer, regression_scorer
+from leeway.metrics.inputs import check_probabilities, encode, finite_pair
+from leeway.metrics.perfection import lower_bounds
+from leeway.spec import LOWER_IS_BETTER, METRIC_RANGES
+
+Floats = NDArray[np.float64]
+Labels = NDArray[Any]
+
+_UNITS = {
+    "accuracy": "fraction",
+    "balanced_accuracy": "fraction",
+    "macro_f1": "fraction",
+    "log_loss_nats": "nats",
+    "mape_percent": "percent",
+    "median_ape_percent": "percent",
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric on `rows` rows; a `value` of None is undefined, and `reason` says why."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    rows: int
+    reason: str | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON; `reason` is there only when the metric is undefined."""
+        fields = asdict(self)
+        if self.value is not None:
+            del fields["reason"]
+        return fields
+
+
+def unit_of(metric: str, target_unit: str | None = None) -> str:
+    """Unit of a metric; mae and rmse have the target's unit.
+
+    Raises:
+        KeyError: when no task has such a metric.
+    """
+    if not any(metric in ranges for ranges in METRIC_RANGES.values()):
+        raise KeyError(metric)
+    if metric in ("mae", "rmse"):
+        return target_unit or "target unit"
+    return _UNITS.get(metric, "score")
+
+
+def better(metric: str) -> Literal["lower", "higher"]:
+    """The direction in which a metric improves."""
+    return "lower" if metric in LOWER_IS_BETTER else "higher"
+
+
+def classification_metrics(
+    truth: Labels,
+    probabilities: Floats,
+    classes: Sequence[str],
+    *,
+    confidence: float = 0.95,
+    resamples: int = 500,
+    seed: int = 0,
+) -> dict[str, Metric]:
+    """Metrics of class probabilities, with bootstrapped intervals.
+
+    A metric of exactly 1 has the lower bound of `leeway.metrics.perfection` instead.
+
+    roc_auc and pr_auc are unweighted means over classes, one against the rest; pr_auc is average
+    precision. brier_score is summed over classes (0 to 2; Brier 1950). log_loss_nats clips
+    probabilities at the machine epsilon. The predicted class is the most probable one.
+
+    Args:
+        truth: labels, shape (rows,).
+        probabilities: shape (rows, classes), each row summing to 1.
+        classes: labels of the columns of `probabilities`.
+
+    Raises:
+        ValueError: on shapes that do not fit, a label outside `classes`, or no probability.
+    """
+    codes = encode(truth, classes)
+    check_probabilities(probabilities, len(codes), len(classes))
+    rows = len(codes)
+    names = tuple(METRIC_RANGES["classification"])
+    absent = [name for code, name in enumerate(classes) if not np.any(codes == code)]
+    undefined: dict[str, str] = {}
+    if absent:
+        why = f"no row of class {absent[0]!r} among {rows} rows"
+        undefined = dict.fromkeys(("balanced_accuracy", "macro_f1", "roc_auc", "pr_auc"), why)
+    if len(classes) < 2:
+        undefined = dict.fromkeys(("roc_auc", "pr_auc"), "there is only one class")
+    score = classification_scorer(codes, np.asarray(probabilities, dtype=np.float64))
+    weights = bootstrap_weights(rows, resamples, seed)
+    units = {name: unit_of(name) for name in names}
+    metrics = _with_intervals(score, rows, units, undefined, weights, confidence)
+    counts = np.bincount(codes, minlength=len(classes)).tolist()
+    return _bounded_when_perfect(metrics, counts, confidence)
+
+
+def _bounded_when_perfect(
+    metrics: dict[str, Metric], counts: list[int], confidence: float
+) -> dict[str, Metric]:
+    """Gives a metric of exactly 1 the lower bound that its rows allow to claim."""
+    if not all(counts) or len(counts) < 2:
+        return metrics
+    bounds = lower_bounds(counts, confidence)
+    return {
+        name: replace(metric, low=bounds[name]) if metric.value == 1 and name in bounds else metric
+        for name, metric in metrics.items()
+    }
+
+
+def regression_metrics(
+    truth: Floats,
+    predicted: Floats,
+    *,
+    unit: str,
+    confidence: float = 0.95,
+    resamples: int = 500,
+    seed: int = 0,
+) -> dict[str, Metric]:
+    """Metrics of predicted numbers; `unit` is the target's, which mae and rmse share.
+
+    Args:
+        truth: shape (rows,).
+        predicted: shape (rows,).
+
+    Raises:
+        ValueError: on shapes that do not fit or a value that is not finite.
+    """
+    truth, predicted = finite_pair(truth, predicted)
+    rows = len(truth)
+    undefined: dict[str, str] = {}
+    if np.any(truth == 0):
+        why = "a true value is 0, which has no percentage error"
+        undefined |= dict.fromkeys(("mape_percent", "median_ape_percent"), why)
+    if rows and np.ptp(truth) == 0:
+        undefined["r2"] = "all true values are equal, so there is no variance to explain"
+    units = {name: unit_of(name, unit) for name in METRIC_RANGES["regression"]}
+    weights = bootstrap_weights(rows, resamples, seed)
+    score = regression_scorer(truth, predicted)
+    return _with_intervals(score, rows, units, undefined, weights, confidence)
+
+
+def _with_intervals(
+    score: Callable[[Floats], Mapping[str, float]],
+    rows: int,
+    units: Mapping[str, str],
+    undefined: Mapping[str, str],
+    weights: Iterator[Floats],
+    confidence: float,
+) -> dict[str, Metric]:
+    if rows == 0:
+        why = "there are no rows"
+        return {name: Metric(None, None, None, unit, 0, why) for name, unit in units.items()}
+    values = score(np.ones(rows))
+    drawn = [score(weight) for weight in weights]
+    metrics = {}
+    for name, unit in units.items():
+        if name in undefined or not np.isfinite(values[name]):
+            why = undefined.get(name, "the values are too large or too close for floating point")
+            metrics[name] = Metric(None, None, None, unit, rows, why)
+            continue
+        sample = np.array([one[name] for one in drawn])
+        sample = sample[np.isfinite(sample)]
+        low, high = percentile_interval(sample, confidence) if sample.size else (None, None)
+        metrics[name] = Metric(float(values[name]), low, high, unit, rows)
+    return metrics
+
+
+def confusion_matrix(truth: Labels, predicted: Labels, classes: Sequence[str]) -> list[list[int]]:
+    """Counts of rows: one list per true class, in it one count per predicted class.
+
+    Raises:
+        ValueError: on different lengths or a label outside `classes`.
+    """
+    if len(truth) != len(predicted):
+        raise ValueError(f"{len(truth)} true labels but {len(predicted)} predicted ones")
+    k = len(classes)
+    cells = encode(truth, classes) * k + encode(predicted, classes)
+    counts: list[list[int]] = np.bincount(cells, minlength=k * k).reshape(k, k).tolist()
+    return counts
+
+
+def row_losses(
+    task: Literal["classification", "regression"],
+    truth: Labels,
+    prediction: Floats,
+    classes: Sequence[str] = (),
+) -> Floats:
+    """Loss of each row, shape (rows,), for a paired comparison of two models.
+
+    Classification: log loss in nats, with probabilities clipped at the machine epsilon;
+    `prediction` has shape (rows, classes). Regression: absolute error; shape (rows,).
+
+    Raises:
+        ValueError: as `classification_metrics` and `regression_metrics` do.
+    """
+    if task == "regression":
+        truth, prediction = finite_pair(truth, prediction)
+        return np.abs(truth - prediction)
+    codes = encode(truth, classes)
+    check_probabilities(prediction, len(codes), len(classes))
+    own = np.asarray(prediction, dtype=np.float64)[np.arange(len(codes)), codes]
+    losses: Floats = -np.log(np.maximum(own, np.finfo(np.float64).eps))
+    return losses

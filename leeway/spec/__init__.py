@@ -1,0 +1,34 @@
+"""What a use case is: the schema of one `defs.yaml`.
+
+Belongs here: the pydantic models that a YAML file is validated against, and the rules that hold
+between their fields. Does not belong here: reading the file (`orchestration.use_cases`), turning it
+into assets (`assets`), or any rule about rows (`leeway.data.validation`). Import from here.
+"""
+
+from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, Gate
+from leeway.spec.policies import Drift, Freshness, Retraining, as_timedelta
+from leeway.spec.sources import BatchBy, FileSource, PackageSource
+from leeway.spec.table import NUMERIC_TYPES, Column, ColumnType, Role
+from leeway.spec.training import CANDIDATES, DerivedFeature
+from leeway.spec.use_case import Task, UseCase
+
+__all__ = [
+    "CANDIDATES",
+    "LOWER_IS_BETTER",
+    "METRIC_RANGES",
+    "NUMERIC_TYPES",
+    "BatchBy",
+    "Column",
+    "ColumnType",
+    "DerivedFeature",
+    "Drift",
+    "FileSource",
+    "Freshness",
+    "Gate",
+    "PackageSource",
+    "Retraining",
+    "Role",
+    "Task",
+    "UseCase",
+    "as_timedelta",
+]

@@ -1,0 +1,51 @@
+"""The metrics of each task, and the gates that are set on them.
+
+Belongs here: their names and what bounds they can reach. Does not belong here: computing them
+(`leeway.metrics`).
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import model_validator
+
+from leeway.spec.base import Strict
+
+# Bounds that a gate can reach. None: unbounded on that side.
+METRIC_RANGES: dict[str, dict[str, tuple[float | None, float | None]]] = {
+    "classification": {
+        "accuracy": (0, 1),
+        "balanced_accuracy": (0, 1),
+        "macro_f1": (0, 1),
+        "log_loss_nats": (0, None),
+        "roc_auc": (0, 1),
+        "pr_auc": (0, 1),
+        "brier_score": (0, 2),
+    },
+    "regression": {
+        "mae": (0, None),
+        "rmse": (0, None),
+        "r2": (None, 1),
+        "mape_percent": (0, None),
+        "median_ape_percent": (0, None),
+    },
+    "experiment": {},
+}
+LOWER_IS_BETTER = frozenset(
+    {"log_loss_nats", "brier_score", "mae", "rmse", "mape_percent", "median_ape_percent"}
+)
+
+
+class Gate(Strict):
+    """A bound that the held-out metric of a release must keep."""
+
+    metric: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give exactly one of at_least and at_most")
+        return self

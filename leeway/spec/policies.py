@@ -1,0 +1,91 @@
+"""What is watched once a model is released, and when it is trained again.
+
+Belongs here: drift, retraining, freshness, monitoring and their durations. Does not belong here:
+the decisions (`leeway.drift`, `leeway.retraining`, `leeway.freshness`).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from leeway.spec.base import Identifier, Strict
+
+_DURATION = re.compile(r"([0-9]{1,6})\s*(s|m|h|d)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _duration(value: str) -> str:
+    if not _DURATION.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is not a duration; write a number of up to six digits and s, m, h or d, "
+            "such as 36h"
+        )
+    return value
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+
+
+def as_timedelta(duration: str) -> timedelta:
+    """Length of a duration such as `36h`.
+
+    Raises:
+        ValueError: when the text is not a number followed by s, m, h or d.
+    """
+    match = _DURATION.fullmatch(duration)
+    if match is None:
+        raise ValueError(f"{duration!r} is not a duration")
+    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+
+
+class Drift(Strict):
+    """When a batch has drifted from the reference profile of the champion's training part."""
+
+    effect: float = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description="smallest Kolmogorov-Smirnov distance or total variation worth acting on",
+    )
+    confidence: float = Field(
+        default=0.99, gt=0.5, lt=1, description="of the lower bound that must exceed the effect"
+    )
+    min_rows: int = Field(default=30, ge=2, description="fewer rows give the verdict undefined")
+
+
+class Retraining(Strict):
+    """When a model is trained again."""
+
+    on: tuple[Literal["drift", "freshness"], ...] = ("drift",)
+    cooldown: Duration = "1d"
+    non_inferiority: float = Field(
+        default=0.05,
+        ge=0,
+        description="largest mean loss increase that a model trained after drift may have",
+    )
+
+
+class Freshness(Strict):
+    """How old the newest batch may be."""
+
+    warn_after: Duration
+    fail_after: Duration
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        warn, fail = as_timedelta(self.warn_after), as_timedelta(self.fail_after)
+        if warn < timedelta(minutes=1) or fail <= warn:
+            raise ValueError(
+                f"need 1m <= warn_after < fail_after, got {self.warn_after} and {self.fail_after}"
+            )
+        return self
+
+
+class Monitoring(Strict):
+    """What is watched per batch besides the whole."""
+
+    segments: tuple[Identifier, ...] = ()

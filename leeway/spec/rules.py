@@ -1,0 +1,131 @@
+"""Rules that hold between the fields of a use case.
+
+Belongs here: what one field says about another, with an error that names both. Does not belong
+here: the shape of a single field (the other modules of `leeway.spec`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from leeway.spec.base import require_known
+from leeway.spec.metrics import METRIC_RANGES, Gate
+from leeway.spec.sources import BatchBy
+from leeway.spec.training import CANDIDATES
+
+if TYPE_CHECKING:
+    from leeway.spec.use_case import UseCase
+
+
+# Columns of our own beside those of a use case: of raw, of the training set and of predictions.
+_OWN = frozenset({"part", "prediction"})
+_OWN_PREFIXES = ("batch_", "row_number", "loaded_at", "probability_", "prediction_set")
+
+
+def check_use_case(use_case: UseCase) -> None:
+    """Checks a whole use case.
+
+    Raises:
+        ValueError: names the field, the value, and what is allowed.
+    """
+    _check_columns(use_case)
+    _check_roles(use_case)
+    _check_references(use_case)
+    _check_derived(use_case)
+    if use_case.task != "experiment":
+        _check_search(use_case)
+    for position, gate in enumerate(use_case.gates):
+        _check_gate(use_case.task, position, gate)
+
+
+def _check_columns(use_case: UseCase) -> None:
+    names = [c.name for c in use_case.columns] + [f.name for f in use_case.features]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"columns: {twice[0]!r} is declared more than once; names must be unique")
+    system = [name for name in names if name in _OWN or name.startswith(_OWN_PREFIXES)]
+    if system:
+        raise ValueError(
+            f"columns: {system[0]!r} is or begins like one that Leeway adds; rename it"
+        )
+
+
+def _check_roles(use_case: UseCase) -> None:
+    for role in ("key", "target"):
+        found = [c.name for c in use_case.with_role(role)]
+        if len(found) != 1 and not (role == "target" and use_case.task == "experiment"):
+            raise ValueError(
+                f"columns: exactly one column needs role {role}; found {found or 'none'}"
+            )
+    if len(use_case.with_role("time")) > 1:
+        raise ValueError("columns: at most one column may have role time")
+    if use_case.split.by == "time" and not use_case.with_role("time"):
+        raise ValueError("split.by: time needs a column with role time")
+    if use_case.task == "experiment":
+        return
+    if not use_case.feature_columns:
+        raise ValueError("columns: no column has role feature, so there is nothing to learn from")
+    allowed = {"classification": ("category", "boolean"), "regression": ("number", "integer")}
+    target = use_case.target
+    if target.type not in allowed[use_case.task]:
+        raise ValueError(
+            f"columns: target {target.name!r} has type {target.type}; {use_case.task} needs "
+            + " or ".join(allowed[use_case.task])
+        )
+
+
+def _check_references(use_case: UseCase) -> None:
+    known = [column.name for column in use_case.columns]
+    batch_by = use_case.source.batch_by
+    if batch_by is not None:
+        require_known("source.batch_by.column", [batch_by.column], known)
+        _check_batches(batch_by)
+    stored = [column.name for column in use_case.columns if column.role != "ignored"]
+    require_known("required_any", use_case.required_any, stored)
+    require_known("monitoring.segments", use_case.monitoring.segments, stored)
+
+
+def _check_batches(batch_by: BatchBy) -> None:
+    values = Counter(str(value) for held in batch_by.batches.values() for value in held)
+    twice = [value for value, count in values.items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"source.batch_by.batches: value {twice[0]!r} is listed more than once; "
+            "each belongs to one batch"
+        )
+    empty = [batch for batch, held in batch_by.batches.items() if not held]
+    if empty:
+        raise ValueError(
+            f"source.batch_by.batches: batch {empty[0]!r} holds no value; list at least one"
+        )
+
+
+def _check_derived(use_case: UseCase) -> None:
+    numeric = [c.name for c in use_case.feature_columns if c.type in ("number", "integer")]
+    for position, feature in enumerate(use_case.features):
+        if feature.kind == "ratio":
+            used: tuple[str, ...] = (feature.numerator, feature.denominator)
+        elif feature.kind == "product":
+            used = (feature.left, feature.right)
+        else:
+            used = feature.of
+        require_known(f"features[{position}]", used, numeric)
+
+
+def _check_search(use_case: UseCase) -> None:
+    require_known("search.candidates", use_case.search.candidates or (), CANDIDATES[use_case.task])
+    if use_case.search.metric is not None:
+        require_known("search.metric", [use_case.search.metric], METRIC_RANGES[use_case.task])
+
+
+def _check_gate(task: str, position: int, gate: Gate) -> None:
+    where = f"gates[{position}]"
+    require_known(f"{where}.metric", [gate.metric], METRIC_RANGES[task])
+    low, high = METRIC_RANGES[task][gate.metric]
+    if gate.at_least is not None and high is not None and gate.at_least > high:
+        raise ValueError(
+            f"{where}.at_least: {gate.metric} never exceeds {high}, got {gate.at_least}"
+        )
+    if gate.at_most is not None and low is not None and gate.at_most < low:
+        raise ValueError(f"{where}.at_most: {gate.metric} is never below {low}, got {gate.at_most}")

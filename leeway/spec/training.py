@@ -1,0 +1,99 @@
+"""How a model is made and explained.
+
+Belongs here: imputation, features, split, search and what a release carries to explain. Does not
+belong here: doing any of it (`leeway.training`, `leeway.explainers`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from leeway.spec.base import Identifier, Strict
+
+CANDIDATES: dict[str, tuple[str, ...]] = {
+    "classification": (
+        "logistic_regression",
+        "decision_tree",
+        "random_forest",
+        "gradient_boosting",
+        "xgboost",
+    ),
+    "regression": (
+        "ridge",
+        "lasso",
+        "decision_tree",
+        "random_forest",
+        "gradient_boosting",
+        "xgboost",
+    ),
+    "experiment": (),
+}
+
+
+class Imputation(Strict):
+    """How missing feature values are filled; fitted inside cross-validation."""
+
+    number: Literal["median", "mean", "knn", "iterative"] = "median"
+    category: Literal["most_frequent", "constant"] = "most_frequent"
+
+
+class RatioFeature(Strict):
+    """`numerator / denominator`; a zero denominator gives a missing value, which is imputed."""
+
+    kind: Literal["ratio"]
+    name: Identifier
+    numerator: Identifier
+    denominator: Identifier
+
+
+class ProductFeature(Strict):
+    """`left * right`."""
+
+    kind: Literal["product"]
+    name: Identifier
+    left: Identifier
+    right: Identifier
+
+
+class ClusterFeature(Strict):
+    """Distances to the centres of k-means clusters of some numeric columns."""
+
+    kind: Literal["clusters"]
+    name: Identifier
+    of: tuple[Identifier, ...] = Field(min_length=1)
+    k: int = Field(ge=2, le=50)
+
+
+DerivedFeature = Annotated[
+    RatioFeature | ProductFeature | ClusterFeature, Field(discriminator="kind")
+]
+
+
+class Split(Strict):
+    """How the test part is held out before anything is fitted."""
+
+    test: float = Field(default=0.2, gt=0, lt=0.5, description="share of rows held out")
+    by: Literal["random", "time"] = "random"
+    seed: int = Field(default=42, ge=0)
+
+
+class Search(Strict):
+    """Candidates are compared by cross-validation, then the winner is tuned."""
+
+    metric: str | None = Field(default=None, description="null: macro_f1, or mae for regression")
+    candidates: tuple[str, ...] | None = Field(default=None, description="null: all of the task")
+    folds: int = Field(default=5, ge=2, le=20)
+    trials: int = Field(default=20, ge=1, le=1000)
+    seed: int = Field(default=42, ge=0)
+
+
+class Explanation(Strict):
+    """What a release carries to explain its predictions."""
+
+    neighbours: int = Field(default=5, ge=1, le=50)
+    components: Literal[2] = 2
+    coverage: float = Field(
+        default=0.9, gt=0.5, lt=1, description="of the conformal prediction set"
+    )

@@ -1,0 +1,101 @@
+"""One use case: the schema of one `defs.yaml`.
+
+Belongs here: which parts a use case has, and questions about the whole. Does not belong here: the
+parts themselves, or reading the file (`orchestration.use_cases`).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from leeway.spec.base import Identifier, Strict
+from leeway.spec.metrics import Gate
+from leeway.spec.policies import Drift, Freshness, Monitoring, Retraining
+from leeway.spec.rules import check_use_case
+from leeway.spec.sources import Source
+from leeway.spec.table import Column, Role
+from leeway.spec.training import (
+    CANDIDATES,
+    DerivedFeature,
+    Explanation,
+    Imputation,
+    Search,
+    Split,
+)
+
+Task = Literal["classification", "regression", "experiment"]
+
+
+class UseCase(Strict):
+    """One use case: everything that its asset graph is built from."""
+
+    title: str = Field(min_length=1, max_length=120)
+    description: str = ""
+    owners: tuple[str, ...] = Field(default=("team:data",), min_length=1)
+    task: Task
+    source: Source
+    columns: tuple[Column, ...] = Field(min_length=1)
+    required_any: tuple[Identifier, ...] = Field(
+        default=(), description="a row must have a value in at least one of these columns"
+    )
+    max_rejected: float = Field(
+        default=0.05, ge=0, le=1, description="largest share of a batch's rows that may be rejected"
+    )
+    imputation: Imputation = Imputation()
+    features: tuple[DerivedFeature, ...] = ()
+    split: Split = Split()
+    search: Search = Search()
+    gates: tuple[Gate, ...] = ()
+    drift: Drift = Drift()
+    retraining: Retraining = Retraining()
+    freshness: Freshness | None = None
+    explanation: Explanation = Explanation()
+    monitoring: Monitoring = Monitoring()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        check_use_case(self)
+        return self
+
+    def with_role(self, role: Role) -> tuple[Column, ...]:
+        """The columns of one role, in the order of the file."""
+        return tuple(column for column in self.columns if column.role == role)
+
+    def column(self, name: str) -> Column:
+        """The column called `name`.
+
+        Raises:
+            KeyError: when there is none.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def key(self) -> Column:
+        """The column that identifies a row."""
+        return self.with_role("key")[0]
+
+    @property
+    def target(self) -> Column:
+        """The column that is predicted."""
+        return self.with_role("target")[0]
+
+    @property
+    def feature_columns(self) -> tuple[Column, ...]:
+        """The columns a model reads, before any derived feature."""
+        return self.with_role("feature")
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """Names of the algorithms that are compared."""
+        return self.search.candidates or CANDIDATES[self.task]
+
+    @property
+    def metric(self) -> str:
+        """The metric that candidates are compared by."""
+        default = "macro_f1" if self.task == "classification" else "mae"
+        return self.search.metric or default

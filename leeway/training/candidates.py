@@ -1,0 +1,175 @@
+"""The algorithms that a use case can choose from, and the space that each is tuned in.
+
+Belongs here: defaults and search spaces by the names of `leeway.spec`. Does not belong here:
+comparing or tuning them (`leeway.training.search`), or estimators of our own
+(`leeway.training.estimators`).
+
+Every estimator runs in one thread: sums in another order differ in their last bits, and a release
+is addressed by its bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from leeway.spec import CANDIDATES
+
+if TYPE_CHECKING:
+    import optuna
+
+
+def default_estimator(name: str, task: str, seed: int) -> Any:
+    """An unfitted estimator with the parameters that tuning starts from.
+
+    Args:
+        name: one of the candidates of the task.
+        task: `classification` or `regression`.
+        seed: random state of the estimator.
+
+    Raises:
+        ValueError: when the task has no such candidate.
+    """
+    known = CANDIDATES[task]
+    if name not in known:
+        raise ValueError(f"{task} has no candidate {name!r} (known: {', '.join(known)})")
+    estimator = _class(name, task)(random_state=seed)
+    return estimator.set_params(**DEFAULTS[name])
+
+
+def suggest_parameters(name: str, trial: optuna.trial.BaseTrial) -> dict[str, Any]:
+    """Parameters of one Optuna trial for `default_estimator(name, ...).set_params`.
+
+    The keys are those of `DEFAULTS[name]` that are tuned, so that the defaults are one point of
+    the space.
+
+    Raises:
+        KeyError: when there is no such candidate.
+    """
+    return SPACES[name](trial)
+
+
+def tuned_defaults(name: str) -> dict[str, Any]:
+    """The default values of the parameters that `suggest_parameters` tunes."""
+    import optuna
+
+    tuned = suggest_parameters(name, optuna.trial.FixedTrial(DEFAULTS[name]))
+    return {parameter: DEFAULTS[name][parameter] for parameter in tuned}
+
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "logistic_regression": {"C": 1.0, "max_iter": 2000},
+    "ridge": {"alpha": 1.0},
+    "lasso": {"alpha": 0.01, "max_iter": 10_000},
+    "decision_tree": {"max_depth": 6, "min_samples_leaf": 3, "ccp_alpha": 1e-4},
+    "random_forest": {
+        "n_estimators": 100,
+        "max_depth": 16,
+        "min_samples_leaf": 1,
+        "max_features": 0.5,
+        "n_jobs": 1,
+    },
+    "gradient_boosting": {
+        "max_iter": 60,
+        "early_stopping": False,
+        "learning_rate": 0.1,
+        "max_leaf_nodes": 15,
+        "min_samples_leaf": 10,
+        "l2_regularization": 1e-3,
+        "max_bins": 63,  # half the time of 255 on hundreds of rows
+    },
+    "xgboost": {
+        "n_estimators": 100,
+        "max_depth": 4,
+        "learning_rate": 0.1,
+        "subsample": 0.8,
+        "colsample_bytree": 0.8,
+        "min_child_weight": 1.0,
+        "reg_lambda": 1.0,
+    },
+}
+
+
+def _class(name: str, task: str) -> Any:
+    from sklearn import ensemble, linear_model, tree
+
+    from leeway.training import estimators
+
+    both = {
+        "decision_tree": (tree.DecisionTreeClassifier, tree.DecisionTreeRegressor),
+        "random_forest": (ensemble.RandomForestClassifier, ensemble.RandomForestRegressor),
+        # Binned boosting: many times faster than GradientBoosting from a few thousand rows on, and
+        # shap explains it for more than two classes, which it does not for the other.
+        "gradient_boosting": (
+            ensemble.HistGradientBoostingClassifier,
+            ensemble.HistGradientBoostingRegressor,
+        ),
+        "xgboost": (estimators.XGBoostClassifier, estimators.XGBoostRegressor),
+    }
+    one = {
+        "logistic_regression": linear_model.LogisticRegression,
+        "ridge": linear_model.Ridge,
+        "lasso": estimators.RelativeLasso,
+    }
+    return one[name] if name in one else both[name][task == "regression"]
+
+
+def _logistic_regression(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
+    return {"C": trial.suggest_float("C", 1e-3, 1e3, log=True)}
+
+
+def _ridge(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
+    return {"alpha": trial.suggest_float("alpha", 1e-3, 1e3, log=True)}
+
+
+def _lasso(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
+    return {"alpha": trial.suggest_float("alpha", 1e-4, 1.0, log=True)}
+
+
+def _decision_tree(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
+    return {
+        "max_depth": trial.suggest_int("max_depth", 2, 12),
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 30, log=True),
+        "ccp_alpha": trial.suggest_float("ccp_alpha", 1e-5, 0.05, log=True),
+    }
+
+
+def _random_forest(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
+    return {
+        "max_depth": trial.suggest_int("max_depth", 3, 16),
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 20, log=True),
+        "max_features": trial.suggest_float("max_features", 0.2, 1.0),
+    }
+
+
+def _gradient_boosting(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
+    return {
+        "max_iter": trial.suggest_int("max_iter", 20, 100, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
+        "max_leaf_nodes": trial.suggest_int("max_leaf_nodes", 4, 31, log=True),
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 2, 40, log=True),
+        "l2_regularization": trial.suggest_float("l2_regularization", 1e-4, 10.0, log=True),
+    }
+
+
+def _xgboost(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 30, 300, log=True),
+        "max_depth": trial.suggest_int("max_depth", 2, 8),
+        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
+        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.5, 1.0),
+        "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 20.0, log=True),
+        "reg_lambda": trial.suggest_float("reg_lambda", 0.01, 10.0, log=True),
+    }
+
+
+SPACES: dict[str, Callable[[optuna.trial.BaseTrial], dict[str, Any]]] = {
+    "logistic_regression": _logistic_regression,
+    "ridge": _ridge,
+    "lasso": _lasso,
+    "decision_tree": _decision_tree,
+    "random_forest": _random_forest,
+    "gradient_boosting": _gradient_boosting,
+    "xgboost": _xgboost,
+}

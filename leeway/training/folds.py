@@ -1,0 +1,156 @@
+"""Cross-validation: which rows judge which model.
+
+Belongs here: the folds of a training part, models fitted on the others, and predictions for rows
+that their model has not seen. Does not belong here: what is compared (`leeway.training.search`), or
+the metrics (`leeway.training.scoring`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leeway.training.candidates import default_estimator
+from leeway.training.preprocessing import build_preprocessor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from leeway.spec import UseCase
+
+
+Positions = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+class TooFewRows(ValueError):
+    """There are not enough rows to fit on some and judge on others; the message says what to do."""
+
+
+def cross_validation_folds(target: NDArray[Any], use_case: UseCase) -> list[Positions]:
+    """Positions of the rows to fit on and of those to judge, for each fold.
+
+    Shuffled with the seed of the search; each class has the same share in every fold.
+
+    Raises:
+        TooFewRows: when a fold would lack rows or a class, or when there is one class only.
+    """
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    folds, seed = use_case.search.folds, use_case.search.seed
+    if len(target) < folds:
+        raise TooFewRows(
+            f"{len(target)} rows cannot make {folds} folds: collect more rows or lower search.folds"
+        )
+    rows = np.zeros(len(target))
+    if use_case.task != "classification":
+        return list(KFold(folds, shuffle=True, random_state=seed).split(rows))
+    _check_classes(target, folds)
+    return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows, target))
+
+
+def _check_classes(target: NDArray[Any], folds: int) -> None:
+    counts = Counter(target.tolist())
+    if len(counts) < 2:
+        raise TooFewRows(
+            f"every one of the {len(target)} rows has class {next(iter(counts))!r}: "
+            "a classifier needs rows of at least two classes"
+        )
+    rarest = min(counts, key=lambda label: (counts[label], label))
+    if counts[rarest] < folds:
+        fewer = f"lower search.folds to {counts[rarest]}, " if counts[rarest] >= 2 else ""
+        rows = "row" if counts[rarest] == 1 else "rows"
+        raise TooFewRows(
+            f"class {rarest!r} has {counts[rarest]} {rows} but there are {folds} folds: "
+            f"{fewer}collect more of them, or merge the class with another"
+        )
+
+
+def make_pipeline(use_case: UseCase, name: str, parameters: Mapping[str, Any]) -> Any:
+    """An unfitted `Pipeline` with the steps `preprocess` and `model`.
+
+    Args:
+        use_case: gives columns, imputation, derived features and the seed.
+        name: one of the candidates of the task.
+        parameters: override the defaults of the candidate.
+    """
+    from sklearn.pipeline import Pipeline
+
+    model = default_estimator(name, use_case.task, use_case.search.seed)
+    model.set_params(**parameters)
+    return Pipeline([("preprocess", build_preprocessor(use_case)), ("model", model)])
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """A context in which BLAS and OpenMP use one thread: sums then always have one order."""
+    from threadpoolctl import threadpool_limits
+
+    return cast("AbstractContextManager[Any]", threadpool_limits(limits=1))
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold, preprocessed by what was learned from the rows outside it.
+
+    `rows` and `target` are those to fit on; `judged` are positions in the frame, and `judged_rows`
+    and `judged_target` what they hold.
+    """
+
+    rows: NDArray[np.float64]
+    target: NDArray[Any]
+    judged: NDArray[np.intp]
+    judged_rows: NDArray[np.float64]
+    judged_target: NDArray[Any]
+
+
+def prepare_folds(frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase) -> list[Fold]:
+    """Preprocesses every fold once, for all models that are fitted on it.
+
+    What `make_pipeline` would learn from the same rows is the same, bit for bit.
+
+    Raises:
+        TooFewRows: as `cross_validation_folds`.
+    """
+    folds = []
+    for fit, judged in cross_validation_folds(target, use_case):
+        preprocessor = build_preprocessor(use_case).fit(frame.iloc[fit])
+        rows, judged_rows = (preprocessor.transform(frame.iloc[part]) for part in (fit, judged))
+        folds.append(Fold(rows, target[fit], judged, judged_rows, target[judged]))
+    return folds
+
+
+def fit_model(fold: Fold, use_case: UseCase, name: str, parameters: Mapping[str, Any]) -> Any:
+    """A candidate, fitted on the rows outside a fold."""
+    model = default_estimator(name, use_case.task, use_case.search.seed)
+    return model.set_params(**parameters).fit(fold.rows, fold.target)
+
+
+def out_of_fold(
+    frame: pd.DataFrame,
+    target: NDArray[Any],
+    use_case: UseCase,
+    name: str,
+    parameters: Mapping[str, Any],
+) -> NDArray[np.float64]:
+    """For each row, what a model says that was fitted without its fold.
+
+    Returns:
+        Probabilities (rows, classes), classes sorted; or predictions (rows,) for regression.
+
+    Raises:
+        TooFewRows: as `cross_validation_folds`.
+    """
+    classification = use_case.task == "classification"
+    shape = (len(target), len(np.unique(target))) if classification else (len(target),)
+    result = np.full(shape, np.nan)
+    with one_thread():
+        for fold in prepare_folds(frame, target, use_case):
+            model = fit_model(fold, use_case, name, parameters)
+            predict = model.predict_proba if classification else model.predict
+            result[fold.judged] = predict(fold.judged_rows)
+    return result

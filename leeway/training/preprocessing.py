@@ -1,0 +1,116 @@
+"""From the feature frame of a use case to the numbers that an estimator reads.
+
+Belongs here: which transformer each column gets, in one scikit-learn `ColumnTransformer` that is
+fitted with the model and therefore inside cross-validation. Does not belong here: the transformers
+themselves (`leeway.training.transformers`), or the choice of the estimator
+(`leeway.training.candidates`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from leeway.spec import DerivedFeature, UseCase
+
+NUMBER, CATEGORY, DERIVED = "number", "category", "derived_"
+
+
+def build_preprocessor(use_case: UseCase) -> Any:
+    """An unfitted `ColumnTransformer` for the frames of `leeway.data.frames.feature_frame`.
+
+    Numbers are standardised (mean 0, standard deviation 1) and then filled, so that nearest
+    neighbours and regressions between columns do not depend on units. Derived features are made
+    from raw values and then treated alike; k-means sees filled, standardised columns. Categories
+    are filled and one-hot encoded; a category that was not there in `fit` gives zeros.
+
+    Columns that are constant or have no value give a constant and do not fail.
+    """
+    from sklearn.compose import ColumnTransformer
+
+    numbers = [c.name for c in use_case.feature_columns if c.type != "category"]
+    categories = [c.name for c in use_case.feature_columns if c.type == "category"]
+    blocks: list[tuple[str, Any, list[str]]] = []
+    if numbers:
+        blocks.append((NUMBER, _number_steps(use_case), numbers))
+    for position, feature in enumerate(use_case.features):
+        blocks.append((f"{DERIVED}{position}", *_derived_steps(use_case, feature)))
+    if categories:
+        blocks.append((CATEGORY, _category_steps(use_case), categories))
+    return ColumnTransformer(blocks, verbose_feature_names_out=False, sparse_threshold=0.0)
+
+
+def output_sources(preprocessor: Any) -> list[str]:
+    """For each column that a fitted preprocessor gives: the feature that it comes from.
+
+    One-hot columns come from their category column, cluster distances from their derived feature.
+
+    Returns:
+        As many names as there are output columns, in their order.
+    """
+    sources: list[str] = []
+    for name, steps, columns in preprocessor.transformers_:
+        if name == CATEGORY:
+            for column, known in zip(columns, steps[-1].categories_, strict=True):
+                sources += [column] * len(known)
+        elif name.startswith(DERIVED):
+            derived = steps["derive"]
+            sources += [derived.name] * len(derived.get_feature_names_out())
+        else:
+            sources += list(columns)
+    return sources
+
+
+def _imputer(use_case: UseCase) -> Any:
+    from sklearn.experimental import enable_iterative_imputer  # noqa: F401  # allows the next import
+    from sklearn.impute import IterativeImputer, SimpleImputer
+
+    from leeway.training.transformers import NeighbourImputer
+
+    strategy = use_case.imputation.number
+    if strategy == "knn":
+        return NeighbourImputer(keep_empty_features=True)
+    if strategy == "iterative":
+        return IterativeImputer(random_state=use_case.search.seed, keep_empty_features=True)
+    return SimpleImputer(strategy=strategy, keep_empty_features=True)
+
+
+def _number_steps(use_case: UseCase) -> Any:
+    from sklearn.pipeline import Pipeline
+
+    from leeway.training.transformers import GapScaler
+
+    return Pipeline([("scale", GapScaler()), ("impute", _imputer(use_case))])
+
+
+def _category_steps(use_case: UseCase) -> Any:
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    from leeway.training.transformers import CategoryImputer, category_name
+
+    encoder = OneHotEncoder(
+        handle_unknown="ignore", sparse_output=False, feature_name_combiner=category_name
+    )
+    return Pipeline(
+        [("impute", CategoryImputer(use_case.imputation.category)), ("encode", encoder)]
+    )
+
+
+def _derived_steps(use_case: UseCase, feature: DerivedFeature) -> tuple[Any, list[str]]:
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from leeway.training.transformers import ClusterDistances, GapScaler, PairTransformer
+
+    scale, impute = ("scale", GapScaler()), ("impute", _imputer(use_case))
+    if feature.kind == "clusters":
+        distances = ClusterDistances(feature.name, feature.k, use_case.search.seed)
+        steps = [scale, impute, ("derive", distances), ("rescale", StandardScaler())]
+        return Pipeline(steps), list(feature.of)
+    pair = PairTransformer(feature.name, feature.kind)
+    if feature.kind == "ratio":
+        columns = [feature.numerator, feature.denominator]
+    else:
+        columns = [feature.left, feature.right]
+    return Pipeline([("derive", pair), scale, impute]), columns

@@ -1,0 +1,156 @@
+"""The scikit-learn transformers that Leeway adds to those of the library.
+
+Belongs here: classes with `fit`, `transform` and `get_feature_names_out` that keep only arrays,
+texts and numbers, so that skops can store them. Does not belong here: which of them a use case
+needs (`leeway.training.preprocessing`), or estimators that predict (`leeway.training.estimators`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.cluster import KMeans
+from sklearn.impute import KNNImputer
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+NO_CATEGORY = "missing"
+
+
+def category_name(column: str, category: object) -> str:
+    """Name of a one-hot column: `=` cannot stand in an identifier, so no two names collide."""
+    return f"{column}={category}"
+
+
+class GapScaler(StandardScaler):  # type: ignore[misc]  # sklearn has no stubs
+    """`StandardScaler` that is silent about a column without any value, which it leaves missing."""
+
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learns mean and standard deviation of the values that are there."""
+        with np.errstate(invalid="ignore"):
+            super().partial_fit(X, y, sample_weight)
+        return self
+
+
+class NeighbourImputer(KNNImputer):  # type: ignore[misc]  # sklearn has no stubs
+    """`KNNImputer` that also names the columns without any value, which it keeps as 0.
+
+    scikit-learn 1.9.1 leaves them out of the names though not out of the output.
+    """
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
+        """The names that came in, shape (columns,)."""
+        return np.asarray(input_features, dtype=object)
+
+
+class PairTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs
+    """One column from two: `left / right` or `left * right`.
+
+    A result that is not finite, such as a ratio with a zero denominator, is NaN: missing.
+    """
+
+    def __init__(self, name: str, operation: Literal["ratio", "product"]) -> None:
+        self.name = name
+        self.operation = operation
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Notes the width of `X`, shape (rows, 2).
+
+        Raises:
+            ValueError: when `X` does not have two columns.
+        """
+        width = np.shape(X)[1]
+        if width != 2:
+            raise ValueError(f"{self.name}: a {self.operation} needs 2 columns, got {width}")
+        self.n_features_in_ = width
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float64]:
+        """The derived column, shape (rows, 1)."""
+        check_is_fitted(self)
+        left, right = np.asarray(X, dtype=np.float64).T
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            value = left / right if self.operation == "ratio" else left * right
+        return np.where(np.isfinite(value), value, np.nan)[:, np.newaxis]
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
+        """The name of the derived feature, shape (1,)."""
+        return np.array([self.name], dtype=object)
+
+
+class ClusterDistances(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs
+    """Euclidean distances to the centres of k-means clusters, in the units of the scaled input.
+
+    There are never more clusters than distinct rows to fit, and the distances to the clusters that
+    could not be made are 0, so that the width stays `k`.
+    """
+
+    def __init__(self, name: str, k: int, random_state: int) -> None:
+        self.name = name
+        self.k = k
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Finds the centres from `X`, shape (rows, columns), without missing values."""
+        values = np.asarray(X, dtype=np.float64)
+        k = min(self.k, len(np.unique(values, axis=0)))
+        kmeans = KMeans(n_clusters=k, n_init=3, random_state=self.random_state).fit(values)
+        self.centres_ = np.asarray(kmeans.cluster_centers_, dtype=np.float64)
+        self.n_features_in_ = values.shape[1]
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Distances, shape (rows, k)."""
+        check_is_fitted(self)
+        values = np.asarray(X, dtype=np.float64)
+        distances = np.zeros((len(values), self.k))
+        for position, centre in enumerate(self.centres_):
+            distances[:, position] = np.sqrt(((values - centre) ** 2).sum(axis=1))
+        return distances
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
+        """`name#0` to `name#k-1`, shape (k,)."""
+        return np.array([f"{self.name}#{i}" for i in range(self.k)], dtype=object)
+
+
+class CategoryImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs
+    """Fills a missing category (None or NaN) with the commonest one or with `missing`.
+
+    Unlike `SimpleImputer` it gives text for a column that has no value at all. Ties go to the
+    category that is first in the alphabet.
+    """
+
+    def __init__(self, strategy: Literal["most_frequent", "constant"]) -> None:
+        self.strategy = strategy
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Counts the categories of `X`, shape (rows, columns)."""
+        columns = np.asarray(X, dtype=object).T
+        self.fill_values_ = [self._fill_value(column) for column in columns]
+        self.n_features_in_ = len(columns)
+        return self
+
+    def _fill_value(self, column: NDArray[np.object_]) -> str:
+        counts = Counter(value for value in column.tolist() if isinstance(value, str))
+        if self.strategy == "constant" or not counts:
+            return NO_CATEGORY
+        return min(counts, key=lambda category: (-counts[category], category))
+
+    def transform(self, X: ArrayLike) -> NDArray[np.object_]:
+        """A copy of `X` without missing values, same shape."""
+        check_is_fitted(self)
+        values = np.array(X, dtype=object)
+        for position, fill in enumerate(self.fill_values_):
+            column = values[:, position]
+            column[[not isinstance(value, str) for value in column.tolist()]] = fill
+        return values
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
+        """The names that came in, shape (columns,)."""
+        return np.asarray(input_features, dtype=object)

@@ -1,0 +1,190 @@
+"""Which parameters the chosen algorithm gets: tuned with Optuna on the training part.
+
+Belongs here: one study, resumable and repeatable. Does not belong here: the choice of the algorithm
+(`leeway.training.search`), or the search spaces (`leeway.training.candidates`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leeway.spec import LOWER_IS_BETTER
+from leeway.training.candidates import suggest_parameters, tuned_defaults
+from leeway.training.folds import Fold, fit_model, one_thread, prepare_folds
+from leeway.training.scoring import score_model
+
+if TYPE_CHECKING:
+    import optuna
+    import pandas as pd
+
+    from leeway.spec import UseCase
+
+IDENTITY = "leeway_identity"
+
+
+@dataclass(frozen=True)
+class TunedModel:
+    """The best parameters of one algorithm, and what each trial gave.
+
+    `trials` holds dicts with number, value (None when pruned), state and parameters.
+    """
+
+    name: str
+    parameters: dict[str, Any]
+    value: float
+    default_value: float
+    trials: tuple[dict[str, Any], ...]
+
+
+def tune(
+    frame: pd.DataFrame,
+    target: NDArray[Any],
+    use_case: UseCase,
+    winner: str,
+    storage: optuna.storages.BaseStorage | None = None,
+    study_name: str | None = None,
+    on_trial: Callable[[dict[str, Any]], None] | None = None,
+) -> TunedModel:
+    """Tunes one algorithm with Optuna's TPE sampler; trials that fall behind are pruned.
+
+    The first trial has the default parameters, so that tuning never gives a worse mean. The same
+    seed gives the same result, also when a study in `storage` was interrupted and is resumed: the
+    sampler starts each trial from a seed that follows from the count of finished trials, and a
+    trial that was cut off is failed, which the sampler does not see. A study in `storage` that was
+    made from other rows, folds or features, or has more trials than now asked for, is deleted and
+    started again.
+
+    Args:
+        frame: features, shape (rows, columns).
+        target: shape (rows,).
+        use_case: its `search` gives folds, metric, seed and the number of finished trials.
+        winner: name of the candidate.
+        storage: where the study is kept; None keeps it in memory.
+        study_name: name of the study in `storage`.
+        on_trial: called with the dict of each trial that this call finishes.
+
+    Raises:
+        TooFewRows: when the folds cannot be made.
+        ValueError: when a trial gives no score.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = _open_study(storage, study_name, use_case, _identity(frame, target, use_case, winner))
+    with one_thread():
+        objective = _objective(prepare_folds(frame, target, use_case), use_case, winner)
+        _run(study, objective, use_case, winner, on_trial)
+    trials = _summaries(study)
+    return TunedModel(
+        name=winner,
+        parameters=dict(study.best_params),
+        value=study.best_value,
+        default_value=trials[0]["value"],
+        trials=tuple(trials),
+    )
+
+
+def _run(
+    study: optuna.Study,
+    objective: Callable[[optuna.Trial], float],
+    use_case: UseCase,
+    winner: str,
+    on_trial: Callable[[dict[str, Any]], None] | None,
+) -> None:
+    import optuna
+
+    while (done := len(_finished(study))) < use_case.search.trials:
+        if done == 0:
+            study.enqueue_trial(tuned_defaults(winner), skip_if_exists=True)
+        study.sampler = optuna.samplers.TPESampler(seed=use_case.search.seed + done)
+        study.optimize(objective, n_trials=1)
+        if on_trial is not None:
+            on_trial(_summaries(study)[-1])
+
+
+def _open_study(
+    storage: optuna.storages.BaseStorage | None,
+    study_name: str | None,
+    use_case: UseCase,
+    identity: str,
+) -> optuna.Study:
+    import optuna
+    from optuna.trial import TrialState
+
+    if storage is not None and study_name in optuna.get_all_study_names(storage):
+        found = optuna.load_study(study_name=study_name, storage=storage)
+        too_many = len(_finished(found)) > use_case.search.trials
+        if too_many or found.user_attrs.get(IDENTITY) != identity:
+            optuna.delete_study(study_name=str(study_name), storage=storage)
+    study = optuna.create_study(
+        storage=storage,
+        study_name=study_name,
+        load_if_exists=True,
+        direction="minimize" if use_case.metric in LOWER_IS_BETTER else "maximize",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
+    )
+    study.set_user_attr(IDENTITY, identity)
+    for trial in study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING)):
+        if trial.state == TrialState.WAITING:
+            study.ask()
+        study.tell(trial.number, state=TrialState.FAIL)
+    return study
+
+
+def _identity(frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase, winner: str) -> str:
+    """A digest of all that the value of a trial follows from."""
+    import pandas as pd
+
+    decisive = use_case.model_dump_json(
+        include={"task", "columns", "imputation", "features", "search"},
+        exclude={"search": {"trials", "candidates"}},
+    )
+    digest = hashlib.sha256(f"{winner} {decisive} {list(frame.columns)}".encode())
+    for part in (frame, pd.Series(target)):
+        digest.update(pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _objective(
+    folds: Sequence[Fold], use_case: UseCase, winner: str
+) -> Callable[[optuna.Trial], float]:
+    import optuna
+
+    def mean_over_folds(trial: optuna.Trial) -> float:
+        parameters = suggest_parameters(winner, trial)
+        scores: list[float] = []
+        for step, fold in enumerate(folds):
+            model = fit_model(fold, use_case, winner, parameters)
+            score = score_model(model, fold.judged_rows, fold.judged_target, use_case.metric)
+            scores.append(score)
+            trial.report(float(np.mean(scores)), step)
+            if step + 1 < len(folds) and trial.should_prune():
+                raise optuna.TrialPruned
+        return float(np.mean(scores))
+
+    return mean_over_folds
+
+
+def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    from optuna.trial import TrialState
+
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+
+
+def _summaries(study: optuna.Study) -> list[dict[str, Any]]:
+    """The finished trials, numbered from 0 without the failed ones."""
+    return [
+        {
+            "number": number,
+            "value": trial.value if trial.state.name == "COMPLETE" else None,
+            "state": trial.state.name.lower(),
+            "parameters": dict(trial.params),
+        }
+        for number, trial in enumerate(_finished(study))
+    ]

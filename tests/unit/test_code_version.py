@@ -1,0 +1,147 @@
+"""A node's version changes with the code and the fields its result depends on, and no others."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from leeway import graph
+from leeway.graph import Node, code_version, nodes_of, with_upstream
+from leeway.spec import UseCase
+from orchestration.use_cases import load_use_cases
+
+NODES = nodes_of("classification")
+USE_CASES = load_use_cases()
+SHARED = {  # their effect is in the form of the digests
+    "leeway/identifiers.py",
+    "leeway/digests.py",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the files that nodes name, which a test may change."""
+    for each in NODES:
+        for pattern in each.code:
+            for path in graph.PROJECT.glob(pattern.format(name="penguins")):
+                copy = tmp_path / path.relative_to(graph.PROJECT)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_bytes(path.read_bytes())
+    monkeypatch.setattr(graph, "PROJECT", tmp_path)
+    graph._code_digest.cache_clear()
+    yield tmp_path
+    graph._code_digest.cache_clear()
+
+
+def versions(use_case: UseCase) -> dict[str, str]:
+    graph._code_digest.cache_clear()  # a process reads each file once: these tests change them
+    return {each.name: code_version("penguins", use_case, each) for each in NODES}
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name for name, version in after.items() if version != before[name]}
+
+
+def test_versions_do_not_depend_on_where_the_project_is(project: Path) -> None:
+    copied = versions(USE_CASES["penguins"])
+    graph.PROJECT = Path(__file__).resolve().parents[2]
+    assert versions(USE_CASES["penguins"]) == copied
+
+
+@pytest.mark.parametrize(
+    ("file", "nodes"),
+    [
+        ("leeway/data/validation.py", {"raw"}),
+        ("dbt_project/models/penguins/marts/penguins_clean.sql", {"clean"}),
+        ("dbt_project/models/penguins/staging/penguins_staged.sql", {"staged", "clean"}),
+        ("dbt_project/macros/batches.sql", {"staged", "clean"}),
+        ("leeway/explainers/shapley.py", {"explainers"}),
+        ("leeway/drift/profile.py", {"reference_profile", "drift"}),
+        ("leeway/explainers/conformal.py", {"explainers", "predictions"}),
+    ],
+)
+def test_a_changed_file_changes_the_version_of_the_nodes_that_name_it(
+    project: Path, file: str, nodes: set[str]
+) -> None:
+    before = versions(USE_CASES["penguins"])
+    with (project / file).open("a") as opened:
+        opened.write("\n")
+    assert changed(before, versions(USE_CASES["penguins"])) == nodes
+
+
+def test_a_new_dbt_model_changes_the_version_even_when_its_name_is_taken_elsewhere(
+    project: Path,
+) -> None:
+    before = versions(USE_CASES["penguins"])
+    (project / "dbt_project/macros/penguins_clean.sql").write_text("select 1")
+    assert changed(before, versions(USE_CASES["penguins"])) == {"staged", "clean"}
+
+
+@pytest.mark.parametrize(
+    ("field_name", "value", "nodes"),
+    [
+        ("title", "Other", {"release"}),
+        ("owners", ("team:x",), set()),
+        ("required_any", (), {"raw"}),
+        ("max_rejected", 0.5, set()),
+        ("split", {"test": 0.3}, {"training_set"}),
+        ("search", {"trials": 3}, {"model_selection", "tuned_model"}),
+        ("imputation", {"number": "mean"}, {"model_selection", "tuned_model"}),
+        ("explanation", {"neighbours": 3}, {"explainers", "predictions"}),
+        ("gates", (), {"release"}),
+        ("drift", {"effect": 0.3}, {"drift"}),
+        ("monitoring", {"segments": ()}, {"performance"}),
+        ("freshness", None, set()),
+    ],
+)
+def test_a_changed_field_changes_the_version_of_the_nodes_that_use_it(
+    field_name: str, value: object, nodes: set[str]
+) -> None:
+    penguins = USE_CASES["penguins"]
+    fields = penguins.model_dump() | {field_name: value}
+    assert changed(versions(penguins), versions(UseCase.model_validate(fields))) == nodes
+
+
+@pytest.mark.parametrize("name", USE_CASES)
+@pytest.mark.parametrize("each", NODES, ids=lambda each: each.name)
+def test_each_file_that_a_node_names_exists(each: Node, name: str) -> None:
+    for pattern in each.code:
+        assert list(graph.PROJECT.glob(pattern.format(name=name))), pattern
+
+
+def imported(file: str) -> set[str]:
+    """Modules of Leeway that a file imports when it runs, as files."""
+    found: set[str] = set()
+    for each in ast.walk(ast.parse((graph.PROJECT / file).read_text())):
+        if isinstance(each, ast.If) and ast.unparse(each.test) == "TYPE_CHECKING":
+            each.body = []
+        elif isinstance(each, ast.ImportFrom) and (each.module or "").startswith("leeway"):
+            base = (each.module or "").replace(".", "/")
+            names = [f"{base}.py", *(f"{base}/{alias.name}.py" for alias in each.names)]
+            found |= {name for name in names if (graph.PROJECT / name).exists()}
+    return found
+
+
+@pytest.mark.parametrize("each", NODES, ids=lambda each: each.name)
+def test_a_node_names_every_module_that_its_own_modules_import(each: Node) -> None:
+    """Regression: a change of `leeway/training/tuning.py` left every tuned model up to date."""
+    todo = [name for name in each.code if name.startswith("leeway/")]
+    needed: set[str] = set()
+    while todo:
+        file = todo.pop()
+        if file not in needed:
+            needed.add(file)
+            todo += imported(file) - SHARED
+    assert needed - set(each.code) == set()
+
+
+def test_a_change_reaches_the_versions_that_dagster_sees_of_all_that_rests_on_it() -> None:
+    before = {each.name: each.name for each in NODES}
+    shown = with_upstream(NODES, before)
+    moved = changed(shown, with_upstream(NODES, before | {"explainers": "new"}))
+    assert moved == {"explainers", "release", "predictions", "performance", "drift"}
+    everything = changed(shown, with_upstream(NODES, before | {"raw": "new"}))
+    assert everything == {each.name for each in NODES}
