@@ -10,10 +10,10 @@ and the neighbour search from the model and the background rows.
 import dagster as dg
 
 from assets.stage import Stage, begin, metadata_of, png
-from assets.training import training_part
-from leeway.data.frames import target_array
-from leeway.data.tables import from_parquet, to_parquet
-from leeway.data.training_set import TRAIN, part_of
+from assets.training_set import read_part
+from leeway.data.frames import feature_frame, target_array
+from leeway.data.tables import to_parquet
+from leeway.data.training_set import TRAIN
 from leeway.digests import canonical_json
 from resources.platform import Platform
 
@@ -41,8 +41,9 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         work = begin(stage, platform, context, "explainers")
         tuned = work.read_json("tuned_model")
         pipeline = load_model(work.get(tuned["model"]))
-        frame, target = training_part(work)
-        background = part_of(from_parquet(work.read("training_set")), TRAIN)
+        background = read_part(work, TRAIN)
+        frame = feature_frame(background, stage.use_case)
+        target = target_array(background, stage.use_case)
         step = max(1, len(frame) // EXPLAINED_ROWS)
         shap = shap_values(pipeline, frame, frame.iloc[::step])
         known = nearest(pipeline, frame, target, frame, stage.use_case.explanation.neighbours)
@@ -68,7 +69,6 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             },
         }
         commit = work.commit("models", "json", canonical_json(result), rows=len(frame))
-        labels = target_array(background, stage.use_case)
         return dg.MaterializeResult(
             metadata=metadata_of(
                 commit,
@@ -76,7 +76,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 shap_additivity_gap=shap.additivity_gap,
                 shap_fallback=shap.fallback_reason or "none",
                 shap=png(shap_plot(shap.values, shap.feature_names, shap.outputs, shap.scale)),
-                pca_map=png(pca_plot(pca.coordinates, labels, pca.explained_variance_ratio)),
+                pca_map=png(pca_plot(pca.coordinates, target, pca.explained_variance_ratio)),
                 neighbours_that_agree=(
                     "undefined" if known.agreement is None else float(known.agreement.mean())
                 ),

@@ -6,8 +6,8 @@ Belongs here: storing the profile. Does not belong here: computing it (`leeway.d
 import dagster as dg
 
 from assets.stage import Stage, begin, metadata_of
-from leeway.data.tables import from_parquet
-from leeway.data.training_set import TRAIN, part_of
+from assets.training_set import read_part
+from leeway.data.training_set import TRAIN
 from leeway.digests import canonical_json
 from leeway.drift.profile import profile_table
 from resources.platform import Platform
@@ -24,7 +24,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
         work = begin(stage, platform, context, "reference_profile")
-        table = part_of(from_parquet(work.read("training_set")), TRAIN)
+        table = read_part(work, TRAIN)
         profile = profile_table(table, stage.use_case.columns)
         data = canonical_json(profile.as_dict())
         commit = work.commit("reports", "json", data, rows=profile.rows)

@@ -6,21 +6,17 @@ pipeline. Does not belong here: the search (`leeway.training`). The test part is
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
-from assets.stage import Stage, Work, begin, metadata_of, png
+from assets.stage import Stage, begin, metadata_of, png
+from assets.training_set import read_part
 from leeway.data.frames import feature_frame, target_array
-from leeway.data.tables import from_parquet
-from leeway.data.training_set import TRAIN, part_of
+from leeway.data.training_set import TRAIN
 from leeway.digests import canonical_json
+from leeway.spec import unit_of
 from resources.platform import Platform
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from numpy.typing import NDArray
 
 
 def build_selection(stage: Stage) -> dg.AssetsDefinition:
@@ -34,15 +30,16 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
     def model_selection(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
-        from leeway.metrics.evaluation import unit_of
         from leeway.plots import candidate_plot
         from leeway.training.search import best_candidate, compare_candidates
 
         work = begin(stage, platform, context, "model_selection")
-        frame, target = training_part(work)
+        rows = read_part(work, TRAIN)
+        frame, target = feature_frame(rows, stage.use_case), target_array(rows, stage.use_case)
         with refusals(stage):
             scores = compare_candidates(frame, target, stage.use_case)
         winner = best_candidate(scores, stage.use_case.metric)
+        unit = unit_of(stage.use_case.metric, stage.use_case.target.unit)
         choice = {
             "metric": stage.use_case.metric,
             "winner": winner.name,
@@ -65,9 +62,7 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
                 commit,
                 winner=winner.name,
                 metric=stage.use_case.metric,
-                comparison=png(
-                    candidate_plot(scores, stage.use_case.metric, unit_of(stage.use_case.metric))
-                ),
+                comparison=png(candidate_plot(scores, stage.use_case.metric, unit)),
                 candidates=dg.MetadataValue.json(choice["candidates"]),
                 seconds={score.name: round(score.seconds, 2) for score in scores},
             )
@@ -92,7 +87,8 @@ def build_tuned(stage: Stage) -> dg.AssetsDefinition:
         from leeway.training.search import fit_final, tune
 
         work = begin(stage, platform, context, "tuned_model")
-        frame, target = training_part(work)
+        rows = read_part(work, TRAIN)
+        frame, target = feature_frame(rows, stage.use_case), target_array(rows, stage.use_case)
         winner = work.read_json("model_selection")["winner"]
         study_name = f"{stage.name}/{work.input_digest}"
         with refusals(stage):
@@ -134,12 +130,6 @@ def build_tuned(stage: Stage) -> dg.AssetsDefinition:
         )
 
     return tuned_model
-
-
-def training_part(work: Work) -> "tuple[pd.DataFrame, NDArray[np.generic]]":
-    """Features and target of the training part."""
-    table = part_of(from_parquet(work.read("training_set")), TRAIN)
-    return feature_frame(table, work.stage.use_case), target_array(table, work.stage.use_case)
 
 
 def class_names(pipeline: Any) -> list[str] | None:

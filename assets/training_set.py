@@ -4,13 +4,18 @@ Belongs here: choosing the batches and storing the snapshot. Does not belong her
 (`leeway.data.training_set`).
 """
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
-from assets.stage import Stage, begin, column_schema, metadata_of
+from assets.stage import Stage, Work, begin, column_schema, metadata_of
 from leeway.data.tables import from_parquet, to_parquet
 from leeway.data.training_set import TEST, TRAIN, NotEnoughRows, build_training_set, part_of
 from leeway.plan import label
 from resources.platform import Platform
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def build(stage: Stage) -> dg.AssetsDefinition:
@@ -59,3 +64,8 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         )
 
     return training_set
+
+
+def read_part(work: Work, part: str) -> "pa.Table":
+    """The rows of one part, for a node that reads the training set."""
+    return part_of(from_parquet(work.read("training_set")), part)

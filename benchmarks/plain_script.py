@@ -90,8 +90,8 @@ def train(
     """Candidates, tuning and the fitted pipeline."""
     from optuna.storages import RDBStorage
 
-    from leeway.metrics.evaluation import unit_of
     from leeway.plots import candidate_plot
+    from leeway.spec import unit_of
     from leeway.training.model_file import save_model
     from leeway.training.search import best_candidate, compare_candidates, fit_final, tune
 
@@ -163,34 +163,23 @@ def release(
     """Metrics on the held-out rows, the verdict and the registered model."""
     import numpy as np
 
-    from leeway.metrics.evaluation import classification_metrics, confusion_matrix, row_losses
+    from leeway.evidence import Model, gather
     from leeway.plots import confusion_plot
-    from leeway.prediction import model_output, most_probable
-    from leeway.release import decide, judge_gates
 
-    truth, classes = target_array(rows, use_case), tuned["classes"]
-    output = model_output(pipeline, rows, use_case)
-    metrics = classification_metrics(truth, output, classes)
-    row_losses("classification", truth, output, classes)
-    confusion = confusion_matrix(truth, most_probable(output, classes), classes)
-    decision = decide(
-        judge_gates(use_case.gates, metrics),
-        None,
-        reason_for_training="request",
-        non_inferiority=use_case.retraining.non_inferiority,
-    )
+    classes = tuned["classes"]
+    found = gather(rows, use_case, Model(pipeline, classes), "first", "request")
     manifest = {
-        "metrics": {name: metric.as_dict() for name, metric in metrics.items()},
-        "decision": decision.as_dict(),
+        "metrics": {name: metric.as_dict() for name, metric in found.metrics.items()},
+        "decision": found.decision.as_dict(),
     }
     store.put("models", NAME, "json", canonical_json(manifest))
     tracking.log_release(
         "a script",
         {TRAINING_KEY: str(uuid.uuid4())},
-        {f"test/{k}": m.value for k, m in metrics.items() if m.value is not None},
+        {f"test/{k}": m.value for k, m in found.metrics.items() if m.value is not None},
         tuned["model"]["uri"],
     )
-    confusion_plot(np.array(confusion), classes)
+    confusion_plot(np.array(found.confusion), classes)
 
 
 def score(

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from leeway.digests import digest_of, digest_of_files
 from leeway.spec import Task, UseCase
@@ -20,6 +21,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 @dataclass(frozen=True)
 class Node:
     """One node: `upstream` names its inputs, `code` the files and `fields` the YAML it depends on.
+
+    A field may name a part of one, such as `retraining.non_inferiority`.
 
     `per_batch` nodes are materialized batch by batch. `code` may hold `{name}`, the use case.
     `checks` names the checks that Leeway itself has for the node; dbt's tests come on top.
@@ -42,12 +45,17 @@ _FITTING = (
     "leeway/training/transformers.py",
 )
 _SEARCHING = (
+    "assets/training.py",
+    "assets/training_set.py",
+    "leeway/data/frames.py",
+    "leeway/data/training_set.py",
     *_FITTING,
     "leeway/training/search.py",
     "leeway/training/tuning.py",
     "leeway/training/scoring.py",
     "leeway/metrics/formulas.py",
     "leeway/metrics/inputs.py",
+    "leeway/training/model_file.py",
 )
 _METRICS = (
     "leeway/metrics/evaluation.py",
@@ -60,7 +68,13 @@ DATA_NODES = (
     Node(
         "raw",
         (),
-        ("resources/sources.py", "leeway/data/validation.py", "leeway/data/values.py"),
+        (
+            "assets/raw.py",
+            "resources/sources.py",
+            "resources/warehouse.py",
+            "leeway/data/validation.py",
+            "leeway/data/values.py",
+        ),
         ("source", "columns", "required_any"),
         per_batch=True,
         checks=("few_rejects",),
@@ -68,14 +82,14 @@ DATA_NODES = (
     Node(
         "staged",
         ("raw",),
-        ("dbt_project/models/{name}/staging/*", "dbt_project/macros/*"),
+        ("assets/cleaning.py", "dbt_project/models/{name}/staging/*", "dbt_project/macros/*"),
         per_batch=True,
     ),
     Node(
         "clean",
         ("staged",),
         # staged is a view: its SQL runs when clean is built.
-        ("dbt_project/models/{name}/*/*", "dbt_project/macros/*"),
+        ("assets/cleaning.py", "dbt_project/models/{name}/*/*", "dbt_project/macros/*"),
         per_batch=True,
     ),
 )
@@ -83,7 +97,7 @@ MODEL_NODES = (
     Node(
         "training_set",
         ("clean",),
-        ("leeway/data/training_set.py", "leeway/data/frames.py"),
+        ("assets/training_set.py", "leeway/data/training_set.py", "leeway/data/frames.py"),
         ("task", "columns", "split"),
     ),
     Node(
@@ -95,13 +109,18 @@ MODEL_NODES = (
     Node(
         "tuned_model",
         ("training_set", "model_selection"),
-        (*_SEARCHING, "leeway/training/model_file.py"),
+        _SEARCHING,
         ("imputation", "features", "search"),
     ),
     Node(
         "explainers",
         ("training_set", "tuned_model"),
         (
+            "assets/explainers.py",
+            "assets/training_set.py",
+            "leeway/data/frames.py",
+            "leeway/data/training_set.py",
+            "leeway/training/model_file.py",
             "leeway/explainers/shapley.py",
             "leeway/explainers/neighbourhood.py",
             "leeway/explainers/calibration.py",
@@ -113,27 +132,50 @@ MODEL_NODES = (
     Node(
         "reference_profile",
         ("training_set",),
-        ("leeway/drift/profile.py", "leeway/drift/cells.py"),
+        (
+            "assets/reference_profile.py",
+            "assets/training_set.py",
+            "leeway/data/training_set.py",
+            "leeway/drift/profile.py",
+            "leeway/drift/cells.py",
+        ),
         ("columns",),
     ),
     Node(
         "release",
         ("training_set", "model_selection", "tuned_model", "explainers", "reference_profile"),
-        ("leeway/release.py", *_METRICS),
-        ("title", "description", "gates"),
+        (
+            "assets/release.py",
+            "assets/training_set.py",
+            "leeway/evidence.py",
+            "leeway/manifest.py",
+            "leeway/release.py",
+            "leeway/prediction.py",
+            "leeway/data/frames.py",
+            "leeway/data/training_set.py",
+            "leeway/explainers/conformal.py",
+            "leeway/training/model_file.py",
+            *_METRICS,
+        ),
+        ("title", "task", "columns", "gates", "retraining.non_inferiority"),
         checks=("passes_gates",),
     ),
     Node(
         "predictions",
         ("clean", "release"),
-        ("leeway/prediction.py", "leeway/explainers/conformal.py", "leeway/data/frames.py"),
+        (
+            "assets/predictions.py",
+            "leeway/prediction.py",
+            "leeway/explainers/conformal.py",
+            "leeway/data/frames.py",
+        ),
         ("columns", "explanation"),
         per_batch=True,
     ),
     Node(
         "performance",
         ("predictions", "clean"),
-        ("leeway/performance.py", "leeway/data/frames.py", *_METRICS),
+        ("assets/performance.py", "leeway/performance.py", "leeway/data/frames.py", *_METRICS),
         ("monitoring", "columns"),
         per_batch=True,
     ),
@@ -141,6 +183,7 @@ MODEL_NODES = (
         "drift",
         ("clean", "release"),
         (
+            "assets/drift.py",
             "leeway/drift/verdict.py",
             "leeway/drift/cells.py",
             "leeway/drift/distances.py",
@@ -183,8 +226,17 @@ def _code_digest(patterns: tuple[str, ...]) -> str:
 def code_version(name: str, use_case: UseCase, each: Node) -> str:
     """Digest of everything but its inputs that decides a node's result: code and YAML."""
     patterns = tuple(pattern.format(name=name) for pattern in each.code)
-    fields = {field: use_case.model_dump(mode="json")[field] for field in each.fields}
+    whole = use_case.model_dump(mode="json")
+    fields = {field: _part(whole, field) for field in each.fields}
     return digest_of({"code": _code_digest(patterns), "fields": fields})
+
+
+def _part(whole: Mapping[str, Any], field: str) -> Any:
+    """The value at a dotted path."""
+    found: Any = whole
+    for name in field.split("."):
+        found = found[name]
+    return found
 
 
 def with_upstream(nodes: Sequence[Node], versions: Mapping[str, str]) -> dict[str, str]:

@@ -18,10 +18,18 @@ from leeway.metrics.evaluation import Metric
 from leeway.spec import Gate
 
 Verdict = Literal["promote", "hold", "reject"]
-TrainingReason = Literal["request", "freshness", "drift", "schema"]
+Cause = Literal["request", "freshness", "drift"]
+Uncompared = Literal["first", "same", "schema"]
 
 # A percentile bootstrap of fewer differences is much too narrow to act on.
 FEWEST_COMPARED_ROWS = 10
+
+# Why a challenger has nothing to be compared with, before what it passes.
+_UNCOMPARED: dict[Uncompared, str] = {
+    "first": "This is the first release that passes its gates",
+    "same": "The champion comes from this very training",
+    "schema": "The champion cannot be used with the present key, features and target",
+}
 
 
 @dataclass(frozen=True)
@@ -44,13 +52,15 @@ class Comparison:
     """Mean of `metric` over the same rows, challenger minus champion; negative is better.
 
     `low` and `high` bound it; they are None when there are too few rows for an interval.
+    `champion` is the mean of the champion alone. Without any row all of them are None.
     """
 
     metric: str
-    difference: float
+    difference: float | None
     low: float | None
     high: float | None
     rows: int
+    champion: float | None
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -114,69 +124,66 @@ def compare_losses(
         metric: name of the loss, for the reader.
 
     Raises:
-        ValueError: on no rows, different lengths or a loss that is not finite.
+        ValueError: on different lengths or a loss that is not finite.
     """
-    if challenger.shape != champion.shape or challenger.ndim != 1 or not challenger.size:
+    if challenger.shape != champion.shape or challenger.ndim != 1:
         raise ValueError(f"losses of shapes {challenger.shape} and {champion.shape} do not pair")
     difference = np.asarray(challenger, np.float64) - np.asarray(champion, np.float64)
     if not np.isfinite(difference).all():
         raise ValueError("a loss is missing or infinite")
     rows = len(difference)
-    mean = float(difference.mean())
+    if not rows:
+        return Comparison(metric, None, None, None, 0, None)
+    mean, own = float(difference.mean()), float(np.mean(champion))
     if rows < FEWEST_COMPARED_ROWS:
-        return Comparison(metric, mean, None, None, rows)
+        return Comparison(metric, mean, None, None, rows, own)
     draws = bootstrap_weights(rows, resamples, seed)
     means = np.array([weights @ difference / rows for weights in draws])
     low, high = percentile_interval(means, confidence)
-    return Comparison(metric, mean, low, high, rows)
+    return Comparison(metric, mean, low, high, rows, own)
 
 
 def decide(
     gates: Sequence[GateResult],
     comparison: Comparison | None,
     *,
-    reason_for_training: TrainingReason,
-    non_inferiority: float | None = None,
+    cause: Cause,
+    margin: float | None = None,
+    uncompared: Uncompared = "first",
 ) -> Decision:
     """Decides about a challenger.
 
     Args:
         gates: the judged gates.
         comparison: None when there is no champion that can be used.
-        reason_for_training: after drift or a schema change, a challenger that is not proven better
-            is promoted when the interval stays below `non_inferiority`.
-        non_inferiority: largest mean loss increase to accept then; None: benefit must be proven.
+        cause: of the training. After drift, a challenger that is neither proven better nor proven
+            worse is promoted when its interval stays below `margin`.
+        margin: increase of the mean loss to accept then, in its unit; None: benefit must be proven.
+        uncompared: why there is no comparison.
     """
     failing = [gate for gate in gates if not gate.passed]
     if failing:
         count = f"{len(failing)} of {len(gates)} gates failed: "
         return _decision("reject", count + " ".join(g.reason for g in failing), gates, comparison)
-    kept = f"all {len(gates)} gates" if gates else "no gate, because none is declared"
-    if comparison is None and reason_for_training == "schema":
-        reason = f"The champion cannot be used with the new schema; the challenger passes {kept}."
-        return _decision("promote", reason, gates, None)
     if comparison is None:
-        reason = f"This is the first release that passes its gates: it passes {kept}."
-        return _decision("promote", reason, gates, None)
-    margin = non_inferiority if reason_for_training in ("drift", "schema") else None
-    verdict, reason = _judge_comparison(comparison, margin, reason_for_training)
+        kept = {0: "no gate, because none is declared", 1: "its only gate"}.get(
+            len(gates), f"all {len(gates)} gates"
+        )
+        return _decision("promote", f"{_UNCOMPARED[uncompared]}; it passes {kept}.", gates, None)
+    verdict, reason = _judge_comparison(comparison, margin if cause == "drift" else None)
     return _decision(verdict, reason, gates, comparison)
 
 
-def _judge_comparison(
-    comparison: Comparison, margin: float | None, cause: TrainingReason
-) -> tuple[Verdict, str]:
+def _judge_comparison(comparison: Comparison, margin: float | None) -> tuple[Verdict, str]:
+    """The verdict on a challenger that keeps its gates; `margin` is None unless after drift."""
     low, high = comparison.low, comparison.high
-    mean = (
+    rows = f"{comparison.rows} held-out rows that neither model was fitted on"
+    if comparison.difference is None or low is None or high is None:
+        return "hold", f"There are {rows}; a comparison needs {FEWEST_COMPARED_ROWS}."
+    seen = (
         f"The mean {comparison.metric} changes by {comparison.difference:+.4g} "
-        f"on the same {comparison.rows} rows"
+        f"(interval {low:+.4g} to {high:+.4g}) on {rows}"
     )
-    if low is None or high is None:
-        return (
-            "hold",
-            f"{mean}; a comparison needs {FEWEST_COMPARED_ROWS} rows.",
-        )
-    seen = f"{mean} (interval {low:+.4g} to {high:+.4g})"
     if high < 0:
         return "promote", f"{seen}: the challenger is better than the champion."
     if low > 0:
@@ -185,10 +192,10 @@ def _judge_comparison(
         return "hold", f"{seen}, which includes zero: there is no proven benefit."
     if high < margin:
         return "promote", (
-            f"{seen}: after {cause}, an increase below {margin:g} is accepted, and it is excluded."
+            f"{seen}: after drift, an increase below {margin:.4g} is accepted, and it is excluded."
         )
     return "hold", (
-        f"{seen}: there is no proven benefit, and after {cause} an increase of {margin:g} or more "
+        f"{seen}: there is no proven benefit, and after drift an increase of {margin:.4g} or more "
         "is not excluded."
     )
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from assets.release import INCIDENT_TAG
+from assets.release import CAUSE_TAG, INCIDENT_TAG
 from assets.stage import Stage
 from leeway.retraining import decide_retraining
 from orchestration.history import incidents_of, trainings_of
@@ -100,13 +100,14 @@ def retraining_tick(
     decision = decide_retraining(incidents, trainings, stage.use_case.retraining, now)
     if decision.action != "retrain" or decision.incident is None:
         return dg.SkipReason(decision.reason)
-    batch = next(each.batch for each in incidents if each.digest == decision.incident)
+    incident = next(each for each in incidents if each.digest == decision.incident)
     return dg.RunRequest(
         run_key=decision.run_key,
         job_name=retrain_job_name(stage.name),
-        partition_key=batch,
+        partition_key=incident.batch,
         tags={
-            INCIDENT_TAG: decision.incident,
+            INCIDENT_TAG: incident.digest,
+            CAUSE_TAG: incident.cause,
             "leeway/attempt": str(decision.attempt),
             "leeway/reason": decision.reason,
         },

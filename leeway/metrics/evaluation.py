@@ -20,19 +20,10 @@ from leeway.metrics.bootstrap import bootstrap_weights, percentile_interval
 from leeway.metrics.formulas import classification_scorer, regression_scorer
 from leeway.metrics.inputs import check_probabilities, encode, finite_pair
 from leeway.metrics.perfection import lower_bounds
-from leeway.spec import LOWER_IS_BETTER, METRIC_RANGES
+from leeway.spec import LOWER_IS_BETTER, METRIC_RANGES, unit_of
 
 Floats = NDArray[np.float64]
 Labels = NDArray[Any]
-
-_UNITS = {
-    "accuracy": "fraction",
-    "balanced_accuracy": "fraction",
-    "macro_f1": "fraction",
-    "log_loss_nats": "nats",
-    "mape_percent": "percent",
-    "median_ape_percent": "percent",
-}
 
 
 @dataclass(frozen=True)
@@ -52,19 +43,6 @@ class Metric:
         if self.value is not None:
             del fields["reason"]
         return fields
-
-
-def unit_of(metric: str, target_unit: str | None = None) -> str:
-    """Unit of a metric; mae and rmse have the target's unit.
-
-    Raises:
-        KeyError: when no task has such a metric.
-    """
-    if not any(metric in ranges for ranges in METRIC_RANGES.values()):
-        raise KeyError(metric)
-    if metric in ("mae", "rmse"):
-        return target_unit or "target unit"
-    return _UNITS.get(metric, "score")
 
 
 def better(metric: str) -> Literal["lower", "higher"]:

@@ -55,3 +55,12 @@ def finite_pair(truth: Labels, predicted: Floats) -> tuple[Floats, Floats]:
     if not (np.isfinite(truth).all() and np.isfinite(predicted).all()):
         raise ValueError("a true or predicted value is missing or infinite")
     return truth, predicted
+
+
+def with_unseen(
+    probabilities: NDArray[np.float64], classes: Sequence[str], truth: NDArray[Any]
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Adds a column of zeros for each label that the model does not know."""
+    unseen = sorted({str(label) for label in truth} - set(classes))
+    zeros = np.zeros((len(probabilities), len(unseen)))
+    return np.hstack([probabilities, zeros]), [*classes, *unseen]

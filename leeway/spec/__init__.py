@@ -5,7 +5,7 @@ between their fields. Does not belong here: reading the file (`orchestration.use
 into assets (`assets`), or any rule about rows (`leeway.data.validation`). Import from here.
 """
 
-from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, Gate
+from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, Gate, unit_of
 from leeway.spec.policies import Drift, Freshness, Retraining, as_timedelta
 from leeway.spec.sources import BatchBy, FileSource, PackageSource
 from leeway.spec.table import NUMERIC_TYPES, Column, ColumnType, Role
@@ -31,4 +31,5 @@ __all__ = [
     "Task",
     "UseCase",
     "as_timedelta",
+    "unit_of",
 ]

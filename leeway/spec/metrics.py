@@ -1,6 +1,6 @@
 """The metrics of each task, and the gates that are set on them.
 
-Belongs here: their names and what bounds they can reach. Does not belong here: computing them
+Belongs here: names, units and the bounds they can reach. Does not belong here: computing them
 (`leeway.metrics`).
 """
 
@@ -35,6 +35,28 @@ METRIC_RANGES: dict[str, dict[str, tuple[float | None, float | None]]] = {
 LOWER_IS_BETTER = frozenset(
     {"log_loss_nats", "brier_score", "mae", "rmse", "mape_percent", "median_ape_percent"}
 )
+
+_UNITS = {
+    "accuracy": "fraction",
+    "balanced_accuracy": "fraction",
+    "macro_f1": "fraction",
+    "log_loss_nats": "nats",
+    "mape_percent": "percent",
+    "median_ape_percent": "percent",
+}
+
+
+def unit_of(metric: str, target_unit: str | None = None) -> str:
+    """Unit of a metric; mae and rmse have the target's unit.
+
+    Raises:
+        KeyError: when no task has such a metric.
+    """
+    if not any(metric in ranges for ranges in METRIC_RANGES.values()):
+        raise KeyError(metric)
+    if metric in ("mae", "rmse"):
+        return target_unit or "target unit"
+    return _UNITS.get(metric, "score")
 
 
 class Gate(Strict):

@@ -65,7 +65,8 @@ class Retraining(Strict):
     non_inferiority: float = Field(
         default=0.05,
         ge=0,
-        description="largest mean loss increase that a model trained after drift may have",
+        description="largest increase of the mean loss that a model trained after drift may have: "
+        "in nats for a classification, else as a share of the champion's mean absolute error",
     )
 
 

@@ -15,9 +15,17 @@ from orchestration.use_cases import load_use_cases
 
 NODES = nodes_of("classification")
 USE_CASES = load_use_cases()
-SHARED = {  # their effect is in the form of the digests
-    "leeway/identifiers.py",
+# What they do shows in the fields that a node lists, in the form of the digests, or in pictures.
+SHARED = {
+    "assets/stage.py",
+    "assets/released.py",
+    "leeway/data/tables.py",
     "leeway/digests.py",
+    "leeway/graph.py",
+    "leeway/identifiers.py",
+    "leeway/plan.py",
+    "leeway/plots.py",
+    "leeway/retraining.py",
 }
 
 
@@ -55,12 +63,14 @@ def test_versions_do_not_depend_on_where_the_project_is(project: Path) -> None:
     ("file", "nodes"),
     [
         ("leeway/data/validation.py", {"raw"}),
+        ("leeway/evidence.py", {"release"}),
+        ("assets/training.py", {"model_selection", "tuned_model"}),
         ("dbt_project/models/penguins/marts/penguins_clean.sql", {"clean"}),
         ("dbt_project/models/penguins/staging/penguins_staged.sql", {"staged", "clean"}),
         ("dbt_project/macros/batches.sql", {"staged", "clean"}),
         ("leeway/explainers/shapley.py", {"explainers"}),
         ("leeway/drift/profile.py", {"reference_profile", "drift"}),
-        ("leeway/explainers/conformal.py", {"explainers", "predictions"}),
+        ("leeway/explainers/conformal.py", {"explainers", "release", "predictions"}),
     ],
 )
 def test_a_changed_file_changes_the_version_of_the_nodes_that_name_it(
@@ -92,6 +102,8 @@ def test_a_new_dbt_model_changes_the_version_even_when_its_name_is_taken_elsewhe
         ("imputation", {"number": "mean"}, {"model_selection", "tuned_model"}),
         ("explanation", {"neighbours": 3}, {"explainers", "predictions"}),
         ("gates", (), {"release"}),
+        ("retraining", {"non_inferiority": 0.1}, {"release"}),
+        ("retraining", {"cooldown": "9d"}, set()),
         ("drift", {"effect": 0.3}, {"drift"}),
         ("monitoring", {"segments": ()}, {"performance"}),
         ("freshness", None, set()),
@@ -112,13 +124,16 @@ def test_each_file_that_a_node_names_exists(each: Node, name: str) -> None:
         assert list(graph.PROJECT.glob(pattern.format(name=name))), pattern
 
 
+OURS = ("leeway", "assets")
+
+
 def imported(file: str) -> set[str]:
     """Modules of Leeway that a file imports when it runs, as files."""
     found: set[str] = set()
     for each in ast.walk(ast.parse((graph.PROJECT / file).read_text())):
         if isinstance(each, ast.If) and ast.unparse(each.test) == "TYPE_CHECKING":
             each.body = []
-        elif isinstance(each, ast.ImportFrom) and (each.module or "").startswith("leeway"):
+        elif isinstance(each, ast.ImportFrom) and (each.module or "").startswith(OURS):
             base = (each.module or "").replace(".", "/")
             names = [f"{base}.py", *(f"{base}/{alias.name}.py" for alias in each.names)]
             found |= {name for name in names if (graph.PROJECT / name).exists()}
@@ -128,7 +143,8 @@ def imported(file: str) -> set[str]:
 @pytest.mark.parametrize("each", NODES, ids=lambda each: each.name)
 def test_a_node_names_every_module_that_its_own_modules_import(each: Node) -> None:
     """Regression: a change of `leeway/training/tuning.py` left every tuned model up to date."""
-    todo = [name for name in each.code if name.startswith("leeway/")]
+    todo = [name for name in each.code if name.startswith(OURS)]
+    assert any(name.startswith("assets/") for name in todo), "how the node is made"
     needed: set[str] = set()
     while todo:
         file = todo.pop()

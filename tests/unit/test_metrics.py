@@ -18,9 +18,8 @@ from leeway.metrics.evaluation import (
     confusion_matrix,
     regression_metrics,
     row_losses,
-    unit_of,
 )
-from leeway.spec import METRIC_RANGES
+from leeway.spec import METRIC_RANGES, unit_of
 
 CLASSES = ("a", "b", "c")
 

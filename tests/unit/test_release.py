@@ -18,7 +18,7 @@ PASSING = judge_gates([Gate(metric="macro_f1", at_least=0.9)], {"macro_f1": GOOD
 
 
 def comparison(low: float, high: float) -> Comparison:
-    return Comparison("log_loss_nats", (low + high) / 2, low, high, 70)
+    return Comparison("log loss", (low + high) / 2, low, high, 70, 0.2)
 
 
 @pytest.mark.parametrize(
@@ -54,53 +54,58 @@ def test_a_failing_gate_rejects_even_a_proven_benefit() -> None:
         [Gate(metric="macro_f1", at_least=0.9), Gate(metric="accuracy", at_least=0.99)],
         {"macro_f1": GOOD, "accuracy": GOOD},
     )
-    decision = decide(gates, comparison(-0.2, -0.1), reason_for_training="request")
+    decision = decide(gates, comparison(-0.2, -0.1), cause="request")
     assert decision.verdict == "reject"
     assert decision.reason.startswith("1 of 2 gates failed: accuracy is 0.95")
 
 
 def test_the_first_release_that_passes_its_gates_is_promoted() -> None:
-    decision = decide(PASSING, None, reason_for_training="request")
+    decision = decide(PASSING, None, cause="request")
     assert decision.verdict == "promote"
     assert "first release that passes its gates" in decision.reason
 
 
 def test_a_champion_that_does_not_fit_the_schema_is_replaced_and_the_reason_says_so() -> None:
-    decision = decide(PASSING, None, reason_for_training="schema")
+    decision = decide(PASSING, None, cause="request", uncompared="schema")
     assert decision.verdict == "promote"
-    assert "cannot be used with the new schema" in decision.reason
+    assert decision.reason.startswith("The champion cannot be used with the present key, features")
 
 
-@pytest.mark.parametrize("cause", ["request", "freshness", "drift", "schema"])
+def test_a_training_that_is_released_again_is_not_called_the_first_release() -> None:
+    decision = decide(PASSING, None, cause="drift", uncompared="same")
+    assert decision.reason == (
+        "The champion comes from this very training; it passes its only gate."
+    )
+
+
+@pytest.mark.parametrize("cause", ["request", "freshness", "drift"])
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [(-0.2, -0.1, "promote"), (0.01, 0.02, "hold"), (-0.1, 0.01, "either")],
 )
-def test_zero_inside_the_interval_promotes_only_after_drift_or_a_schema_change(
+def test_zero_inside_the_interval_promotes_only_after_drift(
     cause: str, low: float, high: float, expected: str
 ) -> None:
     decision = decide(
         PASSING,
         comparison(low, high),
-        reason_for_training=cause,  # type: ignore[arg-type]  # a literal above
-        non_inferiority=0.05,
+        cause=cause,  # type: ignore[arg-type]  # a literal above
+        margin=0.05,
     )
     if expected == "either":
-        expected = "promote" if cause in ("drift", "schema") else "hold"
+        expected = "promote" if cause == "drift" else "hold"
     assert decision.verdict == expected
-    assert "70 rows" in decision.reason
+    assert "70 held-out rows" in decision.reason
 
 
 def test_without_a_margin_drift_needs_a_proven_benefit_too() -> None:
-    decision = decide(PASSING, comparison(-0.1, 0.01), reason_for_training="drift")
+    decision = decide(PASSING, comparison(-0.1, 0.01), cause="drift")
     assert decision.verdict == "hold"
     assert "no proven benefit" in decision.reason
 
 
 def test_an_increase_that_is_not_excluded_is_held_after_drift() -> None:
-    decision = decide(
-        PASSING, comparison(-0.1, 0.05), reason_for_training="drift", non_inferiority=0.05
-    )
+    decision = decide(PASSING, comparison(-0.1, 0.05), cause="drift", margin=0.05)
     assert decision.verdict == "hold"
     assert "0.05 or more is not excluded" in decision.reason
 
@@ -108,15 +113,24 @@ def test_an_increase_that_is_not_excluded_is_held_after_drift() -> None:
 @pytest.mark.parametrize("bound", [-0.1, 0.1])
 def test_an_interval_that_ends_at_zero_proves_nothing(bound: float) -> None:
     ends = comparison(min(bound, 0), max(bound, 0))
-    assert decide(PASSING, ends, reason_for_training="request").verdict == "hold"
+    assert decide(PASSING, ends, cause="request").verdict == "hold"
 
 
 def test_too_few_rows_hold_the_challenger_however_large_its_benefit() -> None:
     few = compare_losses(np.zeros(9), np.ones(9))
     assert (few.low, few.high, few.difference) == (None, None, -1)
-    decision = decide(PASSING, few, reason_for_training="drift", non_inferiority=9)
+    decision = decide(PASSING, few, cause="drift", margin=9)
     assert decision.verdict == "hold"
-    assert "needs 10 rows" in decision.reason
+    assert decision.reason.startswith("There are 9 held-out rows")
+    assert "needs 10" in decision.reason
+
+
+def test_without_a_row_that_neither_model_has_seen_the_challenger_is_held() -> None:
+    nothing = compare_losses(np.empty(0), np.empty(0))
+    assert (nothing.rows, nothing.difference, nothing.champion) == (0, None, None)
+    decision = decide(PASSING, nothing, cause="drift", margin=9)
+    assert decision.verdict == "hold"
+    assert decision.reason.startswith("There are 0 held-out rows that neither model was fitted on")
 
 
 def test_the_comparison_is_paired() -> None:
@@ -156,7 +170,7 @@ def test_equal_models_are_proven_different_about_1_time_in_20() -> None:
 
 @pytest.mark.parametrize(
     ("challenger", "champion"),
-    [([], []), ([1.0], [1.0, 2.0]), ([np.nan] * 20, [0.0] * 20)],
+    [([1.0], [1.0, 2.0]), ([np.nan] * 20, [0.0] * 20)],
 )
 def test_losses_that_do_not_pair_are_refused(
     challenger: list[float], champion: list[float]
@@ -166,7 +180,7 @@ def test_losses_that_do_not_pair_are_refused(
 
 
 def test_a_decision_is_json_and_every_reason_is_a_sentence() -> None:
-    decision = decide(PASSING, comparison(-0.2, -0.1), reason_for_training="request")
+    decision = decide(PASSING, comparison(-0.2, -0.1), cause="request")
     fields = json.loads(json.dumps(decision.as_dict()))
     assert fields["verdict"] == "promote"
     assert fields["gates"][0]["bound"] == "at least 0.9"
@@ -176,4 +190,4 @@ def test_a_decision_is_json_and_every_reason_is_a_sentence() -> None:
 
 
 def test_a_model_without_gates_is_promoted_and_the_reason_says_that_there_are_none() -> None:
-    assert "none is declared" in decide([], None, reason_for_training="request").reason
+    assert "none is declared" in decide([], None, cause="request").reason

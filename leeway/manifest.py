@@ -1,0 +1,103 @@
+"""The manifest of a release: everything that must change together, as JSON.
+
+Belongs here: what a manifest holds, whether a use case can still use it, and how it reads. Does not
+belong here: storing it (`assets.release`), or the verdict in it (`leeway.release`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from leeway.evidence import Evidence
+from leeway.spec import UseCase
+
+
+def manifest_of(
+    name: str,
+    use_case: UseCase,
+    tuned: Mapping[str, Any],
+    evidence: Evidence,
+    *,
+    version: int,
+    batches: list[str],
+    files: Mapping[str, Any],
+    libraries: Mapping[str, str],
+) -> dict[str, Any]:
+    """The manifest of a trained model.
+
+    Args:
+        name: of the use case.
+        tuned: what `tuned_model` stored.
+        version: of the release.
+        batches: those of the training set.
+        files: digest and URI of each file of the release, by name.
+        libraries: versions that the model was made with, by distribution.
+    """
+    return {
+        "use_case": name,
+        "version": version,
+        "title": use_case.title,
+        "task": use_case.task,
+        "algorithm": tuned["algorithm"],
+        "parameters": tuned["parameters"],
+        "batches": batches,
+        "training_key": tuned["training_key"],
+        "classes": tuned["classes"],
+        "columns": _columns(use_case),
+        "files": dict(files),
+        "metrics": {metric: found.as_dict() for metric, found in evidence.metrics.items()},
+        "confusion": evidence.confusion,
+        "decision": evidence.decision.as_dict(),
+        "libraries": dict(libraries),
+    }
+
+
+def _columns(use_case: UseCase) -> list[dict[str, Any]]:
+    """The key, the features and the target, as a release records them."""
+    return [
+        column.model_dump(mode="json", include={"name", "type", "role", "unit", "range", "values"})
+        for column in use_case.columns
+        if column.role in ("feature", "target", "key")
+    ]
+
+
+def fits(manifest: Mapping[str, Any], use_case: UseCase) -> bool:
+    """Whether the model of a manifest can predict for the use case as it is now.
+
+    It can when key, features and target have the same names and types. Another range, unit or
+    set of values changes which rows come in, and not what the model reads.
+    """
+
+    def shape(columns: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+        return {(column["name"], column["type"], column["role"]) for column in columns}
+
+    return bool(
+        manifest["task"] == use_case.task
+        and shape(manifest["columns"]) == shape(_columns(use_case))
+    )
+
+
+def describe(manifest: Mapping[str, Any]) -> str:
+    """The release as Markdown, for people who look at the registry."""
+    lines = [
+        f"**{manifest['title']}**, version {manifest['version']}: {manifest['algorithm']}.",
+        "",
+        f"Verdict: {manifest['decision']['verdict']}. {manifest['decision']['reason']}",
+        "",
+        "| metric on held-out rows | value | 95 % interval | unit | rows |",
+        "|---|---|---|---|---|",
+        *(_line(name, metric) for name, metric in manifest["metrics"].items()),
+    ]
+    lines += ["", f"Parameters: `{manifest['parameters']}`"]
+    lines += ["", f"Training set: `{manifest['files']['training_set']['digest']}`"]
+    return "\n".join(lines)
+
+
+def _line(name: str, metric: Mapping[str, Any]) -> str:
+    value = interval = "undefined"
+    if metric["value"] is not None:
+        value = f"{metric['value']:.4g}"
+    if metric["low"] is not None:
+        interval = f"{metric['low']:.4g} to {metric['high']:.4g}"
+    return f"| {name} | {value} | {interval} | {metric['unit']} | {metric['rows']} |"

@@ -1,0 +1,155 @@
+"""A challenger is compared with the champion on held-out rows that neither was fitted on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from leeway.data.frames import feature_frame, target_array
+from leeway.data.training_set import TEST, TRAIN, build_training_set, part_of
+from leeway.evidence import Champion, Model, gather
+from leeway.manifest import fits, manifest_of
+from leeway.release import Cause
+from leeway.spec import UseCase
+from leeway.training.search import fit_final
+from tests.unit.measured_penguins import ATTRIBUTES, PENGUINS, TABLE
+
+ROWS = TABLE.append_column("batch_id", pa.array(["all"] * TABLE.num_rows))
+
+
+def split(use_case: UseCase = PENGUINS, rows: pa.Table = ROWS) -> tuple[pa.Table, pa.Table]:
+    """The training part and the test part."""
+    whole = build_training_set({"all": rows}, use_case).table
+    return part_of(whole, TRAIN), part_of(whole, TEST)
+
+
+def fitted(rows: pa.Table, use_case: UseCase = PENGUINS) -> Model:
+    frame, target = feature_frame(rows, use_case), target_array(rows, use_case)
+    pipeline = fit_final(frame, target, use_case, "decision_tree", {"max_depth": 5})
+    return Model(pipeline, getattr(pipeline, "classes_", None))
+
+
+def champion(rows: pa.Table) -> Champion:
+    return Champion(fitted(rows), rows["penguin_id"])
+
+
+def changed(**attributes: object) -> UseCase:
+    return UseCase.model_validate(ATTRIBUTES | attributes)
+
+
+def test_all_held_out_rows_compare_two_models_of_the_same_split() -> None:
+    train, test = split()
+    found = gather(test, PENGUINS, fitted(train), champion(train), "request")
+    assert found.comparison is not None
+    assert found.comparison.rows == test.num_rows
+    assert found.comparison.difference == 0
+    assert found.decision.verdict == "hold"
+
+
+def test_rows_that_the_champion_was_fitted_on_do_not_compare() -> None:
+    """Another seed holds other rows out: most of them have trained the champion."""
+    train, _ = split()
+    reseeded = changed(split={"test": 0.2, "seed": 7})
+    late, test = split(reseeded)
+    found = gather(test, reseeded, fitted(late), champion(train), "request")
+    seen = pc.sum(pc.is_in(test["penguin_id"], value_set=train["penguin_id"])).as_py()
+    assert found.comparison is not None
+    assert 0 < found.comparison.rows == test.num_rows - seen
+    assert all(metric.rows == test.num_rows for metric in found.metrics.values())
+
+
+def test_a_champion_that_has_seen_every_row_is_not_beaten_by_default() -> None:
+    train, test = split()
+    found = gather(test, PENGUINS, fitted(train), champion(ROWS), "drift")
+    assert found.comparison is not None
+    assert found.comparison.rows == 0
+    assert found.decision.verdict == "hold"
+
+
+def test_a_champion_that_does_not_know_a_class_is_compared_and_loses() -> None:
+    """Regression: a class that came later made every release after it fail."""
+    train, test = split()
+    without = train.filter(pc.not_equal(train["species"], "Gentoo"))
+    found = gather(test, PENGUINS, fitted(train), champion(without), "request")
+    assert found.comparison is not None
+    assert found.comparison.rows == test.num_rows
+    assert found.decision.verdict == "promote"
+
+
+def nearly_alike(use_case: UseCase) -> tuple[Model, Champion, pa.Table]:
+    """Two models of which neither is proven better, and the rows that say so."""
+    train, test = split(use_case)
+    even, odd = (train.take(list(range(first, train.num_rows, 2))) for first in (0, 1))
+    return fitted(even, use_case), Champion(fitted(odd, use_case), train["penguin_id"]), test
+
+
+@pytest.mark.parametrize(("cause", "verdict"), [("drift", "promote"), ("freshness", "hold")])
+def test_only_after_drift_a_model_that_may_be_a_little_worse_is_promoted(
+    cause: Cause, verdict: str
+) -> None:
+    model, seen, test = nearly_alike(PENGUINS)
+    lenient = changed(retraining={"non_inferiority": 9})
+    found = gather(test, lenient, model, seen, cause)
+    assert (
+        "includes zero" in found.decision.reason or "below 9 is accepted" in found.decision.reason
+    )
+    assert found.decision.verdict == verdict
+
+
+def regression(**attributes: object) -> UseCase:
+    columns = [dict(column) for column in ATTRIBUTES["columns"]]
+    for column in columns:
+        if column["name"] == "species":
+            column["role"] = "monitored"
+        if column["name"] == "body_mass_g":
+            column["role"] = "target"
+    search = {"metric": "mae"}
+    return changed(task="regression", columns=columns, gates=[], search=search, **attributes)
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.001, "hold"), (1, "promote")])
+def test_the_margin_of_a_regression_is_a_share_of_the_champions_error(
+    share: float, verdict: str
+) -> None:
+    use_case = regression(retraining={"non_inferiority": share})
+    model, seen, test = nearly_alike(use_case)
+    found = gather(test, use_case, model, seen, "drift")
+    predicted = seen.model.pipeline.predict(feature_frame(test, use_case))
+    grams = np.abs(predicted - target_array(test, use_case)).mean()
+    assert f"an increase {'of' if verdict == 'hold' else 'below'} {share * grams:.4g}" in (
+        found.decision.reason
+    )
+    assert found.decision.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "usable"),
+    [
+        ("range", [0, 9999], True),
+        ("description", "another", True),
+        ("unit", "kg", True),
+        ("type", "integer", False),
+        ("role", "monitored", False),
+    ],
+)
+def test_a_champion_can_be_used_while_its_features_have_their_names_and_types(
+    field: str, value: object, usable: bool
+) -> None:
+    """Regression: a wider range of one column replaced the champion without a comparison."""
+    train, test = split()
+    tuned: dict[str, object] = {
+        "algorithm": "x",
+        "parameters": {},
+        "training_key": "k",
+        "classes": None,
+    }
+    evidence = gather(test, PENGUINS, fitted(train), "first", "request")
+    made = manifest_of("penguins", PENGUINS, tuned, evidence, version=1, batches=[], files={},
+                       libraries={})  # fmt: skip
+    columns = [dict(column) for column in ATTRIBUTES["columns"]]
+    mass = next(column for column in columns if column["name"] == "body_mass_g")
+    mass[field] = value
+    assert fits(made, PENGUINS)
+    assert fits(made, changed(columns=columns)) is usable
