@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.stage import Stage, Work, begin, column_schema, metadata_of
+from assets.stage import Input, Stage, Work, begin, column_schema, metadata_of
 from leeway.data.tables import from_parquet, to_parquet
 from leeway.data.training_set import TEST, TRAIN, NotEnoughRows, build_training_set, part_of
 from leeway.plan import label
@@ -29,15 +29,13 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     def training_set(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
-        clean = {
-            batch: commit
-            for (node, batch), commit in platform.ledger.every_current(stage.name).items()
-            if node == "clean"
+        batches, left_out = _members(stage, platform)
+        for batch in left_out:
+            context.log.warning("batch %s is left out: too many of its rows were rejected", batch)
+        inputs: dict[str, Input] = {
+            label("clean", batch): platform.ledger.require(stage.name, "clean", batch)
+            for batch in batches
         }
-        batches = [b for b in platform.ledger.batches(stage.name) if b in clean]
-        if not batches:
-            platform.ledger.require(stage.name, "clean", "of any id")
-        inputs = {label("clean", batch): clean[batch] for batch in batches}
         work = begin(stage, platform, context, "training_set", inputs=inputs)
         tables = {batch: from_parquet(work.read("clean", batch)) for batch in batches}
         try:
@@ -50,13 +48,19 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             "parquet",
             to_parquet(made.table),
             rows=made.table.num_rows,
-            facts={"batches": batches, "unlabelled": made.unlabelled, **parts},
+            facts={
+                "batches": batches,
+                "left_out": left_out,
+                "unlabelled": made.unlabelled,
+                **parts,
+            },
         )
         return dg.MaterializeResult(
             metadata=metadata_of(
                 commit,
                 **{"dagster/column_schema": column_schema(stage.use_case)},
                 batches=", ".join(batches),
+                left_out_batches=", ".join(left_out) or "none",
                 train_rows=parts[TRAIN],
                 test_rows=parts[TEST],
                 unlabelled_rows=made.unlabelled,
@@ -64,6 +68,36 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         )
 
     return training_set
+
+
+def _members(stage: Stage, platform: Platform) -> tuple[list[str], list[str]]:
+    """The clean batches to train on, and those with too many rejects, which are left out.
+
+    It is read from the evidence of the very batch: a check that some other run made red or green
+    says nothing of the data that this one reads.
+
+    Raises:
+        LookupError: when there is no clean batch, with the command that makes one.
+        dg.Failure: when every batch is left out.
+    """
+    committed = platform.ledger.every_current(stage.name)
+    clean = [b for b in platform.ledger.batches(stage.name) if ("clean", b) in committed]
+    if not clean:
+        platform.ledger.require(stage.name, "clean", "of any id")
+    allowed = stage.use_case.max_rejected
+    left_out = [
+        batch
+        for batch in clean
+        if (raw := committed["raw", batch].facts)["rejected"] > allowed * raw["rows"]
+    ]
+    if len(left_out) == len(clean):
+        raise dg.Failure(
+            f"{stage.name}: no batch is left to train on, because more than {allowed:.1%} of the "
+            f"rows of each were rejected ({', '.join(left_out)}); the table {stage.name}.rejects "
+            "says why: correct the source, or raise max_rejected",
+            allow_retries=False,
+        )
+    return [batch for batch in clean if batch not in left_out], left_out
 
 
 def read_part(work: Work, part: str) -> "pa.Table":

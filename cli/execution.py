@@ -1,26 +1,25 @@
-"""Materializes planned steps in this process and shows progress.
+"""Materializes planned steps in this process.
 
-Belongs here: the Dagster run behind `leeway run` and the line per step. Does not belong here: what
-is planned (`cli.run`).
+Belongs here: the runs of Dagster behind `leeway run`. Does not belong here: what is planned
+(`cli.run`), or what a person sees of it (`cli.progress`).
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from rich.live import Live
-from rich.spinner import Spinner
 
 from cli.collector import collect_from_here
-from cli.output import console, say
+from cli.output import say
+from cli.progress import Progress
 from cli.quiet import output_to
 from cli.run import DECISIONS, RunReport
 from leeway.graph import nodes_of
-from leeway.plan import Step
+from leeway.plan import WHOLE, Step, portions
 from leeway.spec import UseCase
 from orchestration.build import cached_defs
 from orchestration.jobs import graph_job_name
@@ -39,31 +38,39 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunReport) -> None:
-    """Runs the steps as one Dagster run and completes the report."""
-    nodes = list(dict.fromkeys(step.node for step in steps))
-    report.run_id = str(uuid.uuid4())
-    log = get_settings().home / "logs" / f"{report.run_id}.log"
-    say(f"{name}: {len(nodes)} nodes to materialize; what they print goes to {_from_here(log)}")
+    """Runs the steps and writes into the report what came of each.
+
+    What they print goes to one file under the name of the first run; the report names the last.
+    """
+    first = str(uuid.uuid4())
+    log = get_settings().home / "logs" / f"{first}.log"
+    count = len({step.node for step in steps})
+    say(f"{name}: {count} nodes to materialize; what they print goes to {_from_here(log)}")
+    progress = Progress(_labels(name, use_case))
     with output_to(log):
         instance = open_instance()
         batches = _known_to_dagster(instance, name, use_case)
         job = cached_defs().resolve_job_def(graph_job_name(name))
         collect_from_here()
-        progress = Progress(_labels(name, use_case))
-        instance.add_event_listener(report.run_id, progress.show)
         with progress.live:
-            result = job.execute_in_process(
-                instance=instance,
-                run_id=report.run_id,
-                run_config=QUIET,
-                asset_selection=[dg.AssetKey([name, node]) for node in nodes],
-                tags={**_range(batches, steps), **worker_tags()},
-                raise_on_error=False,
-            )
-    if not result.success:
-        report.status = "failure"
-        report.error = failure_of(result.all_events)
-    if "release" in nodes and result.success:
+            for portion in portions(steps, batches):
+                report.run_id = first if report.run_id is None else str(uuid.uuid4())
+                instance.add_event_listener(report.run_id, progress.show)
+                result = job.execute_in_process(
+                    instance=instance,
+                    run_id=report.run_id,
+                    run_config=QUIET,
+                    asset_selection=[dg.AssetKey([name, node]) for node in portion.nodes],
+                    tags={**_range(portion.batches), **worker_tags()},
+                    raise_on_error=False,
+                )
+                if not result.success:
+                    report.status = "failure"
+                    report.error = failure_of(result.all_events)
+                    break
+    report.completed(steps, progress.made)
+    report.checks = {"passed": progress.passed, "failed": list(progress.failing.values())}
+    if ("release", WHOLE) in progress.made:
         commit = Ledger().require(name, "release")
         report.decision = DECISIONS[str(commit.facts["verdict"])]
 
@@ -92,10 +99,9 @@ def _known_to_dagster(instance: dg.DagsterInstance, name: str, use_case: UseCase
     return instance.get_dynamic_partitions(partitions)
 
 
-def _range(batches: Sequence[str], steps: Sequence[Step]) -> dict[str, str]:
-    """Tags that name the batches of the run, from the first to the last that is needed."""
-    needed = [batch for batch in batches if any(step.batch == batch for step in steps)]
-    return {RANGE_START: needed[0], RANGE_END: needed[-1]} if needed else {}
+def _range(batches: Sequence[str]) -> dict[str, str]:
+    """Tags that name the batches of the run, from the first to the last."""
+    return {RANGE_START: batches[0], RANGE_END: batches[-1]} if batches else {}
 
 
 def failure_of(events: Sequence[dg.DagsterEvent]) -> str:
@@ -117,30 +123,3 @@ def failure_of(events: Sequence[dg.DagsterEvent]) -> str:
 
 def _is_of_dagster(error: SerializableErrorInfo) -> bool:
     return (error.cls_name or "").startswith("Dagster")
-
-
-class Progress:
-    """Shows which step runs, and prints a line when it is done, from the events of the run."""
-
-    def __init__(self, labels: Mapping[str, str]) -> None:
-        self.labels = labels
-        self.started: dict[str, float] = {}
-        # Shown on a terminal only. Not to redirect: what libraries print belongs into the log.
-        self.live = Live(
-            console=console, transient=True, redirect_stdout=False, redirect_stderr=False
-        )
-
-    def show(self, entry: dg.EventLogEntry) -> None:
-        """Takes the next event."""
-        event = entry.dagster_event
-        if event is None or event.step_key is None:
-            return
-        label = self.labels.get(event.step_key, event.step_key)
-        kind = event.event_type_value
-        if kind == "STEP_START":
-            self.started[event.step_key] = entry.timestamp
-            self.live.update(Spinner("dots", label))
-        elif kind in ("STEP_SUCCESS", "STEP_FAILURE"):
-            seconds = entry.timestamp - self.started.get(event.step_key, entry.timestamp)
-            mark = "ok" if kind == "STEP_SUCCESS" else "failed"
-            console.print(f"  {label:<22} {mark:<6} {seconds:6.1f} s", markup=False)

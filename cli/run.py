@@ -7,14 +7,14 @@ Belongs here: the order of these steps and what is printed. Does not belong here
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from cli.output import say
 from cli.recovery import recover
 from leeway.graph import code_version, nodes_of
-from leeway.plan import Committed, Step, plan
+from leeway.plan import NO_CHAMPION, Committed, Step, plan
 from leeway.spec import UseCase
 from orchestration.use_cases import InvalidUseCase, load_use_cases
 from resources.instance import prepare
@@ -28,7 +28,7 @@ DECISIONS = {"promote": "promoted", "hold": "held", "reject": "rejected"}
 
 @dataclass
 class RunReport:
-    """What a run did, and what it left alone and why."""
+    """What a run did, what it left alone and why, and what its checks said."""
 
     use_case: str
     status: Literal["success", "failure"]
@@ -38,6 +38,16 @@ class RunReport:
     error: str | None = None
     ran: list[dict[str, str]] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
+    checks: dict[str, Any] = field(default_factory=lambda: {"passed": 0, "failed": []})
+
+    def completed(self, steps: Sequence[Step], made: Collection[tuple[str, str]]) -> None:
+        """Takes what was materialized of `steps`; the others were skipped after all."""
+        why = NO_CHAMPION if self.status == "success" else "not reached, because the run failed"
+        for step in steps:
+            if (step.node, step.batch) in made:
+                self.ran.append(_shown(step))
+            else:
+                self.skipped.append(_shown(step) | {"reason": why})
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -70,12 +80,12 @@ def run(
     ledger.forget_batches(name, keep=found)  # a file that could not be read, and was removed
     steps = narrowed(plan_of(name, use_case, ledger, everything), batch, select)
     report = RunReport(name, "success")
-    report.ran = [_shown(step) for step in steps if step.runs]
     report.skipped = [_shown(step) for step in steps if not step.runs]
-    if report.ran:
+    running = [step for step in steps if step.runs]
+    if running:
         from cli.execution import execute
 
-        execute(name, use_case, [step for step in steps if step.runs], report)
+        execute(name, use_case, running, report)
     report.seconds = round(time.monotonic() - started, 1)
     _print(report)
     return report
@@ -137,9 +147,16 @@ def _print(report: RunReport) -> None:
     if report.error:
         say(f"{report.use_case}: failed: {report.error}")
         return
-    if not report.ran:
-        say(f"{report.use_case}: everything is up to date ({report.seconds} s)")
+    if report.run_id is None:
+        waiting = sum(step["reason"] == NO_CHAMPION for step in report.skipped)
+        rest = f"; {waiting} wait for a champion, because {NO_CHAMPION}" if waiting else ""
+        say(f"{report.use_case}: everything is up to date{rest} ({report.seconds} s)")
         return
-    left = f", {len(report.skipped)} were up to date" if report.skipped else ""
+    left = f", {len(report.skipped)} skipped" if report.skipped else ""
     decision = f"; the release was {report.decision}" if report.decision else ""
-    say(f"{report.use_case}: {len(report.ran)} materialized{left}{decision} ({report.seconds} s)")
+    names = [f"{check['node']}.{check['check']}" for check in report.checks["failed"]]
+    checks = f"; failing checks: {', '.join(names)}" if names else ""
+    say(
+        f"{report.use_case}: {len(report.ran)} materialized{left}{decision}{checks} "
+        f"({report.seconds} s)"
+    )

@@ -98,7 +98,7 @@ MODEL_NODES = (
         "training_set",
         ("clean",),
         ("assets/training_set.py", "leeway/data/training_set.py", "leeway/data/frames.py"),
-        ("task", "columns", "split"),
+        ("task", "columns", "split", "max_rejected"),
     ),
     Node(
         "model_selection",

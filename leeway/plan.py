@@ -7,12 +7,13 @@ part of the training set does not make it stale; that is what drift and freshnes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from leeway.graph import Node, input_digest
 
 WHOLE = ""
+NO_CHAMPION = "no release was promoted"
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,33 @@ def plan(
         everything: materialize whatever is up to date, too.
     """
     steps: dict[tuple[str, str], Step] = {}
+    waiting: set[str] = set()
     for node in nodes:
+        if _waits(node, waiting, champion, steps):
+            waiting.add(node.name)
         for batch in batches if node.per_batch else (WHOLE,):
             key = (node.name, batch)
+            if node.name in waiting:
+                steps[key] = Step(node.name, batch, runs=False, reason=NO_CHAMPION)
+                continue
             reason = _why(node, batch, versions, batches, committed, champion, steps)
             if everything and not reason:
                 reason = "asked for everything"
             steps[key] = Step(node.name, batch, bool(reason), reason or "up to date")
     return list(steps.values())
+
+
+def _waits(
+    node: Node,
+    waiting: Collection[str],
+    champion: str | None,
+    steps: Mapping[tuple[str, str], Step],
+) -> bool:
+    """Whether the node refers to a champion while there is none and none may come of this run."""
+    if not node.per_batch or champion is not None:
+        return False
+    made = ("release", WHOLE) in steps and steps["release", WHOLE].runs
+    return ("release" in node.upstream and not made) or any(n in waiting for n in node.upstream)
 
 
 def _why(
@@ -117,3 +137,57 @@ def _sources(
 def label(node: str, batch: str) -> str:
     """How an input is called within an input digest."""
     return f"{node}@{batch}" if batch else node
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Nodes that one run of Dagster materializes, each for the same neighbouring batches."""
+
+    nodes: tuple[str, ...]
+    batches: tuple[str, ...]
+
+
+def portions(steps: Sequence[Step], order: Sequence[str]) -> list[Portion]:
+    """Cuts what runs into runs of Dagster, which takes nodes times a range of batches.
+
+    Mostly this is one. Nodes that need other batches than those before them come in a run of their
+    own, so that a batch is not read from its source again because another one is new.
+
+    Args:
+        steps: those that run, each node after what it reads.
+        order: of the batches, as Dagster knows them.
+    """
+    wanted: dict[str, list[str]] = {}
+    for step in steps:
+        wanted.setdefault(step.node, []).extend([step.batch] if step.batch else [])
+    groups: list[tuple[list[str], tuple[str, ...]]] = []
+    for node, needed in wanted.items():
+        batches = tuple(batch for batch in order if batch in needed)
+        if groups and _together(groups[-1][1], batches, order):
+            nodes, others = groups.pop()
+            groups.append(([*nodes, node], others or batches))
+        else:
+            groups.append(([node], batches))
+    return [
+        Portion(tuple(nodes), part)
+        for nodes, batches in groups
+        for part in _ranges(batches, order) or [()]
+    ]
+
+
+def _together(first: tuple[str, ...], second: tuple[str, ...], order: Sequence[str]) -> bool:
+    """Whether nodes with these batches fit into one run; whole nodes have no batches."""
+    if first and second:
+        return first == second
+    return len(_ranges(first or second, order)) <= 1
+
+
+def _ranges(batches: Sequence[str], order: Sequence[str]) -> list[tuple[str, ...]]:
+    """The batches, cut where one that is not among them lies between two."""
+    found: list[tuple[str, ...]] = []
+    for batch in batches:
+        if found and order.index(found[-1][-1]) + 1 == order.index(batch):
+            found[-1] += (batch,)
+        else:
+            found.append((batch,))
+    return found

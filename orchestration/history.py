@@ -25,6 +25,8 @@ OUTCOMES: dict[str, Literal["promoted", "held", "rejected"]] = {
     "hold": "held",
     "reject": "rejected",
 }
+# How Dagster calls the runs of assets that were chosen in the UI or by a condition.
+ASSET_JOB = "__ASSET_JOB"
 MOST_RUNS = 200  # the newest ones; an incident has three attempts, and older ones are decided
 
 
@@ -70,12 +72,18 @@ def trainings_of(name: str, instance: dg.DagsterInstance, platform: Platform) ->
     released = {release.incident: release for release in releases if release.incident}
     released |= {release.run_id: release for release in releases}
     trainings = []
-    for job in (retrain_job_name(name), graph_job_name(name)):
+    for job in (retrain_job_name(name), graph_job_name(name), ASSET_JOB):
         for record in instance.get_run_records(dg.RunsFilter(job_name=job), limit=MOST_RUNS):
-            training = _training(record, released)
+            training = _training(record, released) if _trains(record.dagster_run, name) else None
             if training is not None:
                 trainings.append(training)
     return trainings
+
+
+def _trains(run: dg.DagsterRun, name: str) -> bool:
+    """Whether the run trains the use case: a run without a selection takes the whole of its job."""
+    trained = {dg.AssetKey([name, node]) for node in ("tuned_model", "release")}
+    return not run.asset_selection or bool(trained & run.asset_selection)
 
 
 def _training(record: dg.RunRecord, released: Mapping[str, Release]) -> Training | None:

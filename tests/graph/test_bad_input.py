@@ -8,7 +8,7 @@ damaged file (tests/contract/test_sources.py).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -267,16 +267,25 @@ def test_a_file_that_became_bad_leaves_what_it_was_before_and_is_read_when_mende
 # What only a training notices: the real nodes on clean rows that are planted.
 
 
-def trained_on(stored: Stored, case: str, table: pd.DataFrame) -> tuple[Stage, Any]:
-    """Training set and model selection of another use case whose only batch is `table`."""
+def trained_on(
+    stored: Stored, case: str, *tables: pd.DataFrame, rejected: Sequence[int] = (0,)
+) -> tuple[Stage, Any]:
+    """Training set and model selection of another use case whose batches are `tables`.
+
+    Of each as many rows are said to be rejected as `rejected` has.
+    """
     platform = stored.graph.platform
     stage = stage_of(case, stored.graph.stage.use_case)
-    platform.ledger.register_batches(case, ["b"])
-    attempt = platform.ledger.begin(case, "clean", "b", "planted")
-    rows = to_parquet(pa.Table.from_pandas(table.assign(batch_id="b"), preserve_index=False))
-    kept = platform.store.put("clean", case, "parquet", rows)
-    platform.ledger.commit(attempt, input_digest=kept.digest, digest=kept.digest, uri=kept.uri,
-                           rows=len(table), facts={})  # fmt: skip
+    for number, (table, bad) in enumerate(zip(tables, rejected, strict=True)):
+        batch = f"b{number}"
+        platform.ledger.register_batches(case, [batch])
+        rows = to_parquet(pa.Table.from_pandas(table.assign(batch_id=batch), preserve_index=False))
+        kept = platform.store.put("clean", case, "parquet", rows)
+        for node in ("raw", "clean"):
+            attempt = platform.ledger.begin(case, node, batch, "planted")
+            platform.ledger.commit(attempt, input_digest=kept.digest, digest=kept.digest,
+                                   uri=kept.uri, rows=len(table),
+                                   facts={"rows": len(table) + bad, "rejected": bad})  # fmt: skip
     result = dg.materialize(
         [training_set.build(stage), training.build_selection(stage)],
         instance=stored.graph.instance,
@@ -337,3 +346,35 @@ def test_a_constant_column_is_learned_from_like_any_other(stored: Stored) -> Non
     commit = stored.graph.platform.ledger.require(stage.name, "model_selection")
     selected = json.loads(stored.graph.platform.store.get(commit.uri, commit.digest))
     assert [candidate["error"] for candidate in selected["candidates"]] == [None, None]
+
+
+def test_a_batch_with_too_many_rejects_is_not_trained_on_and_is_named(stored: Stored) -> None:
+    """Regression: the check looked at the newest batch alone, and the training at none."""
+    first, second = penguins(year=[2007]), penguins(first_key=5001, year=[2008])
+    stage, result = trained_on(stored, "half_bad", first, second, rejected=(90, 0))
+    assert result.success
+    made = stored.graph.platform.ledger.require(stage.name, "training_set")
+    assert (made.facts["batches"], made.facts["left_out"]) == (["b1"], ["b0"])
+    (event,) = result.asset_materializations_for_node("half_bad__training_set")
+    assert event.metadata["left_out_batches"].value == "b0"
+    assert made.rows == (second["species"].notna()).sum()
+
+
+def test_without_a_batch_that_may_be_trained_on_the_training_says_why(stored: Stored) -> None:
+    _, result = trained_on(stored, "all_bad", penguins(year=[2007]), rejected=(90,))
+    message = failure_of(result.all_events)
+    assert message.startswith("all_bad: no batch is left to train on, because more than 5.0% of")
+    assert "(b0); the table all_bad.rejects says why" in message
+
+
+def test_a_bad_batch_is_not_hidden_by_a_good_one_after_it(stored: Stored) -> None:
+    bad = later()
+    bad.loc[:9, "species"] = "Emperor"
+    stored.graph.write("3001-bad", bad)
+    stored.graph.write("3002-good", later())
+    result = stored.graph.materialize(["3001-bad", "3002-good"], ["raw"])
+    check = check_results(result)["few_rejects"]
+    assert not check.passed
+    assert str(check.description).startswith("Batch 3001-bad: 10 of 60 rows rejected")
+    (stored.graph.folder / "3001-bad.csv").unlink()
+    assert stored.raw("3001-bad", csv(later())).success

@@ -156,13 +156,19 @@ class History:
             instance=self.instance, tags=tags, run_id=run_id, raise_on_error=False,
         )  # fmt: skip
 
-    def enqueue(self, request: dg.RunRequest, status: dg.DagsterRunStatus) -> dg.DagsterRun:
-        """A run that Dagster made of a request and that has not ended."""
+    def enqueue(
+        self,
+        request: dg.RunRequest,
+        status: dg.DagsterRunStatus,
+        *nodes: str,
+    ) -> dg.DagsterRun:
+        """A run that Dagster made of a request and that has not ended; of some nodes alone."""
         assert request.job_name is not None
         place = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("leeway"), "__repository__")
         run = dg.DagsterRun(
             request.job_name, str(uuid.uuid4()), status=status, tags=request.tags,
             remote_job_origin=RemoteJobOrigin(place, request.job_name),
+            asset_selection=frozenset(map(self.stage.key, nodes)) if nodes else None,
         )  # fmt: skip
         return self.instance.add_run(run)
 
@@ -240,6 +246,24 @@ def test_nothing_is_asked_for_while_a_training_waits_or_runs(history: History, s
     assert history.reason().startswith("A training has been running since"), "of another incident"
     history.instance.report_run_canceled(run)
     assert history.request().partition_key == "2010"
+
+
+@pytest.mark.parametrize("job", ["__ASSET_JOB", "{name}_graph"])
+def test_a_training_by_hand_holds_the_next_one_up_and_a_run_of_other_nodes_does_not(
+    history: History, job: str
+) -> None:
+    """Regression: what was started from the lineage in the UI was not seen as a training."""
+    history.arrive(SECOND)
+    history.drift(SECOND, "bill_length_mm")
+    name = job.format(name=history.stage.name)
+    data = history.enqueue(dg.RunRequest(job_name=name), dg.DagsterRunStatus.STARTED, "raw")
+    assert history.request().partition_key == SECOND
+    nodes = ("training_set", "model_selection", "tuned_model")
+    run = history.enqueue(dg.RunRequest(job_name=name), dg.DagsterRunStatus.STARTED, *nodes)
+    assert history.reason().startswith("A training has been running since")
+    for ended in (data, run):
+        history.instance.report_run_canceled(ended)
+    assert history.request().partition_key == SECOND
 
 
 @pytest.mark.parametrize("verdict", ["hold", "reject"])

@@ -96,7 +96,7 @@ def test_a_new_dbt_model_changes_the_version_even_when_its_name_is_taken_elsewhe
         ("title", "Other", {"release"}),
         ("owners", ("team:x",), set()),
         ("required_any", (), {"raw"}),
-        ("max_rejected", 0.5, set()),
+        ("max_rejected", 0.5, {"training_set"}),
         ("split", {"test": 0.3}, {"training_set"}),
         ("search", {"trials": 3}, {"model_selection", "tuned_model"}),
         ("imputation", {"number": "mean"}, {"model_selection", "tuned_model"}),

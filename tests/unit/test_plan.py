@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from leeway.graph import input_digest, node, nodes_of
-from leeway.plan import WHOLE, Committed, Step, label, plan
+from leeway.plan import WHOLE, Committed, Portion, Step, label, plan, portions
 
 NODES = nodes_of("classification")
 BATCH_NODES = {each.name for each in NODES if each.per_batch}
@@ -151,12 +152,24 @@ def test_a_batch_that_left_the_use_case_runs_the_training_set_that_held_it(
     assert ("training_set", WHOLE) in history.runs()
 
 
-@pytest.mark.parametrize("champion", ["sha256:other", None])
-def test_another_champion_runs_what_refers_to_it_for_every_batch(
-    history: History, champion: str | None
-) -> None:
-    history.champion = champion
+def test_another_champion_runs_what_refers_to_it_for_every_batch(history: History) -> None:
+    history.champion = "sha256:other"
     assert history.runs() == every(*PER_CHAMPION)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_what_refers_to_a_champion_waits_while_no_release_was_promoted(
+    history: History, asked: bool
+) -> None:
+    """Regression: a use case whose release a gate rejected ran three nodes again every time."""
+    history.champion = None
+    for node_name, batch in every(*PER_CHAMPION):
+        del history.committed[node_name, batch]
+    steps = {(step.node, step.batch): step for step in history.steps(everything=asked)}
+    for key in every(*PER_CHAMPION):
+        # With everything, a release is made, and may be promoted.
+        assert steps[key].runs is asked
+        assert (steps[key].reason == "no release was promoted") is not asked
 
 
 def test_a_lost_commit_runs_its_node_and_what_reads_it(history: History) -> None:
@@ -192,3 +205,74 @@ def test_what_dagster_was_not_told_of_is_made_again(history: History) -> None:
     running = {step.node: step.reason for step in history.steps() if step.runs}
     assert running["explainers"] == "its run was killed before Dagster knew of it"
     assert set(running) == {"explainers", "release", *PER_CHAMPION}
+
+
+# Portions
+
+ORDER = ["2007", "2008", "2009", "2010"]
+DATA = ("raw", "staged", "clean")
+
+
+def running(history: History) -> list[Step]:
+    return [step for step in history.steps() if step.runs]
+
+
+def test_a_first_run_is_one_portion() -> None:
+    first = History(batches=list(ORDER))
+    assert portions(running(first), ORDER) == [Portion(ALL, tuple(ORDER))]
+
+
+def test_a_new_batch_is_a_portion_of_its_own(history: History) -> None:
+    history.batches.append("2010")
+    found = portions(running(history), ["2008", "2009", "2010"])
+    assert found == [Portion((*DATA, *PER_CHAMPION), ("2010",))]
+
+
+def test_a_new_batch_is_not_a_reason_to_read_the_others_again(history: History) -> None:
+    """Regression: new code of predictions and a new batch read every batch from its source."""
+    history.batches.append("2010")
+    history.versions["predictions"] = "2"
+    everything = ("2008", "2009", "2010")
+    assert portions(running(history), list(everything)) == [
+        Portion(DATA, ("2010",)),
+        Portion(("predictions", "performance"), everything),
+        Portion(("drift",), ("2010",)),
+    ]
+
+
+def test_batches_with_another_one_between_them_come_one_after_the_other(history: History) -> None:
+    steps = [Step("raw", "2007", True, ""), Step("raw", "2009", True, ""),
+             Step("clean", "2007", True, ""), Step("clean", "2009", True, "")]  # fmt: skip
+    training = Step("training_set", WHOLE, True, "")
+    assert portions([*steps, training], ORDER) == [
+        Portion(("raw", "clean"), ("2007",)),
+        Portion(("raw", "clean"), ("2009",)),
+        Portion(("training_set",), ()),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_portions_hold_every_step_once_and_in_order(seed: int) -> None:
+    rng = random.Random(seed)
+    wanted = [
+        Step(each.name, batch, True, "")
+        for each in NODES
+        if rng.random() < 0.7
+        for batch in (ORDER if each.per_batch else [WHOLE])
+        if not each.per_batch or rng.random() < 0.6
+    ]
+    found = [
+        (name, batch)
+        for portion in portions(wanted, ORDER)
+        for name in portion.nodes
+        for batch in (portion.batches if name in BATCH_NODES else [WHOLE])
+    ]
+    assert sorted(found) == sorted((step.node, step.batch) for step in wanted)
+    for each in NODES:
+        for upstream in set(each.upstream) & {name for name, _ in found}:
+            firsts = [i for i, (name, _) in enumerate(found) if name == each.name]
+            for at in firsts:
+                batch = found[at][1]
+                needed = [i for i, key in enumerate(found) if key[0] == upstream
+                          and (not batch or key[1] in (batch, WHOLE))]  # fmt: skip
+                assert not needed or max(needed) < at
