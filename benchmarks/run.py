@@ -13,8 +13,26 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.timing import compare, installation_at, report
+from orchestration.use_cases import load_use_cases
 
 LIMIT = 1.3
+
+
+def forget_studies() -> None:
+    """Removes what the round before has tuned.
+
+    `leeway run` goes on with the study of an equal training, and would have nothing left to tune.
+    """
+    import optuna
+
+    from resources.platform import Platform
+
+    optuna.logging.disable_default_handler()
+    storage = Platform().optuna_storage()
+    for study in optuna.get_all_study_summaries(storage):
+        if study.n_trials != load_use_cases()["penguins"].search.trials:
+            raise SystemExit(f"the round before tuned {study.n_trials} trials: not the same work")
+        optuna.delete_study(study_name=study.study_name, storage=storage)
 
 
 def main(repetitions: int) -> int:
@@ -28,6 +46,7 @@ def main(repetitions: int) -> int:
             },
             repetitions,
             Path(folder),
+            before_each=forget_studies,
         )
     return report("leeway run penguins, against a plain script", found, LIMIT)
 

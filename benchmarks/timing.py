@@ -11,7 +11,7 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,13 +44,21 @@ def installation_at(home: Path) -> Iterator[None]:
 
 
 def compare(
-    commands: Mapping[str, Sequence[str]], repetitions: int, folder: Path
+    commands: Mapping[str, Sequence[str]],
+    repetitions: int,
+    folder: Path,
+    before_each: Callable[[], None] = lambda: None,
 ) -> dict[str, Times]:
-    """Runs each command once to warm up and then in turn; what they print goes to output.log."""
+    """Runs each command once to warm up and then in turn; what they print goes to output.log.
+
+    Every other round begins with the other command, so that neither gains by its place.
+    `before_each` is not timed.
+    """
     times = {name: Times() for name in commands}
     with (folder / "output.log").open("wb") as log:
         for repetition in range(repetitions + 1):
-            for name, command in commands.items():
+            for name, command in list(commands.items())[:: -1 if repetition % 2 else 1]:
+                before_each()
                 wall, cpu, megabytes = _timed(command, log.fileno())
                 if repetition:
                     times[name].wall.append(wall)
