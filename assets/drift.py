@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from assets.released import Champion, champion_of
-from assets.stage import Input, Stage, batches_of, begin, metadata_of
+from assets.stage import Input, Stage, batches_of, begin, metadata_of, png
 from leeway.data.tables import from_parquet
 from leeway.digests import canonical_json
 from leeway.drift.profile import Profile, profile_table
@@ -31,6 +31,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     @stage.asset(
         "drift",
         "One row per monitored column: how far a batch is from the reference profile.",
+        "json",
         required=False,
     )
     def drift(
@@ -99,6 +100,8 @@ def _compare(
 
 
 def _metadata(found: BatchDrift, commit: Commit, batch: str, champion: Champion) -> dict[str, Any]:
+    from leeway.plots import drift_plot
+
     return metadata_of(
         commit,
         batch=batch,
@@ -106,6 +109,7 @@ def _metadata(found: BatchDrift, commit: Commit, batch: str, champion: Champion)
         reason=found.reason,
         drifted_columns=", ".join(found.drifted) or "none",
         compared_with=f"version {champion.release.version}",
+        effects=png(drift_plot(found.columns)),
         columns=dg.MetadataValue.table(
             records=[
                 dg.TableRecord(

@@ -35,6 +35,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         "performance",
         "One row per metric and segment of a batch, from rows whose label is known. Batches "
         "that the champion was trained on flatter it; the release holds the held-out metrics.",
+        "json",
         required=False,
     )
     def performance(

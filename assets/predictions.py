@@ -6,15 +6,19 @@ predicting (`leeway.prediction`).
 
 import json
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from assets.released import Champion, champion_of, load_pipeline
-from assets.stage import Input, Stage, batches_of, begin, metadata_of
+from assets.stage import Input, Stage, batches_of, begin, column_lineage, metadata_of
 from leeway.data.tables import from_parquet, to_parquet
 from leeway.plan import label
 from resources.ledger import Commit
 from resources.platform import Platform
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def build(stage: Stage) -> dg.AssetsDefinition:
@@ -35,8 +39,13 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             return
         pipeline = load_pipeline(platform, champion.manifest)
         for batch in batches_of(context):
-            commit = _predict(context, platform, stage, batch, champion, pipeline)
-            metadata = metadata_of(commit, batch=batch, version=champion.release.version)
+            commit, table = _predict(context, platform, stage, batch, champion, pipeline)
+            metadata = metadata_of(
+                commit,
+                batch=batch,
+                version=champion.release.version,
+                **_columns(stage, table.schema),
+            )
             context.add_asset_metadata(metadata, stage.key("predictions"), partition_key=batch)
         yield dg.MaterializeResult(metadata=metadata)
 
@@ -50,7 +59,7 @@ def _predict(
     batch: str,
     champion: Champion,
     pipeline: object,
-) -> Commit:
+) -> "tuple[Commit, pa.Table]":
     from leeway.explainers.conformal import Calibration
     from leeway.prediction import prediction_table
 
@@ -65,10 +74,23 @@ def _predict(
         champion.manifest["classes"],
         Calibration.from_dict(explainers["calibration"]),
     )
-    return work.commit(
+    commit = work.commit(
         "predictions",
         "parquet",
         to_parquet(table),
         rows=table.num_rows,
         facts={"version": champion.release.version},
     )
+    return commit, table
+
+
+def _columns(stage: Stage, schema: "pa.Schema") -> dict[str, Any]:
+    """Columns of the predictions, and the clean columns that each comes from."""
+    key = stage.use_case.key.name
+    features = [column.name for column in stage.use_case.feature_columns]
+    lineage = {name: [key] if name == key else features for name in schema.names}
+    columns = [dg.TableColumn(field.name, str(field.type)) for field in schema]
+    return {
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+        "dagster/column_lineage": column_lineage(stage, "clean", lineage),
+    }

@@ -19,6 +19,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     @stage.asset(
         "reference_profile",
         "Counts per column of the training part: the reference that batches are compared with.",
+        "json",
     )
     def reference_profile(
         context: dg.AssetExecutionContext, platform: Platform

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.stage import Input, Stage, Work, begin, column_schema, metadata_of
+from assets.stage import Input, Stage, Work, begin, column_lineage, column_schema, metadata_of
 from leeway.data.tables import from_parquet, to_parquet
-from leeway.data.training_set import TEST, TRAIN, NotEnoughRows, build_training_set, part_of
+from leeway.data.training_set import PART, TEST, TRAIN, NotEnoughRows, build_training_set, part_of
 from leeway.plan import label
 from resources.platform import Platform
 
@@ -58,7 +58,16 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata=metadata_of(
                 commit,
-                **{"dagster/column_schema": column_schema(stage.use_case)},
+                **{
+                    "dagster/column_schema": column_schema(
+                        stage.use_case, batch_id="text", **{PART: "text"}
+                    ),
+                    "dagster/column_lineage": column_lineage(
+                        stage,
+                        "clean",
+                        {c: [c] for c in made.table.column_names if c != PART},
+                    ),
+                },
                 batches=", ".join(batches),
                 left_out_batches=", ".join(left_out) or "none",
                 train_rows=parts[TRAIN],

@@ -195,6 +195,7 @@ def score(
     """Drift, predictions and performance of each batch."""
     from leeway.drift.verdict import compare_profiles
     from leeway.performance import measure
+    from leeway.plots import drift_plot
     from leeway.prediction import prediction_table
 
     reference = profile_table(part_of(training, TRAIN), use_case.columns)
@@ -203,6 +204,7 @@ def score(
         current = profile_table(table, use_case.columns)
         found = compare_profiles(reference, current, use_case.drift, use_case.columns)
         store.put("reports", NAME, "json", canonical_json(found.as_dict()))
+        drift_plot(found.columns)
         predicted = prediction_table(pipeline, table, use_case, tuned["classes"], calibration)
         store.put("predictions", NAME, "parquet", to_parquet(predicted))
         measured = measure(table, predicted, use_case, tuned["classes"])

@@ -71,7 +71,7 @@ class Retraining(Strict):
 
 
 class Freshness(Strict):
-    """How old the newest batch may be."""
+    """How old the newest batch may be, and the champion where retraining is on freshness."""
 
     warn_after: Duration
     fail_after: Duration

@@ -10,13 +10,27 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leeway.plots import candidate_plot, confusion_plot, pca_plot, shap_plot
+from leeway.drift.verdict import ColumnDrift, DriftVerdict
+from leeway.plots import candidate_plot, confusion_plot, drift_plot, pca_plot, shap_plot
 from leeway.training.search import CandidateScore
 
 RANDOM = np.random.default_rng(0)
 SCORES = [
     CandidateScore("random_forest", 0.9, 0.05, (0.85, 0.95), 1.0),
     CandidateScore("xgboost", None, None, (), None, "it failed"),
+]
+
+
+def column(name: str, verdict: DriftVerdict, effect: float | None) -> ColumnDrift:
+    interval = None if effect is None else (effect - 0.05, effect + 0.1)
+    return ColumnDrift(name, "number", "feature", verdict, "ks", effect, interval, 0.1, {}, ".")
+
+
+DRIFT = [
+    column("bill_length_mm", "confirmed", 0.6),
+    column("island", "suspect", 0.15),
+    column("body_mass_g", "none", 0.07),
+    column("sex", "undefined", None),
 ]
 PICTURES = {
     "candidates": candidate_plot(SCORES, "macro_f1", "fraction"),
@@ -29,6 +43,7 @@ PICTURES = {
     "map of classes": pca_plot(
         RANDOM.normal(size=(9000, 2)), RANDOM.choice(list("abcdefghij"), 9000), np.array([0.5, 0.2])
     ),
+    "drift": drift_plot(DRIFT),
     "map of numbers": pca_plot(
         RANDOM.normal(size=(9000, 2)), RANDOM.normal(size=9000), np.array([0.5, 0.2])
     ),
