@@ -19,6 +19,7 @@ from leeway.metrics.evaluation import (
     row_losses,
     unit_of,
 )
+from leeway.metrics.inputs import with_unseen
 from leeway.spec import METRIC_RANGES
 
 CLASSES = ("a", "b", "c")
@@ -208,6 +209,24 @@ def test_unusable_predictions_are_refused_by_name(
         classification_metrics(np.array(truth), np.array(p), ["a", "b"])
 
 
+def test_a_label_that_the_model_does_not_know_is_a_class_of_probability_zero() -> None:
+    truth = np.array(["a", "z", "b", "y", "a"], dtype=object)
+    p = np.array([[0.9, 0.1]] * 5)
+    wider, classes = with_unseen(p, ["a", "b"], truth)
+    assert classes == ["a", "b", "y", "z"]
+    assert wider.tolist() == [[0.9, 0.1, 0, 0]] * 5
+    losses = row_losses("classification", truth, wider, classes)
+    assert losses[[1, 3]] == pytest.approx(-np.log(np.finfo(float).eps))
+    assert classification_metrics(truth, wider, classes)["accuracy"].value == 0.4
+
+
+def test_known_labels_leave_probabilities_and_classes_as_they_are() -> None:
+    truth, p = sample(0, 12)
+    same, classes = with_unseen(p, CLASSES, truth)
+    assert classes == list(CLASSES)
+    assert np.array_equal(same, p)
+
+
 def test_infinite_or_unequal_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match="infinite"):
         regression_metrics(np.array([1.0]), np.array([np.inf]), unit="m")
@@ -243,7 +262,6 @@ def test_every_metric_has_a_unit() -> None:
 
 
 def test_many_rows_are_resampled_less_often() -> None:
-    """An interval of 10 000 000 rows would otherwise draw 500 times as many numbers."""
     assert sum(1 for _ in bootstrap_weights(70, 500, seed=0)) == 500
     assert sum(1 for _ in bootstrap_weights(100_000, 500, seed=0)) == 100
 
