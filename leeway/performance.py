@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from leeway.data.frames import target_array
 from leeway.metrics.evaluation import Metric, classification_metrics, regression_metrics
+from leeway.metrics.inputs import with_unseen
 
 if TYPE_CHECKING:
     from leeway.spec import UseCase
@@ -25,17 +26,22 @@ WHOLE = "all rows"
 
 @dataclass(frozen=True)
 class Performance:
-    """Metrics by segment, such as `island=Dream`, and how many rows have a label by now."""
+    """Metrics by segment, such as `island=Dream`, and how many rows have a label by now.
+
+    `unknown_labels` counts those of them whose label is no class of the model: these are errors.
+    """
 
     segments: dict[str, dict[str, Metric]]
     rows: int
     labelled: int
+    unknown_labels: int
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return {
             "rows": self.rows,
             "labelled": self.labelled,
+            "unknown_labels": self.unknown_labels,
             "segments": {
                 segment: {name: metric.as_dict() for name, metric in metrics.items()}
                 for segment, metrics in self.segments.items()
@@ -62,7 +68,10 @@ def measure(
     measured = {
         name: _metrics(rows, use_case, classes) for name, rows in segments.items() if rows.num_rows
     }
-    return Performance(measured, joined.num_rows, labelled.num_rows)
+    unknown = 0
+    if classes is not None:
+        unknown = int((~np.isin(target_array(labelled, use_case), list(classes))).sum())
+    return Performance(measured, joined.num_rows, labelled.num_rows, unknown)
 
 
 def _metrics(rows: pa.Table, use_case: UseCase, classes: Sequence[str] | None) -> dict[str, Metric]:
@@ -71,4 +80,4 @@ def _metrics(rows: pa.Table, use_case: UseCase, classes: Sequence[str] | None) -
         predicted = rows["prediction"].to_numpy()
         return regression_metrics(truth, predicted, unit=use_case.target.unit or "")
     probabilities = np.column_stack([rows[f"probability_{name}"].to_numpy() for name in classes])
-    return classification_metrics(truth, probabilities, classes)
+    return classification_metrics(truth, *with_unseen(probabilities, classes, truth))

@@ -13,16 +13,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from leeway.metrics.bootstrap import bootstrap_weights, percentile_interval
+from leeway.metrics.bootstrap import FEWEST_ROWS, bootstrap_weights, percentile_interval
 from leeway.metrics.evaluation import Metric
 from leeway.spec import Gate
 
 Verdict = Literal["promote", "hold", "reject"]
 Cause = Literal["request", "freshness", "drift"]
 Uncompared = Literal["first", "same", "schema"]
-
-# A percentile bootstrap of fewer differences is much too narrow to act on.
-FEWEST_COMPARED_ROWS = 10
 
 # Why a challenger has nothing to be compared with, before what it passes.
 _UNCOMPARED: dict[Uncompared, str] = {
@@ -135,7 +132,7 @@ def compare_losses(
     if not rows:
         return Comparison(metric, None, None, None, 0, None)
     mean, own = float(difference.mean()), float(np.mean(champion))
-    if rows < FEWEST_COMPARED_ROWS:
+    if rows < FEWEST_ROWS:
         return Comparison(metric, mean, None, None, rows, own)
     draws = bootstrap_weights(rows, resamples, seed)
     means = np.array([weights @ difference / rows for weights in draws])
@@ -179,7 +176,7 @@ def _judge_comparison(comparison: Comparison, margin: float | None) -> tuple[Ver
     low, high = comparison.low, comparison.high
     rows = f"{comparison.rows} held-out rows that neither model was fitted on"
     if comparison.difference is None or low is None or high is None:
-        return "hold", f"There are {rows}; a comparison needs {FEWEST_COMPARED_ROWS}."
+        return "hold", f"There are {rows}; a comparison needs {FEWEST_ROWS}."
     seen = (
         f"The mean {comparison.metric} changes by {comparison.difference:+.4g} "
         f"(interval {low:+.4g} to {high:+.4g}) on {rows}"

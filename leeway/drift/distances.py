@@ -119,8 +119,33 @@ def chi_square(reference: Integers, current: Integers) -> tuple[float, float]:
     return statistic, float(chdtrc(freedom, statistic)) if freedom else 1.0
 
 
+def level_margin(reference_rows: int, current_rows: int, alpha: float) -> float:
+    """`deviation_margin` of the largest change of the share of one level, however many there are.
+
+    In any order of the levels a share is the difference of the distribution function at two places,
+    so no share strays by more than twice the KS distance of its sample: 2 exp(-2 (n / 4) x^2).
+    """
+    return deviation_margin(reference_rows / 4, current_rows / 4, 2, alpha)
+
+
+def unseen_margin(reference_rows: int, current_rows: int, alpha: float) -> float:
+    """`deviation_margin` of the share of unseen levels less the estimate of Good and Turing.
+
+    Which levels are unseen is known from the reference, so that their share in the other sample has
+    the tail of Hoeffding. What the reference misses strays from its mean with the tail
+    2 exp(-n y^2) (McAllester and Ortiz 2003; Berend and Kontorovich 2013), the share of its
+    singletons with 2 exp(-n z^2 / 2) (McDiarmid 1989: a row changes two singletons at most). With
+    z = sqrt(2) y, both together are one sample of n / (2 (1 + sqrt(2))^2) rows and 4 events. The
+    two means differ by less than 1 / n.
+    """
+    effective = reference_rows / (2 * (1 + np.sqrt(2)) ** 2)
+    return deviation_margin(effective, current_rows, 4, alpha) + 1 / reference_rows
+
+
 @lru_cache(maxsize=4096)
-def deviation_margin(reference_rows: int, current_rows: int, events: float, alpha: float) -> float:
+def deviation_margin(
+    reference_rows: float, current_rows: float, events: float, alpha: float
+) -> float:
     """How far an observed distance may be from the true one, except with probability `alpha`.
 
     By the triangle inequality the error of a distance D(F_n, G_m) is at most X + Y, the deviations
@@ -139,7 +164,7 @@ def deviation_margin(reference_rows: int, current_rows: int, events: float, alph
     Raises:
         ValueError: when a side has no rows.
     """
-    if min(reference_rows, current_rows) < 1:
+    if min(reference_rows, current_rows) <= 0:
         raise ValueError("there are no rows to compare")
     enough = np.log(2 * events / alpha) / 2
     high = float(np.sqrt(enough / reference_rows) + np.sqrt(enough / current_rows))

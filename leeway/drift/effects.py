@@ -3,9 +3,13 @@
 Belongs here: one column of two profiles. Does not belong here: the formulas (`distances`) or the
 verdict of a batch (`verdict`).
 
-An effect is the KS distance of a number, the total variation of a category, or the change of the
-share of rows without a usable value. Levels below 1 % of the reference, unseen ones among them,
-count as one; the interval takes this grouping as given.
+The effect on a number is its KS distance. A category has three: the total variation, where levels
+below 1 % of the reference count as one, with unseen ones among them, and the interval takes this
+grouping as given; the largest change of the share of one level, which does not group; and the share
+of levels that the reference has not, less what a sample of its size misses by chance (I. J. Good,
+The population frequencies of species, Biometrika 40, 1953: the share of its singletons). None of
+them ever exceeds the total variation over all levels. Each column has the change of the share of
+rows without a usable value as well.
 """
 
 from __future__ import annotations
@@ -23,15 +27,20 @@ from leeway.drift.distances import (
     jensen_shannon,
     ks_distance,
     ks_p_value,
+    level_margin,
     population_stability_index,
     quantile_bins,
     total_variation,
+    unseen_margin,
     wasserstein,
 )
 from leeway.drift.profile import CategoryProfile, ColumnProfile, NumberProfile
 
-Measure = Literal["ks", "total_variation", "missing_rate"]
+Kind = Literal["number", "category"]
+Measure = Literal["ks", "total_variation", "level", "unseen", "missing_rate"]
 
+# How many effects a column can have: what a correction for looking often has to count.
+MOST_EFFECTS: dict[Kind, int] = {"number": 2, "category": 4}
 RARE_SHARE = 0.01
 
 
@@ -45,12 +54,13 @@ class Effect:
     high: float
 
 
-def value_effect(
+def value_effects(
     reference: ColumnProfile, current: ColumnProfile, alpha: float
-) -> tuple[Effect, dict[str, float]] | None:
-    """The effect on the values with its interval, wrong with probability `alpha`, and evidence.
+) -> tuple[list[Effect], dict[str, float]]:
+    """The effects on the values, each with an interval wrong with probability `alpha`; evidence.
 
-    None when every level of the reference is rare, so that nothing is left to compare.
+    Without a total variation when every level of the reference is rare, so that nothing is left to
+    compare.
 
     Raises:
         ValueError: when a side has no values.
@@ -60,16 +70,18 @@ def value_effect(
     if isinstance(reference, NumberProfile) and isinstance(current, NumberProfile):
         low, high, statistics = _compare_numbers(reference, current)
         margin = deviation_margin(*rows, 2, alpha)
-        return _with_margin("ks", low, high, margin), statistics
+        return [_with_margin("ks", low, high, margin)], statistics
     if isinstance(reference, CategoryProfile) and isinstance(current, CategoryProfile):
+        effects, statistics = _compare_levels(reference, current, alpha)
         counts = _lumped(reference, current)
         levels = counts[0].size
         if levels < 2:
-            return None
+            return effects, statistics
         distance = total_variation(*counts)
         margin = deviation_margin(*rows, 2.0**levels - 2, alpha)
-        effect = _with_margin("total_variation", distance, distance, margin)
-        return effect, _category_statistics(*counts, reference.missing, current.missing)
+        evidence = _category_statistics(*counts, reference.missing, current.missing)
+        whole = _with_margin("total_variation", distance, distance, margin)
+        return [whole, *effects], evidence | statistics
     raise TypeError("a number cannot be compared with a category")
 
 
@@ -90,6 +102,25 @@ def missing_effect(change: float, rows: tuple[int, int], alpha: float) -> Effect
 
 def _with_margin(measure: Measure, low: float, high: float, margin: float) -> Effect:
     return Effect(measure, low, max(0.0, low - margin), min(1.0, high + margin))
+
+
+def _compare_levels(
+    ours: CategoryProfile, theirs: CategoryProfile, alpha: float
+) -> tuple[list[Effect], dict[str, float]]:
+    """The effects that see a level by itself, however rare it was, and the unseen ones."""
+    rows = (ours.known, theirs.known)
+    change = max(
+        abs(ours.counts.get(level, 0) / rows[0] - theirs.counts.get(level, 0) / rows[1])
+        for level in ours.counts.keys() | theirs.counts.keys()
+    )
+    unseen = sum(count for level, count in theirs.counts.items() if level not in ours.counts)
+    missed = sum(count == 1 for count in ours.counts.values()) / rows[0]
+    surplus = max(0.0, unseen / rows[1] - missed)
+    effects = [
+        _with_margin("level", change, change, level_margin(*rows, alpha)),
+        _with_margin("unseen", surplus, surplus, unseen_margin(*rows, alpha)),
+    ]
+    return effects, {"unseen_share": unseen / rows[1], "unseen_share_by_chance": missed}
 
 
 def _compare_numbers(

@@ -4,10 +4,11 @@ Belongs here: the verdict of a column and of a batch. Does not belong here: how 
 (`leeway.drift.effects`), making profiles (`leeway.drift.profile`), or what follows
 (`leeway.retraining`).
 
-Each effect has an interval whose confidence is corrected over all effects of the batch, two per
-column (Bonferroni). It is confirmed when the whole interval exceeds the threshold, and suspect when
-the estimate exceeds it and the interval merely excludes 0. So a batch without drift is confirmed,
-or suspect, with probability at most 1 - confidence. P-values and indices decide nothing.
+Each effect has an interval whose confidence is corrected over all effects of the batch, two of a
+number and four of a category (Bonferroni). It is confirmed when the whole interval exceeds the
+threshold, and suspect when the estimate exceeds it and the interval merely excludes 0. So a batch
+without drift is confirmed, or suspect, with probability at most 1 - confidence. P-values and
+indices decide nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from leeway.drift.effects import Effect, Measure, missing_effect, missing_rate_change, value_effect
+from leeway.drift.effects import (
+    MOST_EFFECTS,
+    Effect,
+    Kind,
+    Measure,
+    missing_effect,
+    missing_rate_change,
+    value_effects,
+)
 from leeway.drift.profile import PROFILED_ROLES, ColumnProfile, NumberProfile, Profile
 from leeway.spec import Column, Drift, Role
 
@@ -26,6 +35,8 @@ _MILDEST_FIRST: tuple[DriftVerdict, ...] = ("undefined", "none", "suspect", "con
 _MEASURE_NAMES: dict[Measure, str] = {
     "ks": "KS distance",
     "total_variation": "total variation",
+    "level": "largest change of the share of one level",
+    "unseen": "share of unseen levels above what chance gives",
     "missing_rate": "change of the missing rate",
 }
 
@@ -40,7 +51,7 @@ class ColumnDrift:
     """
 
     name: str
-    kind: Literal["number", "category"]
+    kind: Kind
     role: Role
     verdict: DriftVerdict
     measure: Measure | None
@@ -82,7 +93,7 @@ class BatchDrift:
         return tuple(column.name for column in features if column.verdict == self.verdict)
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON, as `leeway drift --json` prints it."""
+        """For JSON: the report of a batch."""
         return {
             "verdict": self.verdict,
             "reason": self.reason,
@@ -97,7 +108,8 @@ def compare_profiles(
 ) -> BatchDrift:
     """Compares the target, the features and the monitored columns of a batch with the reference."""
     compared = [column for column in columns if column.role in PROFILED_ROLES]
-    alpha = (1 - use_case_drift.confidence) / max(2 * len(compared), 1)
+    kinds = [_kind(column.name, reference, current) for column in compared]
+    alpha = (1 - use_case_drift.confidence) / max(sum(MOST_EFFECTS[kind] for kind in kinds), 1)
     found = tuple(
         _compare_column(column, reference, current, use_case_drift, alpha) for column in compared
     )
@@ -107,6 +119,11 @@ def compare_profiles(
     reason = _batch_reason(verdict, features, use_case_drift)
     target = targets[0] if targets else None
     return BatchDrift(verdict, reason, found, reference.rows, current.rows, target)
+
+
+def _kind(name: str, reference: Profile, current: Profile) -> Kind:
+    found = current.columns.get(name) or reference.columns.get(name)
+    return "number" if isinstance(found, NumberProfile) else "category"
 
 
 def _severest(verdicts: Iterable[DriftVerdict]) -> DriftVerdict:
@@ -141,7 +158,7 @@ def _compare_column(
         reason = _column_reason(column.name, verdict, effect, ours, theirs, drift)
     return ColumnDrift(
         name=column.name,
-        kind="number" if isinstance(theirs or ours, NumberProfile) else "category",
+        kind=_kind(column.name, reference, current),
         role=column.role,
         verdict=verdict,
         measure=effect.measure if effect else None,
@@ -158,20 +175,20 @@ def _judge_effects(
 ) -> tuple[DriftVerdict, Effect | None, dict[str, float]]:
     """The verdict, the effect that decided, and the evidence.
 
-    Without an effect on the values, a missing rate that did not change proves nothing: undefined.
+    Without an effect on the values as a whole, what did not change proves nothing: undefined.
     """
     if min(rows) < drift.min_rows:
         return "undefined", None, {}
     change = missing_rate_change(ours, theirs, rows)
-    statistics = {"missing_rate_change": change}
-    effects = [missing_effect(change, rows, alpha)]
-    compared = min(ours.known, theirs.known) >= drift.min_rows
-    found = value_effect(ours, theirs, alpha) if compared else None
-    if found is not None:
-        effects.insert(0, found[0])
-        statistics = found[1] | statistics
+    effects: list[Effect] = []
+    statistics: dict[str, float] = {}
+    if min(ours.known, theirs.known) >= drift.min_rows:
+        effects, statistics = value_effects(ours, theirs, alpha)
+    whole = any(effect.measure in ("ks", "total_variation") for effect in effects)
+    effects.append(missing_effect(change, rows, alpha))
+    statistics["missing_rate_change"] = change
     verdict = _severest(_judge(effect, drift) for effect in effects)
-    if found is None and verdict == "none":
+    if not whole and verdict == "none":
         return "undefined", None, statistics
     severest = [effect for effect in effects if _judge(effect, drift) == verdict]
     return verdict, max(severest, key=lambda effect: effect.low), statistics

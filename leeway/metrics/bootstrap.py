@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+CONFIDENCE = 0.95  # of every interval of a metric
+# A percentile bootstrap of fewer rows is much too narrow to act on.
+FEWEST_ROWS = 10
 RESAMPLED_ROWS = 10_000_000
 FEWEST_RESAMPLES = 100
 

@@ -4,7 +4,10 @@ Belongs here: numbers computed from truth and predictions that are already in me
 belong here: whether a number is good enough (`leeway.release`), or fitting anything.
 
 Intervals are those of `leeway.metrics.bootstrap`, over rows. A resample in which a metric is
-undefined, such as one without any row of a class, is left out of that metric's interval.
+undefined, such as one without any row of a class, is left out of that metric's interval. An
+interval is undefined on fewer than `FEWEST_ROWS` rows and where every resample gives the same: such
+rows show no spread, which does not mean that there is none. A bootstrap knows the losses of these
+rows alone, so that log loss and Brier score of a model without an error look too certain.
 """
 
 from __future__ import annotations
@@ -16,11 +19,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from leeway.metrics.bootstrap import bootstrap_weights, percentile_interval
-from leeway.metrics.formulas import classification_scorer, regression_scorer
+from leeway.metrics.bootstrap import (
+    CONFIDENCE,
+    FEWEST_ROWS,
+    bootstrap_weights,
+    percentile_interval,
+)
+from leeway.metrics.formulas import classification_scorer, log_losses, regression_scorer
 from leeway.metrics.inputs import check_probabilities, encode, finite_pair
 from leeway.metrics.perfection import lower_bounds
-from leeway.spec import LOWER_IS_BETTER, METRIC_RANGES, unit_of
+from leeway.spec import METRIC_RANGES, unit_of
 
 Floats = NDArray[np.float64]
 Labels = NDArray[Any]
@@ -45,23 +53,17 @@ class Metric:
         return fields
 
 
-def better(metric: str) -> Literal["lower", "higher"]:
-    """The direction in which a metric improves."""
-    return "lower" if metric in LOWER_IS_BETTER else "higher"
-
-
 def classification_metrics(
     truth: Labels,
     probabilities: Floats,
     classes: Sequence[str],
     *,
-    confidence: float = 0.95,
     resamples: int = 500,
     seed: int = 0,
 ) -> dict[str, Metric]:
     """Metrics of class probabilities, with bootstrapped intervals.
 
-    A metric of exactly 1 has the lower bound of `leeway.metrics.perfection` instead.
+    A metric of exactly 1 has the bounds of `leeway.metrics.perfection` instead, on few rows, too.
 
     roc_auc and pr_auc are unweighted means over classes, one against the rest; pr_auc is average
     precision. brier_score is summed over classes (0 to 2; Brier 1950). log_loss_nats clips
@@ -89,22 +91,21 @@ def classification_metrics(
     score = classification_scorer(codes, np.asarray(probabilities, dtype=np.float64))
     weights = bootstrap_weights(rows, resamples, seed)
     units = {name: unit_of(name) for name in names}
-    metrics = _with_intervals(score, rows, units, undefined, weights, confidence)
+    metrics = _with_intervals(score, rows, units, undefined, weights)
     counts = np.bincount(codes, minlength=len(classes)).tolist()
-    return _bounded_when_perfect(metrics, counts, confidence)
+    return _bounded_when_perfect(metrics, counts)
 
 
-def _bounded_when_perfect(
-    metrics: dict[str, Metric], counts: list[int], confidence: float
-) -> dict[str, Metric]:
+def _bounded_when_perfect(metrics: dict[str, Metric], counts: list[int]) -> dict[str, Metric]:
     """Gives a metric of exactly 1 the lower bound that its rows allow to claim."""
-    if not all(counts) or len(counts) < 2:
-        return metrics
-    bounds = lower_bounds(counts, confidence)
-    return {
-        name: replace(metric, low=bounds[name]) if metric.value == 1 and name in bounds else metric
-        for name, metric in metrics.items()
+    perfect = [name for name, metric in metrics.items() if metric.value == 1]
+    bounds = lower_bounds(counts) if perfect else {}
+    bounded = {
+        name: replace(metrics[name], low=bounds[name], high=1.0)
+        for name in perfect
+        if name in bounds
     }
+    return metrics | bounded
 
 
 def regression_metrics(
@@ -136,7 +137,7 @@ def regression_metrics(
     units = {name: unit_of(name, unit) for name in METRIC_RANGES["regression"]}
     weights = bootstrap_weights(rows, resamples, seed)
     score = regression_scorer(truth, predicted)
-    return _with_intervals(score, rows, units, undefined, weights, confidence)
+    return _with_intervals(score, rows, units, undefined, weights)
 
 
 def _with_intervals(
@@ -145,24 +146,30 @@ def _with_intervals(
     units: Mapping[str, str],
     undefined: Mapping[str, str],
     weights: Iterator[Floats],
-    confidence: float,
 ) -> dict[str, Metric]:
     if rows == 0:
         why = "there are no rows"
         return {name: Metric(None, None, None, unit, 0, why) for name, unit in units.items()}
     values = score(np.ones(rows))
-    drawn = [score(weight) for weight in weights]
+    drawn = [score(weight) for weight in weights] if rows >= FEWEST_ROWS else []
     metrics = {}
     for name, unit in units.items():
         if name in undefined or not np.isfinite(values[name]):
             why = undefined.get(name, "the values are too large or too close for floating point")
             metrics[name] = Metric(None, None, None, unit, rows, why)
             continue
-        sample = np.array([one[name] for one in drawn])
-        sample = sample[np.isfinite(sample)]
-        low, high = percentile_interval(sample, confidence) if sample.size else (None, None)
+        low, high = _interval(np.array([one[name] for one in drawn]))
         metrics[name] = Metric(float(values[name]), low, high, unit, rows)
     return metrics
+
+
+def _interval(drawn: Floats) -> tuple[float, float] | tuple[None, None]:
+    """The interval of a resampled metric; undefined when it has no width but that of rounding."""
+    defined = drawn[np.isfinite(drawn)]
+    if not defined.size:
+        return None, None
+    low, high = percentile_interval(defined, CONFIDENCE)
+    return (None, None) if np.isclose(low, high, rtol=1e-12, atol=0) else (low, high)
 
 
 def confusion_matrix(truth: Labels, predicted: Labels, classes: Sequence[str]) -> list[list[int]]:
@@ -198,6 +205,4 @@ def row_losses(
         return np.abs(truth - prediction)
     codes = encode(truth, classes)
     check_probabilities(prediction, len(codes), len(classes))
-    own = np.asarray(prediction, dtype=np.float64)[np.arange(len(codes)), codes]
-    losses: Floats = -np.log(np.maximum(own, np.finfo(np.float64).eps))
-    return losses
+    return log_losses(codes, np.asarray(prediction, dtype=np.float64))

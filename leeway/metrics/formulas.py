@@ -17,6 +17,13 @@ Scorer = Callable[[Floats], dict[str, float]]
 Areas = Callable[[Floats], tuple[float, float]]
 
 
+def log_losses(codes: NDArray[np.intp], probabilities: Floats) -> Floats:
+    """Log loss of each row in nats, shape (rows,); probabilities are clipped at machine epsilon."""
+    own = probabilities[np.arange(len(codes)), codes]
+    losses: Floats = -np.log(np.maximum(own, np.finfo(np.float64).eps))
+    return losses
+
+
 def classification_scorer(codes: NDArray[np.intp], probabilities: Floats) -> Scorer:
     """A function from row weights, shape (rows,), to every classification metric.
 
@@ -28,8 +35,7 @@ def classification_scorer(codes: NDArray[np.intp], probabilities: Floats) -> Sco
     predicted = np.argmax(probabilities, axis=1) if rows else codes
     cell = codes * k + predicted
     truth = np.eye(k)[codes]
-    own = np.maximum(probabilities[np.arange(rows), codes], np.finfo(np.float64).eps)
-    log_loss = -np.log(own)
+    log_loss = log_losses(codes, probabilities)
     brier = ((probabilities - truth) ** 2).sum(axis=1)
     curves = [_ranking(probabilities[:, code], codes == code) for code in range(k)]
 

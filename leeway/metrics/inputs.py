@@ -1,7 +1,7 @@
-"""Checks of what metrics are computed from.
+"""What metrics are computed from: checked, and made to fit.
 
-Belongs here: refusing truth and predictions that do not fit each other. Does not belong here: the
-metrics (`leeway.metrics.evaluation`).
+Belongs here: refusing truth and predictions that do not fit each other, and labels that a model
+does not know. Does not belong here: the metrics (`leeway.metrics.evaluation`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,26 @@ def encode(labels: Labels, classes: Sequence[str]) -> NDArray[np.intp]:
     if unknown:
         raise ValueError(f"label {unknown[0]!r} is not among the classes {list(classes)}")
     return np.fromiter((position[label] for label in labels.tolist()), np.intp, len(labels))
+
+
+def with_unseen(
+    probabilities: Floats, classes: Sequence[str], truth: Labels
+) -> tuple[Floats, list[str]]:
+    """Probabilities and classes of a model for which labels it does not know have probability 0.
+
+    A row with such a label then counts as an error, as it should: the model cannot be right.
+
+    Args:
+        probabilities: shape (rows, classes).
+        classes: labels of the columns.
+        truth: labels, shape (rows,).
+
+    Returns:
+        One column and one class more for each label of `truth` that is no class, in their order.
+    """
+    unseen = sorted(set(truth.tolist()) - set(classes))
+    added = np.zeros((len(probabilities), len(unseen)))
+    return np.column_stack([probabilities, added]), [*classes, *unseen]
 
 
 def check_probabilities(probabilities: Floats, rows: int, classes: int) -> None:
@@ -55,12 +75,3 @@ def finite_pair(truth: Labels, predicted: Floats) -> tuple[Floats, Floats]:
     if not (np.isfinite(truth).all() and np.isfinite(predicted).all()):
         raise ValueError("a true or predicted value is missing or infinite")
     return truth, predicted
-
-
-def with_unseen(
-    probabilities: NDArray[np.float64], classes: Sequence[str], truth: NDArray[Any]
-) -> tuple[NDArray[np.float64], list[str]]:
-    """Adds a column of zeros for each label that the model does not know."""
-    unseen = sorted({str(label) for label in truth} - set(classes))
-    zeros = np.zeros((len(probabilities), len(unseen)))
-    return np.hstack([probabilities, zeros]), [*classes, *unseen]

@@ -101,7 +101,7 @@ def _run(
 
     while (done := len(_finished(study))) < use_case.search.trials:
         if done == 0:
-            study.enqueue_trial(tuned_defaults(winner), skip_if_exists=True)
+            study.enqueue_trial(tuned_defaults(winner))
         study.sampler = optuna.samplers.TPESampler(seed=use_case.search.seed + done)
         study.optimize(objective, n_trials=1)
         if on_trial is not None:

@@ -19,9 +19,11 @@ from leeway.drift.distances import (
     jensen_shannon,
     ks_distance,
     ks_p_value,
+    level_margin,
     population_stability_index,
     quantile_bins,
     total_variation,
+    unseen_margin,
     wasserstein,
 )
 from leeway.drift.profile import profile_table
@@ -159,3 +161,23 @@ def test_the_true_distance_is_within_the_margin_more_often_than_promised(
             observed = float(values.statistic)
         missed += abs(observed - 0.3) > margin
     assert missed <= 0.05 * 400
+
+
+@pytest.mark.parametrize("levels", [3, 60, 4000])
+def test_the_margins_of_levels_hold_more_often_than_promised(levels: int) -> None:
+    """The batch has one level more, with a share of 0.3; the shares of the others fall evenly."""
+    rng = np.random.default_rng(levels)
+    n, m, alpha, rounds = 120, 80, 0.05, 300
+    p = np.r_[rng.dirichlet(np.full(levels, 0.5)), 0]
+    q = 0.7 * p
+    q[-1] = 0.3
+    missed_level = missed_unseen = 0
+    for _ in range(rounds):
+        a, b = rng.multinomial(n, p), rng.multinomial(m, q)
+        change = np.abs(a / n - b / m).max()
+        missed_level += abs(change - np.abs(p - q).max()) > level_margin(n, m, alpha)
+        surplus = (b / m)[a == 0].sum() - (a == 1).sum() / n
+        true = q[a == 0].sum() - p[a == 0].sum()
+        missed_unseen += abs(surplus - true) > unseen_margin(n, m, alpha)
+    assert missed_level <= alpha * rounds
+    assert missed_unseen <= alpha * rounds

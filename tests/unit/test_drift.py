@@ -195,3 +195,58 @@ def test_the_result_is_json_without_nan() -> None:
     assert len(column["interval"]) == 2
     assert {"ks", "psi", "wasserstein", "jensen_shannon"} <= column["statistics"].keys()
     assert "chi2" in fields["columns"]["island"]["statistics"]
+
+
+# Levels of their own
+
+RARE = [f"r{number}" for number in range(200)]
+
+
+@pytest.mark.parametrize(("repeats", "measure"), [(1, "level"), (5, "unseen")])
+def test_a_new_category_that_holds_half_of_a_batch_is_confirmed_however_many_were_rare(
+    repeats: int, measure: str
+) -> None:
+    """Regression: rare and unseen levels are one bin, which held half of the rows on both sides."""
+    reference = ["A"] * 200 * repeats + RARE * repeats
+    found = compare(C, reference, ["A"] * 250 + ["BRAND_NEW"] * 250)
+    (column,) = found.columns
+    assert (column.verdict, column.measure, column.effect) == ("confirmed", measure, 0.5)
+    assert column.statistics["total_variation"] == 0
+    assert column.statistics["unseen_share"] == 0.5
+    assert column.statistics["unseen_share_by_chance"] == (0.5 if repeats == 1 else 0)
+
+
+def test_a_rare_category_that_grows_to_half_of_a_batch_is_confirmed() -> None:
+    found = compare(C, ["A"] * 200 + RARE, ["A"] * 250 + ["r7"] * 250)
+    assert (found.verdict, found.columns[0].measure) == ("confirmed", "level")
+
+
+def test_many_new_categories_are_confirmed_together_where_the_reference_missed_few() -> None:
+    new = [f"n{number}" for number in range(500)]
+    found = compare(C, ["A"] * 1000 + RARE * 5, ["A"] * 500 + new)
+    (column,) = found.columns
+    assert (column.verdict, column.measure) == ("confirmed", "unseen")
+    assert "c has a share of unseen levels above what chance gives of 0.500" in found.reason
+
+
+def test_one_category_in_a_column_of_names_is_confirmed_and_other_names_are_undefined() -> None:
+    names = [f"a{number}" for number in range(500)]
+    assert compare(C, names, ["x"] * 500).verdict == "confirmed"
+    assert compare(C, names, [f"b{number}" for number in range(500)]).verdict == "undefined"
+
+
+@pytest.mark.parametrize("rows", SIZES)
+@pytest.mark.parametrize("singletons", [200, 20_000])
+def test_rare_levels_that_are_drawn_again_are_false_alarms_in_at_most_1_of_100_batches(
+    rows: int, singletons: int
+) -> None:
+    """Half of the rows are A; the others are drawn from 200 rare levels, or hardly ever repeat."""
+    rng = np.random.default_rng(rows)
+
+    def drawn(size: int) -> list[str]:
+        rare = rng.integers(0, singletons, size).astype(str)
+        return [str(level) for level in np.where(rng.random(size) < 0.5, "A", rare)]
+
+    verdicts = [compare(C, drawn(400), drawn(rows)).verdict for _ in range(BATCHES)]
+    assert verdicts.count("confirmed") <= 0.01 * BATCHES
+    assert verdicts.count("suspect") <= 0.02 * BATCHES

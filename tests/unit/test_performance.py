@@ -109,7 +109,12 @@ def test_without_any_label_there_is_no_segment() -> None:
     rows, predictions = regressed(20, error=1.0)
     rows = rows.set_column(1, "y", pa.nulls(20, pa.float64()))
     found = measure(rows, predictions, use_case("regression"), None)
-    assert found.as_dict() == {"rows": 20, "labelled": 0, "segments": {}}
+    assert found.as_dict() == {
+        "rows": 20,
+        "labelled": 0,
+        "unknown_labels": 0,
+        "segments": {},
+    }
 
 
 def test_the_result_does_not_depend_on_the_order_of_rows() -> None:
@@ -130,13 +135,17 @@ def test_the_result_is_json() -> None:
     assert json.loads(json.dumps(found.as_dict(), allow_nan=False))["labelled"] == 30
 
 
-def test_a_label_that_the_model_does_not_know_is_an_error_that_names_it() -> None:
+def test_a_label_that_the_model_does_not_know_is_an_error_of_the_model_and_counted() -> None:
+    """Regression: a batch with one new label was not measured at all."""
     rows, predictions = classified(30, right=set(range(30)))
-    labels = ["new", *rows["y"].to_pylist()[1:]]
-    with pytest.raises(ValueError, match="label 'new' is not among the classes"):
-        measure(
-            rows.set_column(1, "y", pa.array(labels)),
-            predictions,
-            use_case("classification"),
-            CLASSES,
-        )
+    labels = ["new", None, *rows["y"].to_pylist()[2:]]
+    rows = rows.set_column(1, "y", pa.array(labels))
+    found = measure(rows, predictions, use_case("classification"), CLASSES)
+    assert (found.rows, found.labelled, found.unknown_labels) == (30, 29, 1)
+    whole = found.segments[WHOLE]
+    assert whole["accuracy"].value == pytest.approx(28 / 29)
+    assert whole["balanced_accuracy"].value == pytest.approx(2 / 3)
+    certain, clipped = -np.log(0.9), -np.log(np.finfo(float).eps)
+    assert whole["log_loss_nats"].value == pytest.approx((28 * certain + clipped) / 29)
+    assert found.segments["site=y"]["accuracy"].value == 1.0
+    assert found.as_dict()["unknown_labels"] == 1

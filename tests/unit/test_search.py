@@ -13,7 +13,7 @@ import pytest
 from sklearn.metrics import f1_score, mean_absolute_error
 
 from leeway.spec import METRIC_RANGES, UseCase
-from leeway.training.candidates import suggest_parameters
+from leeway.training.candidates import suggest_parameters, tuned_defaults
 from leeway.training.folds import cross_validation_folds, out_of_fold
 from leeway.training.search import (
     CandidateScore,
@@ -212,16 +212,32 @@ def test_a_resumed_study_ends_as_an_uninterrupted_one(interrupted_at: int, tmp_p
     assert resumed == tune(FRAME, TARGET, use_case, "decision_tree")
 
 
+def without_trials(storage: optuna.storages.BaseStorage) -> optuna.Study:
+    """The study "s" as it was before its first trial."""
+    identity = optuna.load_study(study_name="s", storage=storage).user_attrs
+    optuna.delete_study(study_name="s", storage=storage)
+    study = optuna.create_study(study_name="s", storage=storage, direction="maximize")
+    for name, value in identity.items():
+        study.set_user_attr(name, value)
+    return study
+
+
 def test_a_study_that_died_before_its_first_trial_still_begins_with_the_defaults() -> None:
     storage = optuna.storages.InMemoryStorage()
     expected = tune(FRAME, TARGET, penguins(), "decision_tree", storage, "s")
-    study = optuna.load_study(study_name="s", storage=storage)
-    identity = study.user_attrs
-    optuna.delete_study(study_name="s", storage=storage)
-    again = optuna.create_study(study_name="s", storage=storage, direction="maximize")
-    for name, value in identity.items():
-        again.set_user_attr(name, value)
+    again = without_trials(storage)
     again.enqueue_trial({"max_depth": 2})
+    assert tune(FRAME, TARGET, penguins(), "decision_tree", storage, "s") == expected
+
+
+def test_a_study_that_was_cut_off_in_its_first_trial_still_begins_with_the_defaults() -> None:
+    """Guards against defaults that are not tried again, because a failed trial had them."""
+    storage = optuna.storages.InMemoryStorage()
+    expected = tune(FRAME, TARGET, penguins(), "decision_tree", storage, "s")
+    again = without_trials(storage)
+    again.enqueue_trial(tuned_defaults("decision_tree"))
+    suggest_parameters("decision_tree", again.ask())
+    assert [trial.state.name for trial in again.trials] == ["RUNNING"]
     assert tune(FRAME, TARGET, penguins(), "decision_tree", storage, "s") == expected
 
 
