@@ -14,24 +14,25 @@ from cli.output import emit, say
 from cli.recovery import tell_registry
 from cli.run import find
 from resources.instance import prepare
-from resources.releases import NoSuchVersion, Releases
+from resources.releases import NoSuchVersion, Release, Releases
+from resources.settings import Settings
 
 
 def promote(name: str, version: int, why: str, as_json: bool) -> None:
-    """Makes `version` the champion.
+    """Makes `version` the champion; where it is that already, moves nothing and says so.
 
     Raises:
         NoSuchVersion: when there is no such version, or a gate rejected it.
     """
     find(name)
     settings = prepare()
-    releases = {release.version: release for release in Releases(settings).every(name)}
+    releases = _releases_of(name, settings)
     if version not in releases:
-        known = ", ".join(map(str, releases)) or "none"
+        known = ", ".join(map(str, releases))
         raise NoSuchVersion(f"{name} has no version {version}; there are {known}")
     if releases[version].verdict == "reject":
         raise NoSuchVersion(f"{name}: version {version} was rejected: {releases[version].reason}")
-    _move(name, "promote", why, lambda current, line: version, as_json)
+    _move(settings, name, "promote", why, lambda current, line: version, as_json)
 
 
 def rollback(name: str, why: str, as_json: bool) -> None:
@@ -41,29 +42,45 @@ def rollback(name: str, why: str, as_json: bool) -> None:
         NoSuchVersion: when no version had it before.
     """
     find(name)
-    prepare()
+    settings = prepare()
+    _releases_of(name, settings)
 
     def before(current: int | None, line: Sequence[int]) -> int:
+        if current is None:
+            raise NoSuchVersion(
+                f"{name}: no version is champion; `leeway promote {name} VERSION` makes one"
+            )
         if not line:
             raise NoSuchVersion(
-                f"{name}: no version was champion before {current or 'any'}; nothing to return to"
+                f"{name}: no version was champion before {current}; nothing to return to"
             )
         return line[0]
 
-    _move(name, "rollback", why, before, as_json)
+    _move(settings, name, "rollback", why, before, as_json)
+
+
+def _releases_of(name: str, settings: Settings) -> dict[int, Release]:
+    """The releases by version; there is one at least."""
+    releases = {release.version: release for release in Releases(settings).every(name)}
+    if not releases:
+        raise NoSuchVersion(f"{name} has no release yet; `leeway run {name}` makes the first")
+    return releases
 
 
 def _move(
+    settings: Settings,
     name: str,
     action: Literal["promote", "rollback"],
     why: str,
     choose: Callable[[int | None, Sequence[int]], int],
     as_json: bool,
 ) -> None:
-    settings = prepare()
     who = getpass.getuser()
     previous, version = Releases(settings).move(name, action, who, why, choose)
-    say(f"{name}: champion is version {version}, before {previous or 'none'} ({action}, {why})")
+    if version == previous:
+        say(f"{name}: version {version} is champion already; nothing was moved")
+    else:
+        say(f"{name}: champion is version {version}, before {previous or 'none'} ({action}, {why})")
     untold = tell_registry(settings, name)
     if as_json:
         emit(

@@ -9,23 +9,38 @@ from typing import Any
 
 from rich.table import Table
 
-from cli.output import console, emit
+from cli.output import console, emit, say
 from cli.run import RunReport, run
 from cli.status import status_of
 from orchestration.use_cases import load_use_cases
+from resources.sources import SourceError
+
+LOOK = "`leeway dev` shows the graph; `leeway status` says more."
+AGAIN = "mend what failed, then `leeway demo` again; what was made stays."
 
 
 def demo(as_json: bool) -> int:
     """Runs every use case; returns the exit code."""
-    reports = [run(name) for name in load_use_cases()]
+    reports = [_run(name) for name in load_use_cases()]
     failed = [report for report in reports if report.status == "failure"]
     found = status_of(None)
     if as_json:
         emit(found | {"runs": [report.as_dict() for report in reports]})
     else:
         console.print(_table(found, reports))
-        console.print("Next: `leeway dev` shows the graph; `leeway status` says more.")
+        for report in failed:
+            say(f"{report.use_case} failed: {report.error}")
+        console.print(f"Next: {AGAIN if failed else LOOK}")
     return 1 if failed else 0
+
+
+def _run(name: str) -> RunReport:
+    """Runs one use case; a source that cannot be read is the failure of this one alone."""
+    try:
+        return run(name)
+    except SourceError as error:
+        say(f"{name}: failed: {error}")
+        return RunReport(name, "failure", error=str(error))
 
 
 def _table(found: dict[str, Any], reports: list[RunReport]) -> Table:
@@ -36,7 +51,7 @@ def _table(found: dict[str, Any], reports: list[RunReport]) -> Table:
         each = found["use_cases"][report.use_case]
         champion = each["champion"]
         table.add_row(
-            report.use_case,
+            report.use_case + (" (failed)" if report.status == "failure" else ""),
             each["data"]["origin"],
             str(each["data"]["rows"]),
             f"v{champion['version']} {champion['algorithm']}" if champion else "none",

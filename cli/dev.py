@@ -11,21 +11,20 @@ new one every minute.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
 
 from cli.collector import collect_from_here
+from cli.main import HIGHEST_PORT
 from cli.output import say
 from cli.recovery import recover
+from cli.socket_folder import folder_for_socket
 from resources.dbt import executable, manifest_path
 from resources.instance import open_instance
 from resources.processes import Keeper, Service, end_together
@@ -44,7 +43,8 @@ def dev(port: int) -> int:
     """Serves until Ctrl-C; returns the exit code."""
     for wanted in (port, port + 1):
         if _answers(wanted):
-            say(f"error: port {wanted} of {HOST} is in use; try `leeway dev --port {port + 100}`")
+            other = port + 100 if port + 100 <= HIGHEST_PORT else port - 100
+            say(f"error: port {wanted} of {HOST} is in use; try `leeway dev --port {other}`")
             return 1
     collect_from_here()
     open_instance()
@@ -54,7 +54,7 @@ def dev(port: int) -> int:
         signal.signal(number, signal.default_int_handler)
     services: list[Service] = []
     try:
-        with _folder_for_socket() as folder:
+        with folder_for_socket(get_settings().home) as folder:
             try:
                 _start(services, port, folder)
                 say(f"Dagster UI   http://{HOST}:{port}")
@@ -65,16 +65,6 @@ def dev(port: int) -> int:
                 end_together(services, END_SECONDS)
     except KeyboardInterrupt:
         return 0
-
-
-@contextmanager
-def _folder_for_socket() -> Iterator[Path]:
-    """A folder of this user alone, whose name is short enough for a socket."""
-    folder = Path(tempfile.mkdtemp(prefix="leeway-dev-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _start(services: list[Service], port: int, folder: Path) -> None:

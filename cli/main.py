@@ -12,12 +12,28 @@ import warnings
 import click
 
 from cli.collector import rest_while_importing
-from cli.output import Refusing, emit
+from cli.output import Verbs, emit
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+HIGHEST_PORT = 65_534  # the service beside the UI has the port after it
 
 
-@click.group(cls=Refusing, context_settings={"help_option_names": ["-h", "--help"]})
+class UseCaseName(click.ParamType[str]):
+    """The name of a use case; where it is missing, the usage says which there are."""
+
+    name = "name"
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str | None:
+        """What there is to choose from; nothing when a use case is not valid."""
+        from orchestration.use_cases import InvalidUseCase, load_use_cases
+
+        try:
+            return f"The use cases are: {', '.join(load_use_cases()) or 'none'}"
+        except InvalidUseCase:
+            return None
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="leeway")
 def cli() -> None:
     """One YAML file per use case becomes an asset graph: data, checks, drift, models, releases.
@@ -39,9 +55,17 @@ def demo(as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, HIGHEST_PORT),
+    default=3000,
+    show_default=True,
+    help="Port of the Dagster UI; the dbt docs have the one after it.",
+)
 def dev(port: int) -> None:
-    """Serve the Dagster UI and its daemon, and the dbt docs, on 127.0.0.1, until Ctrl-C.
+    """Serve the Dagster UI and the dbt docs on 127.0.0.1.
+
+    The Dagster daemon works beside them. Ctrl-C ends all.
 
     Example: leeway dev
     """
@@ -51,7 +75,7 @@ def dev(port: int) -> None:
 
 
 @cli.command()
-@click.argument("name")
+@click.argument("name", type=UseCaseName())
 @click.option("--batch", help="Materialize this batch only.")
 @click.option("--select", help="Materialize these nodes only, separated by commas.")
 @click.option("--all", "everything", is_flag=True, help="Also what is up to date.")
@@ -73,7 +97,9 @@ def run(name: str, batch: str | None, select: str | None, everything: bool, as_j
 @click.argument("name", required=False)
 @JSON
 def status(name: str | None, as_json: bool) -> None:
-    """Say for each use case: champion, metrics, last batch, drift, freshness, checks, last run.
+    """Say what is known of each use case, or of one.
+
+    Its champion, metrics, last batch, drift, freshness, checks and last run.
 
     Example: leeway status penguins --json
     """
@@ -100,8 +126,8 @@ def check(name: str | None, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("name")
-@click.argument("version", type=int)
+@click.argument("name", type=UseCaseName())
+@click.argument("version", type=click.IntRange(min=1))
 @click.option("--why", default="by hand", show_default=True, help="Reason, for the ledger.")
 @JSON
 def promote(name: str, version: int, why: str, as_json: bool) -> None:
@@ -115,7 +141,7 @@ def promote(name: str, version: int, why: str, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("name")
+@click.argument("name", type=UseCaseName())
 @click.option("--why", default="by hand", show_default=True, help="Reason, for the ledger.")
 @JSON
 def rollback(name: str, why: str, as_json: bool) -> None:
@@ -131,7 +157,9 @@ def rollback(name: str, why: str, as_json: bool) -> None:
 @cli.command()
 @JSON
 def doctor(as_json: bool) -> None:
-    """Say what is missing or misconfigured, and how to mend it; exit 1 if anything is.
+    """Say what is wrong with the installation and how to mend it.
+
+    Changes nothing. Exits 1 if anything is missing or misconfigured.
 
     Example: leeway doctor
     """
@@ -145,7 +173,7 @@ def main() -> None:
     rest_while_importing()
     if not sys.warnoptions:  # what libraries say to their developers is not for the person here
         warnings.simplefilter("ignore")
-    cli()
+    cli(prog_name="leeway")
 
 
 if __name__ == "__main__":

@@ -5,20 +5,23 @@ Belongs here: printing, and turning refusals into one clear line. Does not belon
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 console = Console(stderr=True, highlight=False)
 
 
 def emit(value: object) -> None:
-    """Prints one JSON object on standard output."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write("\n")
+    """Prints one JSON object on standard output: all of it, or nothing when it is not JSON."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def say(text: str) -> None:
@@ -26,26 +29,51 @@ def say(text: str) -> None:
     console.print(text, markup=False, soft_wrap=True)
 
 
-class Refusing(click.Group):
-    """A group of verbs whose refusals are one message and exit code 1, not a traceback."""
+class Verb(click.Command):
+    """A verb whose refusals are one message and exit code 1, not a traceback.
+
+    Where it was asked for JSON, there is one object also when it fails: `{"error": message}`.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the verb."""
         try:
             return super().invoke(ctx)
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             message = refusal(error)
+            if ctx.params.get("as_json"):
+                emit({"error": message or f"{type(error).__name__}: {error}"})
             if message is None:
                 raise
             say(f"error: {message}")
             sys.exit(1)
 
 
-def refusal(error: Exception) -> str | None:
-    """The message of an error that a person can act on; None for a fault of ours."""
+class Verbs(click.Group):
+    """A group of such verbs."""
+
+    command_class = Verb
+
+
+def refusal(error: BaseException) -> str | None:
+    """The message of an error that a person can act on; None for a fault of ours.
+
+    Dagster wraps what building its definitions raised; what that one was raised from counts.
+    """
+    found: BaseException | None = error
+    while found is not None:
+        message = _message(found)
+        if message is not None:
+            return message
+        found = found.__cause__
+    return None
+
+
+def _message(error: BaseException) -> str | None:
     from pydantic import ValidationError
 
     from orchestration.use_cases import InvalidUseCase
+    from resources.dbt import InvalidDbtProject
     from resources.ledger import StaleAttempt
     from resources.postgres import PostgresUnavailable
     from resources.releases import ChampionMoved, NoSuchVersion
@@ -53,6 +81,7 @@ def refusal(error: Exception) -> str | None:
 
     actionable = (
         ChampionMoved,
+        InvalidDbtProject,
         InvalidUseCase,
         NoSuchVersion,
         PostgresUnavailable,
@@ -61,12 +90,35 @@ def refusal(error: Exception) -> str | None:
     )
     if isinstance(error, actionable):
         return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; what was committed stays, and the same command continues from there"
+    if isinstance(error, OSError):
+        return _home_refused(error)
     if isinstance(error, ValidationError) and error.title == "Settings":
-        lines = [
-            f"LEEWAY_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}, got {e['input']!r}"
-            if e["loc"]
-            else e["msg"].removeprefix("Value error, ")
-            for e in error.errors()
-        ]
-        return "\n".join(lines)
+        return settings_refused(error)
     return None
+
+
+def _home_refused(error: OSError) -> str | None:
+    """What to do when LEEWAY_HOME cannot be made or written; None for an error of another kind."""
+    from resources.settings import get_settings
+
+    home = get_settings().home
+    refused = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+    if error.filename is None or (home.is_dir() and error.errno not in refused):
+        return None
+    return (
+        f"{error.filename}: {error.strerror}. Leeway writes below LEEWAY_HOME, which is {home}; "
+        "set it to a folder that you may write to. `leeway doctor` says more"
+    )
+
+
+def settings_refused(error: ValidationError) -> str:
+    """One line per variable that is wrong: its name, what is allowed, its value."""
+    lines = [
+        f"LEEWAY_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}, got {e['input']!r}"
+        if e["loc"]
+        else e["msg"].removeprefix("Value error, ")
+        for e in error.errors()
+    ]
+    return "\n".join(lines)

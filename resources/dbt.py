@@ -28,6 +28,10 @@ DBT_PROJECT = PROJECT / "dbt_project"
 _NO_CONNECTION = ("parse", "--version", "--help", "deps", "clean", "list", "ls")
 
 
+class InvalidDbtProject(RuntimeError):
+    """dbt cannot read the project; the message has what dbt said, with the file and the line."""
+
+
 def executable() -> str:
     """Path of `leeway-dbt`, beside the Python that runs this."""
     return str(Path(sys.executable).parent / "leeway-dbt")
@@ -98,7 +102,7 @@ def manifest_path() -> Path:
     """The project's manifest, made anew only when a file of the project changed.
 
     Raises:
-        RuntimeError: when dbt cannot parse the project, with what dbt said.
+        InvalidDbtProject: when dbt cannot parse the project, with what dbt said.
     """
     settings = get_settings()
     path = settings.dbt_target / "manifests" / f"{project_digest()[:32]}.json"
@@ -111,7 +115,10 @@ def manifest_path() -> Path:
         check=False,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"dbt cannot read dbt_project:\n{done.stdout}{done.stderr}")
+        raise InvalidDbtProject(
+            f"dbt cannot read {DBT_PROJECT}:\n{(done.stdout + done.stderr).strip()}\n"
+            "Correct the file that dbt names; `leeway-dbt parse` tries again."
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}")
     temporary.write_bytes((settings.dbt_target / "parse" / "manifest.json").read_bytes())

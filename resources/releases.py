@@ -158,7 +158,8 @@ class Releases:
         """Moves the champion to the version that `choose` returns; returns (from, to).
 
         `choose` is given the champion's version and the versions that were champion before it,
-        newest first, inside a transaction that excludes every other move of the use case.
+        newest first, inside a transaction that excludes every other move of the use case. Where it
+        chooses the champion itself, nothing is written.
 
         Raises:
             NoSuchVersion: when there is no release of the version.
@@ -169,6 +170,8 @@ class Releases:
             cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"champion.{use_case}",))
             current = _champion(cursor, use_case)
             target = choose(current, _line(cursor, use_case))
+            if target == current:
+                return current, target
             try:
                 insert_move(cursor, use_case, target, current, action, who, why)
             except errors.ForeignKeyViolation as error:

@@ -149,6 +149,14 @@ def test_each_move_says_who_what_and_why(three: Releases, use_case: str) -> None
     assert all(move["moved_at"].tzinfo is not None for move in three.moves(use_case))
 
 
+def test_a_promotion_of_the_champion_moves_nothing(three: Releases, use_case: str) -> None:
+    """Guards: a move from a version to itself was written down."""
+    promote(three, use_case, 1)
+    before = three.moves(use_case)
+    assert promote(three, use_case, 1) == (1, 1)
+    assert three.moves(use_case) == before
+
+
 def test_a_version_that_was_never_released_cannot_become_champion(
     three: Releases, use_case: str
 ) -> None:
@@ -265,6 +273,20 @@ def challenge(url: str, use_case: str, version: int) -> str:
     except ChampionMoved:
         return "moved"
     return "promoted"
+
+
+def promote_once(url: str, use_case: str) -> tuple[int | None, int]:
+    return promote(Releases(Settings(environment="test", database_url=url)), use_case, 2)
+
+
+def test_of_promotions_of_one_version_at_once_a_single_one_moves(
+    three: Releases, use_case: str, together: Together
+) -> None:
+    promote(three, use_case, 1)
+    url = dsn("leeway", three.settings)
+    told = together(promote_once, [(url, use_case)] * 4)
+    assert sorted(told) == [(1, 2), (2, 2), (2, 2), (2, 2)]
+    assert len(three.moves(use_case)) == 2
 
 
 def test_of_challengers_that_were_compared_at_once_only_one_is_promoted(

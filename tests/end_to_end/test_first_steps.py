@@ -1,0 +1,142 @@
+"""The `leeway` command before anything was materialized, and where nothing can be.
+
+Belongs here: what each verb says on a fresh installation, or one with a mistake in a file of the
+user's. Does not belong here: what it says of an installation that works (test_command_line.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.end_to_end.conftest import Installed
+from tests.project_copy import NAME
+
+pytestmark = pytest.mark.timeout(300)
+OTHER = "another"
+
+
+@contextmanager
+def without_batches(installed: Installed) -> Iterator[None]:
+    """The folder of the source is away."""
+    away = installed.batches.with_name("away")
+    installed.batches.rename(away)
+    yield
+    away.rename(installed.batches)
+
+
+@pytest.mark.parametrize("verb", ["check", "status", "run", "rollback"])
+def test_a_name_that_does_not_exist_is_refused_before_anything_is_made(
+    installed: Installed, tmp_path: Path, verb: str
+) -> None:
+    """Guards: `leeway check` started PostgreSQL to refuse a name."""
+    done = installed.leeway(verb, "nosuch", LEEWAY_HOME=str(tmp_path / "home"))
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "error: no use case 'nosuch'; there are penguins\n"
+    assert not (tmp_path / "home").exists()
+
+
+def test_status_of_what_never_ran_says_what_to_type(installed: Installed) -> None:
+    done = installed.leeway("status")
+    assert done.code == 0
+    assert f"none; run `leeway run {NAME}`" in done.err
+    found = installed.leeway("status", "--json").json["use_cases"][NAME]
+    assert (found["champion"], found["last_run"], found["metrics"]) == (None, None, {})
+
+
+def test_a_check_of_what_never_ran_says_what_to_type_and_is_no_success(
+    installed: Installed,
+) -> None:
+    """Guards: each check warned and each of dbt's tests failed on a relation that was missing."""
+    done = installed.leeway("check", "--json")
+    message = f"never materialized; run `leeway run {NAME}`"
+    assert done.code == 1
+    assert done.json["use_cases"] == {NAME: {"passed": 0, "failed": [], "error": message}}
+    assert done.err == f"{NAME}: {message}\n"
+
+
+@pytest.mark.parametrize("arguments", [["rollback", NAME], ["promote", NAME, "1"]])
+def test_a_move_of_what_was_never_released_says_what_to_type(
+    installed: Installed, arguments: list[str]
+) -> None:
+    done = installed.leeway(*arguments)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"error: {NAME} has no release yet; `leeway run {NAME}` makes the first\n"
+
+
+def test_a_source_that_is_missing_is_one_message_and_one_object(installed: Installed) -> None:
+    with without_batches(installed):
+        done = installed.leeway("run", NAME, "--json")
+    message = f"{installed.batches}: no such file or folder; check source.path in defs.yaml"
+    assert (done.code, done.err) == (1, f"error: {message}\n")
+    assert done.json == {"error": message}
+
+
+def test_a_typo_in_a_dbt_model_is_one_message_with_its_place(installed: Installed) -> None:
+    """Guards: it was a traceback of Dagster's."""
+    model = installed.project / "dbt_project/models/penguins/staging/penguins_staged.sql"
+    text = model.read_text()
+    model.write_text("{{ config(materialized='view' }}\n" + text)
+    try:
+        for arguments in (["status", "--json"], ["run", NAME, "--json"]):
+            done = installed.leeway(*arguments)
+            assert done.code == 1
+            assert "Traceback" not in done.err
+            message = done.json["error"]
+            assert f"error: {message}\n" in done.err
+            for words in ("penguins_staged.sql", "unexpected '}'", "line 1", "leeway-dbt parse"):
+                assert words in message
+    finally:
+        model.write_text(text)
+
+
+def test_a_check_of_rows_that_are_not_in_the_warehouse_yet_says_which(
+    installed: Installed,
+) -> None:
+    """Guards: each of dbt's tests failed on a relation that was missing."""
+    assert installed.leeway("run", NAME, "--select", "raw").code == 0
+    done = installed.leeway("check", NAME, "--json")
+    found = done.json["use_cases"][NAME]
+    assert done.code == 1
+    assert found["error"] == f"staged and clean never materialized; run `leeway run {NAME}`"
+    assert {each["node"] for each in found["failed"]} <= {"release", "drift"}
+    assert found["passed"] == 1, "of raw"
+
+
+def test_a_source_that_is_missing_stops_its_own_use_case_of_the_demo_alone(
+    installed: Installed,
+) -> None:
+    """Guards: the demo ended at the first source that was missing, without its table."""
+    defs = installed.project / "orchestration" / "defs"
+    content = yaml.safe_load((defs / NAME / "defs.yaml").read_text())
+    content["attributes"]["source"] = {"kind": "file", "path": "/none"}
+    (defs / OTHER).mkdir()  # before the other in the order of names
+    (defs / OTHER / "defs.yaml").write_text(yaml.safe_dump(content))
+    models = installed.project / "dbt_project" / "models"
+    for path in list((models / NAME).rglob("*")):
+        if path.is_file():
+            to = models / OTHER / path.relative_to(models / NAME).parent
+            to.mkdir(parents=True, exist_ok=True)
+            text = path.read_text().replace(NAME, OTHER)
+            (to / path.name.replace(NAME, OTHER)).write_text(text)
+    reason = "/none: no such file or folder; check source.path in defs.yaml"
+    for arguments in (["demo"], ["demo", "--json"]):
+        done = installed.leeway(*arguments)
+        assert done.code == 1, done.err
+        assert "Traceback" not in done.err
+        assert f"{OTHER}: failed: {reason}" in done.err
+        if done.out:
+            failed, good = done.json["runs"]
+            assert (failed["use_case"], failed["status"], failed["error"]) == (
+                OTHER, "failure", reason,
+            )  # fmt: skip
+            assert (good["use_case"], good["status"]) == (NAME, "success")
+        else:
+            table = done.err[done.err.index("use case") :].splitlines()
+            assert table[1].startswith(f"{OTHER} (failed)")
+            assert table[2].startswith(f"{NAME} ")
+            assert "342" in table[2]

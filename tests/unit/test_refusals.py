@@ -1,0 +1,105 @@
+"""What a verb says when it cannot do its work: one message, JSON for a script, and no traceback."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.output import Verbs, emit
+from orchestration.use_cases import InvalidUseCase
+from resources.dbt import InvalidDbtProject
+from resources.settings import get_settings
+from resources.sources import SourceError
+
+
+@pytest.fixture(autouse=True)
+def _home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A home that exists, and settings that are read anew."""
+    monkeypatch.setenv("LEEWAY_HOME", str(tmp_path))
+    monkeypatch.setenv("LEEWAY_ENVIRONMENT", "test")
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
+
+
+def raises(error: BaseException, *arguments: str) -> Result:
+    """What a verb prints that ends with this error."""
+
+    @click.group(cls=Verbs)
+    def verbs() -> None:
+        pass
+
+    @verbs.command()
+    @click.option("--json", "as_json", is_flag=True)
+    def verb(as_json: bool) -> None:
+        raise error
+
+    return CliRunner().invoke(verbs, ["verb", *arguments])
+
+
+def caused_by(cause: Exception, error: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize("error", [SourceError("no file x"), InvalidUseCase("no use case x")])
+def test_a_refusal_is_one_line_for_a_person_and_one_object_for_a_script(error: Exception) -> None:
+    for_people = raises(error)
+    assert (for_people.exit_code, for_people.stdout) == (1, "")
+    assert for_people.stderr == f"error: {error}\n"
+    for_scripts = raises(error, "--json")
+    assert (for_scripts.exit_code, for_scripts.stderr) == (1, f"error: {error}\n")
+    assert json.loads(for_scripts.stdout) == {"error": str(error)}
+
+
+def test_a_refusal_is_known_also_when_dagster_wrapped_it() -> None:
+    wrapped = caused_by(InvalidDbtProject("dbt cannot read x"), RuntimeError("while building"))
+    assert raises(wrapped).stderr == "error: dbt cannot read x\n"
+
+
+def test_ctrl_c_is_one_line_that_says_what_comes_next() -> None:
+    done = raises(KeyboardInterrupt(), "--json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout) == {"error": done.stderr.removeprefix("error: ").strip()}
+    assert "the same command continues" in done.stderr
+
+
+def test_a_fault_of_ours_keeps_its_traceback_and_is_one_object_for_a_script() -> None:
+    done = raises(ZeroDivisionError("oh"), "--json")
+    assert isinstance(done.exception, ZeroDivisionError)
+    assert json.loads(done.stdout) == {"error": "ZeroDivisionError: oh"}
+
+
+def test_a_home_that_cannot_be_made_is_refused_by_the_name_of_its_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    home = tmp_path / "file" / "home"
+    monkeypatch.setenv("LEEWAY_HOME", str(home))
+    get_settings.cache_clear()
+    done = raises(NotADirectoryError(20, "Not a directory", str(home)))
+    assert done.exit_code == 1
+    assert "LEEWAY_HOME" in done.stderr
+    assert str(home) in done.stderr
+    assert "leeway doctor" in done.stderr
+
+
+def test_a_file_that_is_missing_in_a_good_home_is_a_fault_of_ours(tmp_path: Path) -> None:
+    done = raises(FileNotFoundError(2, "No such file", str(tmp_path / "x")))
+    assert isinstance(done.exception, FileNotFoundError)
+
+
+@pytest.mark.parametrize("value", [{"x": math.nan}, {"x": object()}])
+def test_nothing_is_printed_of_an_object_that_is_not_json(
+    value: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        emit(value)
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,50 @@
+"""What `leeway` says to somebody who types it for the first time, before a verb begins its work."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from cli.main import cli
+
+
+def test_leeway_alone_lists_every_verb_with_a_sentence_that_is_not_cut_off() -> None:
+    done = CliRunner().invoke(cli, ["--help"], terminal_width=80)
+    assert done.exit_code == 0
+    listed = done.stdout.split("Commands:\n")[1]
+    assert all(f"\n  {name} " in f"\n{listed}" for name in cli.commands)
+    assert "..." not in listed
+
+
+def test_a_verb_without_its_name_says_which_names_there_are() -> None:
+    for verb in ("run", "promote", "rollback"):
+        done = CliRunner().invoke(cli, [verb])
+        assert done.exit_code == 2
+        assert "Missing argument 'NAME'. The use cases are: penguins" in done.stderr, verb
+
+
+@pytest.mark.parametrize("port", ["65535", "65536", "0", "-1"])
+def test_a_port_is_refused_that_leaves_none_for_the_service_beside_it(port: str) -> None:
+    """Guards: the highest port was taken, and the one after it raised."""
+    done = CliRunner().invoke(cli, ["dev", "--port", port])
+    assert done.exit_code == 2
+    assert "is not in the range 1<=x<=65534" in done.stderr
+
+
+def test_every_number_has_a_range_and_every_verb_an_example() -> None:
+    for name, verb in cli.commands.items():
+        assert f"Example: leeway {name}" in (verb.help or ""), name
+        for each in verb.params:
+            is_number = isinstance(each.type, click.types.IntParamType | click.types.FloatParamType)
+            assert not is_number or isinstance(each.type, click.IntRange), (name, each.name)
+
+
+def test_the_program_is_called_leeway_however_it_was_started() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "nosuch"], capture_output=True, text=True, check=False
+    )
+    assert "Usage: leeway " in done.stderr
