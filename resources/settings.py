@@ -6,21 +6,99 @@ connecting to anything.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 PROJECT = Path(__file__).resolve().parent.parent
+_PREFIX = "LEEWAY_"
+_SCHEME = re.compile(r"postgres(ql)?(\+psycopg2)?://")
+ADDRESS = ("host", "port", "user", "password", "dbname")
+# Those that libpq also reads from a variable: dbt has a field for a few of them only.
+PASSED_ON = {
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+    "channel_binding": "PGCHANNELBINDING",
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+    "options": "PGOPTIONS",
+}
+# Of libpq in this process alone: dbt goes on with its own.
+NETWORK = ("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count")
+
+
+def parsed_url(url: str) -> dict[str, str]:
+    """The parts of a PostgreSQL address under libpq's names; `host` and `dbname` are there.
+
+    libpq itself takes it apart, so that a password with odd characters, or one among the
+    parameters, means here what it means when it connects.
+
+    Raises:
+        ValueError: when it is not the address of one database; the message repeats no part of it
+            but the names of parameters.
+    """
+    import psycopg2
+    from psycopg2.extensions import parse_dsn
+
+    if not _SCHEME.match(url):
+        raise ValueError("it must begin with postgresql://")
+    address, mark, query = _SCHEME.sub("postgresql://", url, count=1).partition("?")
+    try:
+        # SQLAlchemy writes a blank of a parameter as `+`, which libpq takes for a plus.
+        found: dict[str, str] = parse_dsn(address + mark + query.replace("+", "%20"))
+    except psycopg2.ProgrammingError:
+        raise ValueError(
+            "it is not an address that libpq reads; write postgresql://user:password@host/database "
+            "and %XX for each odd character of the password"
+        ) from None  # the cause quotes the address
+    if "," in found.get("host", "") + found.get("port", ""):
+        raise ValueError("it names several hosts, and dbt can take only one; name one")
+    if not found.get("dbname"):
+        raise ValueError("it names no database; end it with the warehouse's, such as /leeway")
+    if not found.get("port", "0").isdecimal():
+        raise ValueError("its port is not a number")
+    if unknown := sorted(found.keys() - {*ADDRESS, *PASSED_ON, *NETWORK}):
+        raise ValueError(
+            f"its parameter {', '.join(unknown)} cannot be handed to dbt; there are "
+            f"{', '.join([*PASSED_ON, *NETWORK])}"
+        )
+    return {"host": "localhost"} | found
+
+
+class _OwnKeys(DotEnvSettingsSource):
+    """`.env` without the variables of other programs; what begins with LEEWAY_ must be known."""
+
+    def __call__(self) -> dict[str, Any]:
+        """The values by the rest of the variable's name, which may be that of no field."""
+        known, prefix = self.settings_cls.model_fields, _PREFIX.lower()
+        return {
+            key.removeprefix(prefix): value
+            for key, value in super().__call__().items()
+            if key in known or key.startswith(prefix)
+        }
 
 
 class Settings(BaseSettings):
     """One installation of Leeway. Each field is the variable `LEEWAY_` and its name."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LEEWAY_", env_file=PROJECT / ".env", extra="forbid", frozen=True
+        env_prefix=_PREFIX,
+        env_file=PROJECT / ".env",
+        env_ignore_empty=True,  # `LEEWAY_HOME=` is unset, not the folder that one is in
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,  # an address may hold a password
     )
 
     environment: Literal["local", "test", "production"] = "local"
@@ -30,14 +108,40 @@ class Settings(BaseSettings):
     )
     store_url: str | None = Field(default=None, description="folder of objects; unset: under home")
     mlflow_tracking_uri: str | None = Field(
-        default=None, description="MLflow server; unset: its tables in PostgreSQL"
+        default=None,
+        repr=False,  # it may hold a password
+        description="MLflow server; unset: its tables in PostgreSQL",
     )
-    data_dir: Path | None = Field(default=None, description="mirror of public data sets")
 
-    @field_validator("home", "data_dir")
     @classmethod
-    def _absolute(cls, value: Path | None) -> Path | None:
-        return None if value is None else value.expanduser().absolute()
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, the environment, `.env`: the first that has a value decides."""
+        assert isinstance(dotenv_settings, DotEnvSettingsSource)  # noqa: S101  # pydantic's promise
+        return init_settings, env_settings, _OwnKeys(settings_cls, dotenv_settings.env_file)
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("database_url")
+    @classmethod
+    def _one_database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parsed_url(value.get_secret_value())
+        return value
+
+    @field_validator("store_url")
+    @classmethod
+    def _a_folder(cls, value: str | None) -> str | None:
+        return None if value is None else str(_folder(value))
 
     @model_validator(mode="after")
     def _no_default_in_production(self) -> Self:
@@ -51,9 +155,7 @@ class Settings(BaseSettings):
     @property
     def store_root(self) -> Path:
         """Folder of the object store."""
-        return (
-            Path(self.store_url).expanduser().absolute() if self.store_url else self.home / "store"
-        )
+        return Path(self.store_url) if self.store_url else self.home / "store"
 
     @property
     def dagster_home(self) -> Path:
@@ -66,11 +168,23 @@ class Settings(BaseSettings):
         return self.home / "dbt"
 
 
+def _folder(url: str) -> Path:
+    """The folder of a file:// address or a path; a relative one starts at the project."""
+    parts = urlsplit(url)
+    if "://" not in url:
+        return PROJECT / Path(url).expanduser()
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+        raise ValueError(
+            f"objects live in a folder, and {parts.scheme}:// is none; give a path, or file:///path"
+        )
+    return Path(unquote(parts.path))
+
+
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
     """The settings of this process.
 
     Raises:
-        pydantic.ValidationError: names the variable, its value and what is allowed.
+        pydantic.ValidationError: names the variable and what is allowed, not its value.
     """
     return Settings()

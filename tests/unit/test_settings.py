@@ -1,0 +1,132 @@
+"""A setting that cannot be right is refused with its variable and a remedy, never with a secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from resources.settings import PROJECT, Settings
+
+CANARY = "hunter2canary"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in Settings.model_fields:
+        monkeypatch.delenv(f"LEEWAY_{field.upper()}", raising=False)
+
+
+def of_file(folder: Path, text: str) -> Settings:
+    path = folder / ".env"
+    path.write_text(text)
+    return Settings(_env_file=path)
+
+
+def refused(**fields: Any) -> str:
+    with pytest.raises(ValidationError) as found:
+        Settings(_env_file=None, **fields)
+    return str(found.value)
+
+
+ADDRESSES = {
+    f"mysql://ana:{CANARY}@h/db": "must begin with postgresql://",
+    f"ana:{CANARY}@h/db": "must begin with postgresql://",
+    f"postgresql://ana:{CANARY}%zz@h/db": "not an address that libpq reads",
+    f"postgresql://ana:{CANARY}@h:port/db": "its port is not a number",
+    f"postgresql://ana:{CANARY}@h1,h2/db": "several hosts",
+    f"postgresql://ana:{CANARY}@h": "names no database",
+    f"postgresql://ana:{CANARY}@h/": "names no database",
+    f"postgresql://ana:{CANARY}@h/db?nonsense=1": "not an address that libpq reads",
+    f"postgresql://ana:{CANARY}@h/db?target_session_attrs=any": "parameter target_session_attrs",
+}
+
+
+@pytest.mark.parametrize(("url", "reason"), ADDRESSES.items(), ids=ADDRESSES.values())
+def test_an_address_that_cannot_be_used_is_refused_with_the_reason_and_without_its_password(
+    url: str, reason: str
+) -> None:
+    """Regression: one without a database made one called None; another was a traceback."""
+    message = refused(database_url=url)
+    assert reason in message
+    assert "database_url" in message
+    assert CANARY not in message
+
+
+GOOD = [
+    "postgresql://ana:p%40ss@db.example.org:5433/leeway?sslmode=verify-full&sslrootcert=/ca.pem",
+    "postgres://db.example.org/leeway?channel_binding=require",
+    "postgresql:///leeway?host=/run/postgresql&user=ana",
+    "postgresql://[::1]:5432/leeway",
+]
+
+
+@pytest.mark.parametrize("url", GOOD)
+def test_an_address_that_libpq_and_dbt_can_use_is_accepted(url: str) -> None:
+    assert Settings(_env_file=None, database_url=url).database_url is not None
+
+
+def test_no_message_and_no_text_of_the_settings_holds_a_secret(tmp_path: Path) -> None:
+    """Regression: a misspelt variable in `.env` printed the whole address."""
+    url = f"postgresql://ana:{CANARY}@h/db"
+    tracking = f"https://ana:{CANARY}@mlflow.example.org"
+    lines = f"LEEWAY_DATABSE_URL={url}\nLEEWAY_MLFLOW_TRACKING_URI={tracking}\n"
+    with pytest.raises(ValidationError, match="databse_url") as found:
+        of_file(tmp_path, lines)
+    settings = of_file(tmp_path, lines.replace("DATABSE", "DATABASE"))
+    assert settings.mlflow_tracking_uri == tracking
+    assert CANARY not in f"{found.value} {found.value!r} {settings} {settings!r}"
+    assert CANARY not in refused(environment="production", mlflow_tracking_uri=tracking)
+
+
+def test_variables_of_other_programs_are_none_of_ours_and_one_of_ours_must_be_known(
+    tmp_path: Path,
+) -> None:
+    """Regression: OPENBLAS_NUM_THREADS in `.env` stopped every command."""
+    found = of_file(tmp_path, "OPENBLAS_NUM_THREADS=1\nHOME=/nowhere\nLEEWAY_ENVIRONMENT=test\n")
+    assert found.environment == "test"
+    assert found.home == PROJECT / ".leeway", "HOME is not LEEWAY_HOME"
+    for misspelt in ("LEEWAY_DATA_DIR=/mirror", "leeway_hme=/x"):
+        with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+            of_file(tmp_path, misspelt)
+
+
+def test_a_variable_without_a_value_is_unset(tmp_path: Path) -> None:
+    """Regression: `LEEWAY_HOME=` was the folder from which the command was called."""
+    lines = [f"LEEWAY_{field.upper()}=" for field in Settings.model_fields]
+    assert of_file(tmp_path, "\n".join(lines)) == Settings(_env_file=None)
+
+
+def test_every_setting_of_the_example_is_one(tmp_path: Path) -> None:
+    text = (PROJECT / ".env.example").read_text()
+    lines = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# LEEWAY_")]
+    assert {line.partition("=")[0] for line in lines} == {
+        f"LEEWAY_{field.upper()}" for field in Settings.model_fields
+    }
+    assert of_file(tmp_path, "\n".join(lines)).database_url is not None
+
+
+STORES = {
+    "/srv/objects": Path("/srv/objects"),
+    "objects": PROJECT / "objects",
+    "~/objects": Path.home() / "objects",
+    "file:///srv/my%20objects": Path("/srv/my objects"),
+}
+
+
+@pytest.mark.parametrize(("url", "folder"), STORES.items())
+def test_the_store_is_one_folder_wherever_a_command_is_called(
+    url: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: a relative one was another folder for each folder of the caller."""
+    settings = Settings(_env_file=None, store_url=url)
+    monkeypatch.chdir(tmp_path)
+    assert settings.store_root == folder
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/objects", "gs://bucket", "file://server/share"])
+def test_a_store_that_is_no_folder_is_refused(url: str) -> None:
+    """Regression: a folder called `s3:` was made."""
+    assert "objects live in a folder" in refused(store_url=url)
