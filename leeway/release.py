@@ -107,7 +107,6 @@ def compare_losses(
     champion: NDArray[np.float64],
     *,
     metric: str = "loss",
-    confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Comparison:
@@ -136,7 +135,7 @@ def compare_losses(
         return Comparison(metric, mean, None, None, rows, own)
     draws = bootstrap_weights(rows, resamples, seed)
     means = np.array([weights @ difference / rows for weights in draws])
-    low, high = percentile_interval(means, confidence)
+    low, high = percentile_interval(means)
     return Comparison(metric, mean, low, high, rows, own)
 
 

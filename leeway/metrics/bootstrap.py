@@ -36,8 +36,8 @@ def bootstrap_weights(rows: int, resamples: int, seed: int) -> Iterator[Floats]:
         yield np.bincount(drawn, minlength=rows).astype(np.float64)
 
 
-def percentile_interval(sample: Floats, confidence: float) -> tuple[float, float]:
-    """The central interval that holds the share `confidence` of a resampled statistic."""
-    tail = (1 - confidence) / 2
+def percentile_interval(sample: Floats) -> tuple[float, float]:
+    """The central interval that holds the share `CONFIDENCE` of a resampled statistic."""
+    tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(sample, [tail, 1 - tail])
     return float(low), float(high)

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leeway.metrics.bootstrap import (
-    CONFIDENCE,
     FEWEST_ROWS,
     bootstrap_weights,
     percentile_interval,
@@ -168,7 +167,7 @@ def _interval(drawn: Floats) -> tuple[float, float] | tuple[None, None]:
     defined = drawn[np.isfinite(drawn)]
     if not defined.size:
         return None, None
-    low, high = percentile_interval(defined, CONFIDENCE)
+    low, high = percentile_interval(defined)
     return (None, None) if np.isclose(low, high, rtol=1e-12, atol=0) else (low, high)
 
 

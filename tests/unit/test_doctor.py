@@ -93,15 +93,20 @@ def test_a_library_that_is_missing_is_named(
     assert "make setup" in found["libraries"]["remedy"]
 
 
-@pytest.mark.parametrize("url", ["postgresql://ana:secret@127.0.0.1:9/x", "not a URL"])
 def test_a_server_that_does_not_answer_says_which_variable_and_what_to_do(
-    diagnose: Diagnose, url: str
+    diagnose: Diagnose,
 ) -> None:
-    code, found = diagnose(LEEWAY_DATABASE_URL=url)
+    code, found = diagnose(LEEWAY_DATABASE_URL="postgresql://ana:secret@127.0.0.1:9/x")
     assert (code, errors(found)) == (1, ["PostgreSQL"])
     for word in ("LEEWAY_DATABASE_URL", "unset"):
         assert word in found["PostgreSQL"]["remedy"]
     assert "secret" not in json.dumps(found)
+
+
+def test_an_address_that_is_none_is_a_wrong_setting(diagnose: Diagnose) -> None:
+    code, found = diagnose(LEEWAY_DATABASE_URL="not a URL")
+    assert (code, errors(found)) == (1, ["settings"])
+    assert "LEEWAY_DATABASE_URL" in found["settings"]["detail"]
 
 
 def test_too_little_room_is_an_error(diagnose: Diagnose, monkeypatch: pytest.MonkeyPatch) -> None:
