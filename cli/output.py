@@ -39,7 +39,9 @@ class Verb(click.Command):
         """Runs the verb."""
         try:
             return super().invoke(ctx)
-        except (Exception, KeyboardInterrupt) as error:
+        except SystemExit:
+            raise
+        except BaseException as error:  # Ctrl-C is none of the usual ones
             message = refusal(error)
             if ctx.params.get("as_json"):
                 emit({"error": message or f"{type(error).__name__}: {error}"})
@@ -90,13 +92,21 @@ def _message(error: BaseException) -> str | None:
     )
     if isinstance(error, actionable):
         return str(error)
-    if isinstance(error, KeyboardInterrupt):
+    if _is_ctrl_c(error):
         return "interrupted; what was committed stays, and the same command continues from there"
     if isinstance(error, OSError):
         return _home_refused(error)
     if isinstance(error, ValidationError) and error.title == "Settings":
         return settings_refused(error)
     return None
+
+
+def _is_ctrl_c(error: BaseException) -> bool:
+    """Also as Dagster raises it, which is not imported to know it."""
+    dagster = sys.modules.get("dagster")
+    return isinstance(error, KeyboardInterrupt) or (
+        dagster is not None and isinstance(error, dagster.DagsterExecutionInterruptedError)
+    )
 
 
 def _home_refused(error: OSError) -> str | None:

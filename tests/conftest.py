@@ -18,7 +18,7 @@ from resources.postgres import embedded_url
 from resources.settings import Settings, get_settings
 from tests.embedded import stop_embedded
 from tests.faults.harness import FIGURES
-from tests.installed import Installed
+from tests.installed import Complete
 
 FIGURE = "figure of a fault test"
 
@@ -85,11 +85,11 @@ def settings(server_home: Path, tmp_path: Path) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
-def installed() -> Iterator[Installed]:
+def installed() -> Iterator[Complete]:
     """An installation that is complete before each test, and after it."""
     folder = Path(tempfile.mkdtemp(prefix="leeway-"))  # short, for the socket of PostgreSQL
     try:
-        yield Installed.below(folder)
+        yield Complete.below(folder)
     finally:
         if (folder / "home" / "postgres").exists():
             stop_embedded(folder / "home", "immediate")

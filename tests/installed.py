@@ -1,7 +1,8 @@
-"""`leeway run penguins` as a process, on an installation and a copy of the project of its own.
+"""`leeway` as a process, on an installation and a copy of the project of its own.
 
-Belongs here: a copy whose reaper looks every five seconds, its commands, and what must hold when
-they are done. Does not belong here: where they are killed.
+Belongs here: the commands of an installation, and one that is complete, whose reaper looks every
+five seconds, with what must hold of it. Does not belong here: what a command should say, or where
+it is killed.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg2
 from sqlalchemy.engine import make_url
@@ -23,16 +25,66 @@ from tests.embedded import stop_embedded
 from tests.project_copy import NAME, copy_project, environment_of
 
 
+class Done(NamedTuple):
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output, which must be one JSON value and nothing else."""
+        return json.loads(self.out)
+
+
 @dataclass(frozen=True)
 class Installed:
     """One installation: a copy of the project, and its home with a PostgreSQL of its own."""
 
     project: Path
     home: Path
+
+    def start(self, *arguments: str, **extra: str) -> subprocess.Popen[str]:
+        """Starts `leeway` with these arguments; what it says can be read, its JSON cannot."""
+        return subprocess.Popen(
+            self._command(arguments),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.project,
+            env=self._environment() | extra,
+        )
+
+    def leeway(self, *arguments: str, **extra: str) -> Done:
+        """Runs `leeway` to its end."""
+        done = subprocess.run(
+            self._command(arguments),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+            cwd=self.project,
+            env=self._environment() | extra,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
+        return [sys.executable, "-m", "cli.main", *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        # Wide enough for a table of one line per use case.
+        return environment_of(self.project, self.home) | {"COLUMNS": "200"}
+
+
+@dataclass(frozen=True)
+class Complete(Installed):
+    """An installation on which `leeway run` has materialized everything once."""
+
     expected: list[tuple[Any, ...]] = field(default_factory=list)
 
     @classmethod
-    def below(cls, folder: Path) -> Installed:
+    def below(cls, folder: Path) -> Complete:
         """Copies the project, and runs it once undisturbed to learn what to expect."""
         project = folder / "project"
         copy_project(project)
@@ -41,7 +93,7 @@ class Installed:
         assert sensors.read_text().count(slow) == 1
         sensors.write_text(sensors.read_text().replace(slow, fast))
         found = cls(project, folder / "home")
-        code, said = found.leeway("run", NAME)
+        code, _, said = found.leeway("run", NAME)
         assert code == 0, said
         assert found.wrong() == []
         found.expected.extend(found.fingerprint())
@@ -51,23 +103,6 @@ class Installed:
         """Forgets everything; at the same place, since a manifest holds addresses of files."""
         stop_embedded(self.home, "immediate")
         shutil.rmtree(self.home)
-
-    def start(self, *arguments: str, **extra: str) -> subprocess.Popen[str]:
-        """Starts `leeway` with these arguments."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "cli.main", *arguments],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.project,
-            env=environment_of(self.project, self.home) | extra,
-        )
-
-    def leeway(self, *arguments: str, **extra: str) -> tuple[int, str]:
-        """Runs `leeway` to its end; exit code and what it told the person."""
-        process = self.start(*arguments, **extra)
-        _, said = process.communicate(timeout=240)
-        return process.returncode, said
 
     def select(self, database: str, statement: str) -> list[tuple[Any, ...]]:
         """Rows of one of its databases; also carries out a change that returns rows."""

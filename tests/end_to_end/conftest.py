@@ -1,18 +1,15 @@
 """An installation that is used as a person uses it: by commands, each a process of its own.
 
-Belongs here: the copy of the project, its commands, and reading what they recorded. Does not belong
-here: what a command should say.
+Belongs here: its batches, and reading what commands recorded. Does not belong here: carrying out a
+command (tests/installed.py), or what it should say.
 
 Its use case has files as its source, so that batches can come.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,41 +27,26 @@ from resources.settings import Settings, get_settings
 from resources.tracking import Tracking
 from tests.embedded import stop_embedded
 from tests.graph.conftest import penguins
-from tests.project_copy import NAME, THEIRS, copy_project, environment_of
+from tests.installed import Installed
+from tests.project_copy import NAME, THEIRS, copy_project
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a command said, and its exit code."""
+class WithBatches(Installed):
+    """An installation whose source is a folder of files."""
 
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output, which must be one JSON value and nothing else."""
-        return json.loads(self.out)
-
-
-@dataclass(frozen=True)
-class Installed:
-    """A copy of the project, the folder of its batches, and its home."""
-
-    project: Path
     batches: Path
-    home: Path
 
     @classmethod
-    def below(cls, folder: Path) -> Installed:
+    def below(cls, folder: Path) -> WithBatches:
         """Copies the project, and writes two batches."""
         project, batches = folder / "project", folder / "batches"
         copy_project(project, source={"kind": "file", "path": str(batches)})
         batches.mkdir()
-        found = cls(project, batches, folder / "home")
+        found = cls(project, folder / "home", batches)
         table = penguins()
         found.write("2007-2008", table[table["year"] < 2009])
         found.write("2009", table[table["year"] == 2009])
@@ -75,17 +57,6 @@ class Installed:
         path = self.batches / f"{batch}.csv"
         table.to_csv(path, index=False)
         return path
-
-    def leeway(self, *arguments: str, **extra: str) -> Done:
-        """Runs `leeway` to its end."""
-        # Wide enough for a table of one line per use case.
-        environment = environment_of(self.project, self.home) | {"COLUMNS": "200"}
-        done = subprocess.run(
-            [sys.executable, "-m", "cli.main", *arguments],
-            capture_output=True, text=True, check=False, timeout=240,
-            cwd=self.project, env=environment | extra,
-        )  # fmt: skip
-        return Done(done.returncode, done.stdout, done.stderr)
 
 
 @dataclass(frozen=True)
@@ -112,10 +83,10 @@ class Recorded:
 
 
 @pytest.fixture(scope="module")
-def installed() -> Iterator[Installed]:
+def installed() -> Iterator[WithBatches]:
     """One fresh installation for the commands of a module."""
     folder = Path(tempfile.mkdtemp(prefix="leeway-"))  # short, for the socket of PostgreSQL
-    found = Installed.below(folder)
+    found = WithBatches.below(folder)
     yield found
     if (found.home / "postgres").exists():
         stop_embedded(found.home, "immediate")
@@ -123,7 +94,7 @@ def installed() -> Iterator[Installed]:
 
 
 @pytest.fixture(scope="module")
-def recorded(installed: Installed) -> Iterator[Recorded]:
+def recorded(installed: WithBatches) -> Iterator[Recorded]:
     """The records of the installation; the commands go on while they are read."""
     with pytest.MonkeyPatch.context() as patch:
         for name in THEIRS:

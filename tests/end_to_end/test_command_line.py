@@ -16,8 +16,9 @@ import pytest
 
 from resources.postgres import transaction
 from resources.tracking import TRAINING_KEY
-from tests.end_to_end.conftest import Done, Installed, Recorded
+from tests.end_to_end.conftest import Recorded, WithBatches
 from tests.graph.conftest import penguins
+from tests.installed import Done
 from tests.project_copy import NAME
 
 pytestmark = pytest.mark.timeout(300)
@@ -61,13 +62,13 @@ def is_one_message(done: Done, message: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def demo(installed: Installed) -> Done:
+def demo(installed: WithBatches) -> Done:
     """The first command on a fresh installation."""
     return installed.leeway("demo")
 
 
 @pytest.fixture(scope="module")
-def status(installed: Installed, demo: Done) -> dict[str, Any]:
+def status(installed: WithBatches, demo: Done) -> dict[str, Any]:
     """What `leeway status --json` says after the demo."""
     done = installed.leeway("status", "--json")
     assert (done.code, done.err) == (0, "")
@@ -97,7 +98,7 @@ def test_the_demo_ends_with_one_line_per_use_case_and_a_good_champion(
 
 
 def test_a_second_demo_repeats_nothing(
-    installed: Installed, demo: Done, recorded: Recorded
+    installed: WithBatches, demo: Done, recorded: Recorded
 ) -> None:
     before = recorded.counts()
     assert before["Dagster runs"] == before["MLflow versions"] == before["releases"] == 1
@@ -183,7 +184,7 @@ def test_status_agrees_with_dagster(status: dict[str, Any], recorded: Recorded) 
     assert all(result.passed for result in results)
 
 
-def test_a_run_with_nothing_to_do_says_so_as_json(installed: Installed, demo: Done) -> None:
+def test_a_run_with_nothing_to_do_says_so_as_json(installed: WithBatches, demo: Done) -> None:
     done = installed.leeway("run", NAME, "--json")
     assert done.code == 0
     report = done.json
@@ -210,7 +211,7 @@ def test_a_run_with_nothing_to_do_says_so_as_json(installed: Installed, demo: Do
     ],
 )  # fmt: skip
 def test_a_name_that_does_not_exist_is_refused_in_one_line_that_says_what_does(
-    installed: Installed, demo: Done, arguments: list[str], message: str
+    installed: WithBatches, demo: Done, arguments: list[str], message: str
 ) -> None:
     done = installed.leeway(*arguments)
     assert is_one_message(done, message)
@@ -226,7 +227,7 @@ def test_a_name_that_does_not_exist_is_refused_in_one_line_that_says_what_does(
     ],
 )
 def test_a_command_that_is_not_one_is_refused_with_its_usage(
-    installed: Installed, arguments: list[str], message: str
+    installed: WithBatches, arguments: list[str], message: str
 ) -> None:
     done = installed.leeway(*arguments)
     assert (done.code, done.out) == (2, "")
@@ -234,14 +235,14 @@ def test_a_command_that_is_not_one_is_refused_with_its_usage(
     assert message in done.err
 
 
-def test_a_setting_that_is_wrong_is_refused_by_name(installed: Installed) -> None:
+def test_a_setting_that_is_wrong_is_refused_by_name(installed: WithBatches) -> None:
     done = installed.leeway("status", LEEWAY_ENVIRONMENT="staging")
     expected = "LEEWAY_ENVIRONMENT: Input should be 'local', 'test' or 'production', got 'staging'"
     assert is_one_message(done, expected)
 
 
 def test_doctor_finds_no_fault_with_an_installation_that_works(
-    installed: Installed, demo: Done
+    installed: WithBatches, demo: Done
 ) -> None:
     done = installed.leeway("doctor", "--json")
     findings = {finding["subject"]: finding for finding in done.json["findings"]}
@@ -253,7 +254,7 @@ def test_doctor_finds_no_fault_with_an_installation_that_works(
 
 
 def test_a_champion_is_moved_and_taken_back_with_who_and_why(
-    installed: Installed, demo: Done, recorded: Recorded
+    installed: WithBatches, demo: Done, recorded: Recorded
 ) -> None:
     first = recorded.releases.champion(NAME)
     assert first is not None
@@ -292,7 +293,7 @@ def test_a_champion_is_moved_and_taken_back_with_who_and_why(
 
 
 def test_a_bad_file_fails_the_run_in_one_message_and_is_forgotten_when_removed(
-    installed: Installed, demo: Done, recorded: Recorded
+    installed: WithBatches, demo: Done, recorded: Recorded
 ) -> None:
     """Guards: once a bad file had been seen, removing it made every later run fail."""
     before = recorded.ledger.every_current(NAME)
@@ -313,7 +314,7 @@ def test_a_bad_file_fails_the_run_in_one_message_and_is_forgotten_when_removed(
 
 
 def test_check_fails_when_a_check_fails_and_says_which(
-    installed: Installed, demo: Done, recorded: Recorded
+    installed: WithBatches, demo: Done, recorded: Recorded
 ) -> None:
     table = penguins(first_key=1001, year=[2009])
     table.loc[:29, "species"] = "Emperor"

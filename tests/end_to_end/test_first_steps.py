@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.end_to_end.conftest import Installed
+from tests.end_to_end.conftest import WithBatches
 from tests.project_copy import NAME
 
 pytestmark = pytest.mark.timeout(300)
@@ -21,7 +21,7 @@ OTHER = "another"
 
 
 @contextmanager
-def without_batches(installed: Installed) -> Iterator[None]:
+def without_batches(installed: WithBatches) -> Iterator[None]:
     """The folder of the source is away."""
     away = installed.batches.with_name("away")
     installed.batches.rename(away)
@@ -31,7 +31,7 @@ def without_batches(installed: Installed) -> Iterator[None]:
 
 @pytest.mark.parametrize("verb", ["check", "status", "run", "rollback"])
 def test_a_name_that_does_not_exist_is_refused_before_anything_is_made(
-    installed: Installed, tmp_path: Path, verb: str
+    installed: WithBatches, tmp_path: Path, verb: str
 ) -> None:
     """Guards: `leeway check` started PostgreSQL to refuse a name."""
     done = installed.leeway(verb, "nosuch", LEEWAY_HOME=str(tmp_path / "home"))
@@ -40,7 +40,7 @@ def test_a_name_that_does_not_exist_is_refused_before_anything_is_made(
     assert not (tmp_path / "home").exists()
 
 
-def test_status_of_what_never_ran_says_what_to_type(installed: Installed) -> None:
+def test_status_of_what_never_ran_says_what_to_type(installed: WithBatches) -> None:
     done = installed.leeway("status")
     assert done.code == 0
     assert f"none; run `leeway run {NAME}`" in done.err
@@ -49,7 +49,7 @@ def test_status_of_what_never_ran_says_what_to_type(installed: Installed) -> Non
 
 
 def test_a_check_of_what_never_ran_says_what_to_type_and_is_no_success(
-    installed: Installed,
+    installed: WithBatches,
 ) -> None:
     """Guards: each check warned and each of dbt's tests failed on a relation that was missing."""
     done = installed.leeway("check", "--json")
@@ -61,14 +61,14 @@ def test_a_check_of_what_never_ran_says_what_to_type_and_is_no_success(
 
 @pytest.mark.parametrize("arguments", [["rollback", NAME], ["promote", NAME, "1"]])
 def test_a_move_of_what_was_never_released_says_what_to_type(
-    installed: Installed, arguments: list[str]
+    installed: WithBatches, arguments: list[str]
 ) -> None:
     done = installed.leeway(*arguments)
     assert (done.code, done.out) == (1, "")
     assert done.err == f"error: {NAME} has no release yet; `leeway run {NAME}` makes the first\n"
 
 
-def test_a_source_that_is_missing_is_one_message_and_one_object(installed: Installed) -> None:
+def test_a_source_that_is_missing_is_one_message_and_one_object(installed: WithBatches) -> None:
     with without_batches(installed):
         done = installed.leeway("run", NAME, "--json")
     message = f"{installed.batches}: no such file or folder; check source.path in defs.yaml"
@@ -76,7 +76,7 @@ def test_a_source_that_is_missing_is_one_message_and_one_object(installed: Insta
     assert done.json == {"error": message}
 
 
-def test_a_typo_in_a_dbt_model_is_one_message_with_its_place(installed: Installed) -> None:
+def test_a_typo_in_a_dbt_model_is_one_message_with_its_place(installed: WithBatches) -> None:
     """Guards: it was a traceback of Dagster's."""
     model = installed.project / "dbt_project/models/penguins/staging/penguins_staged.sql"
     text = model.read_text()
@@ -95,7 +95,7 @@ def test_a_typo_in_a_dbt_model_is_one_message_with_its_place(installed: Installe
 
 
 def test_a_check_of_rows_that_are_not_in_the_warehouse_yet_says_which(
-    installed: Installed,
+    installed: WithBatches,
 ) -> None:
     """Guards: each of dbt's tests failed on a relation that was missing."""
     assert installed.leeway("run", NAME, "--select", "raw").code == 0
@@ -108,7 +108,7 @@ def test_a_check_of_rows_that_are_not_in_the_warehouse_yet_says_which(
 
 
 def test_a_source_that_is_missing_stops_its_own_use_case_of_the_demo_alone(
-    installed: Installed,
+    installed: WithBatches,
 ) -> None:
     """Guards: the demo ended at the first source that was missing, without its table."""
     defs = installed.project / "orchestration" / "defs"

@@ -15,7 +15,7 @@ import pytest
 
 from tests.dev_server import dev, processes_of
 from tests.faults.harness import alive, figure, stopped, until
-from tests.installed import Installed
+from tests.installed import Complete
 from tests.project_copy import NAME
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 NODE = "training_set"
 
 
-def worker(installed: Installed) -> int | None:
+def worker(installed: Complete) -> int | None:
     """Pid of the run worker that stopped at the fault point."""
     for process in processes_of(installed, "multiprocessing"):
         if stopped(process.pid):
@@ -31,7 +31,7 @@ def worker(installed: Installed) -> int | None:
     return None
 
 
-def statuses(installed: Installed) -> dict[str, str]:
+def statuses(installed: Complete) -> dict[str, str]:
     return dict(installed.select("dagster", "select run_id, status from runs"))
 
 
@@ -41,7 +41,7 @@ def eventually(condition: Callable[[], Any], seconds: float, what: str) -> float
     return took
 
 
-def test_what_is_killed_is_started_again_and_nothing_outlives_it(installed: Installed) -> None:
+def test_what_is_killed_is_started_again_and_nothing_outlives_it(installed: Complete) -> None:
     with dev(installed, LEEWAY_FAULTS=f"{NODE}.before_commit:wait") as it:
         it.says("Ctrl-C", 120)
         first = it.launch(NODE)
@@ -62,7 +62,7 @@ def test_what_is_killed_is_started_again_and_nothing_outlives_it(installed: Inst
         it.process.send_signal(signal.SIGKILL)
         gone = eventually(lambda: not processes_of(installed), 5, "nothing outlived `leeway dev`")
     assert "STARTED" in statuses(installed).values(), "the control: nobody reported it yet"
-    code_, said = installed.leeway("run", NAME, "--select", NODE)
+    code_, _, said = installed.leeway("run", NAME, "--select", NODE)
     assert code_ == 0, said
     assert installed.wrong() == []
     assert installed.fingerprint() == installed.expected
@@ -73,7 +73,7 @@ def test_what_is_killed_is_started_again_and_nothing_outlives_it(installed: Inst
     )
 
 
-def test_a_leeway_dev_that_is_asked_to_end_leaves_nothing(installed: Installed) -> None:
+def test_a_leeway_dev_that_is_asked_to_end_leaves_nothing(installed: Complete) -> None:
     with dev(installed) as it:
         eventually(lambda: processes_of(installed, "code-server"), 60, "the code server began")
         time.sleep(1)

@@ -13,7 +13,7 @@ import pytest
 from resources.postgres import embedded_url
 from tests.embedded import stop_embedded
 from tests.faults.harness import figure, finish, stopped, until
-from tests.installed import Installed
+from tests.installed import Complete
 from tests.project_copy import NAME
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 NODE = "training_set"
 
 
-def stopped_run(installed: Installed, point: str) -> subprocess.Popen[str]:
+def stopped_run(installed: Complete, point: str) -> subprocess.Popen[str]:
     """A run of one node that waits at the point."""
     run = installed.start("run", NAME, "--select", NODE, LEEWAY_FAULTS=f"{NODE}.{point}:wait")
     assert until(lambda: stopped(run.pid), 60) is not None
@@ -34,15 +34,15 @@ def go_on(run: subprocess.Popen[str]) -> tuple[int, str]:
     return code, said
 
 
-def is_as_before(installed: Installed) -> None:
-    code, said = installed.leeway("run", NAME, "--select", NODE)
+def is_as_before(installed: Complete) -> None:
+    code, _, said = installed.leeway("run", NAME, "--select", NODE)
     assert code == 0, said
     assert installed.wrong() == []
     assert installed.fingerprint() == installed.expected
 
 
 def test_a_run_whose_transaction_was_cut_off_says_so_and_the_next_one_succeeds(
-    installed: Installed,
+    installed: Complete,
 ) -> None:
     run = stopped_run(installed, "in_commit")
     stop_embedded(installed.home, "immediate")
@@ -58,7 +58,7 @@ def test_a_run_whose_transaction_was_cut_off_says_so_and_the_next_one_succeeds(
     )
 
 
-def test_a_run_between_two_transactions_starts_the_server_again(installed: Installed) -> None:
+def test_a_run_between_two_transactions_starts_the_server_again(installed: Complete) -> None:
     run = stopped_run(installed, "before_commit")
     stop_embedded(installed.home, "immediate")
     code, said = go_on(run)

@@ -17,7 +17,7 @@ import pytest
 from leeway.graph import nodes_of
 from resources.settings import PROJECT
 from tests.faults.harness import LONG, figure, finish, kill_within, seeded, until, zero
-from tests.installed import Installed
+from tests.installed import Complete
 from tests.project_copy import NAME, PACKAGES
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
@@ -49,21 +49,21 @@ def test_every_fault_point_of_a_run_is_one_that_the_tests_kill_at() -> None:
     assert found - known == {"champion.in_move"}, "a point of `leeway promote`, tested below"
 
 
-def test_a_run_killed_again_and_again_is_continued_to_one_release(installed: Installed) -> None:
+def test_a_run_killed_again_and_again_is_continued_to_one_release(installed: Complete) -> None:
     installed.start_over()
     points = EVERY if LONG else SOME
     for point in points:
         (kill_dbt if point == DBT else kill_at)(installed, point)
     stuck = installed.select("dagster", "select count(*) from runs where status = 'STARTED'")
     assert stuck == [(1,)], "the control: until the reaper looks again, the last run stays"
-    code, said = installed.leeway("run", NAME)
+    code, _, said = installed.leeway("run", NAME)
     assert code == 0, said
     assert installed.wrong() == []
     assert installed.select("leeway", "select count(*) from leeway.releases") == [(1,)]
     ended = installed.select("dagster", "select count(*) from runs where status = 'FAILURE'")
     assert ended == [(len(points),)]
     assert installed.fingerprint() == installed.expected
-    code, said = installed.leeway("run", NAME)
+    code, _, said = installed.leeway("run", NAME)
     assert (code, "up to date" in said) == (0, True), said
     figure(
         f"leeway run: {zero(len(points), 'kills at a known point left a wrong state')}: one "
@@ -72,13 +72,13 @@ def test_a_run_killed_again_and_again_is_continued_to_one_release(installed: Ins
     )
 
 
-def kill_at(installed: Installed, point: str) -> None:
+def kill_at(installed: Complete, point: str) -> None:
     """Starts the run, which kills itself at the point."""
-    code, said = installed.leeway("run", NAME, LEEWAY_FAULTS=f"{point}:kill")
+    code, _, said = installed.leeway("run", NAME, LEEWAY_FAULTS=f"{point}:kill")
     assert code == -signal.SIGKILL, f"{point} was not reached: {said}"
 
 
-def kill_dbt(installed: Installed, _: str) -> None:
+def kill_dbt(installed: Complete, _: str) -> None:
     """Kills dbt alone: the run goes on to its end and says what failed."""
     run = installed.start("run", NAME)
     assert until(lambda: bool(builds(run)) or run.poll() is not None, 120) is not None
@@ -131,7 +131,7 @@ def builds(run: subprocess.Popen[str]) -> list[psutil.Process]:
     ],
 )
 def test_the_checker_finds_what_was_planted(
-    installed: Installed, database: str, plant: str, undo: str, told: str
+    installed: Complete, database: str, plant: str, undo: str, told: str
 ) -> None:
     assert installed.wrong() == []
     assert installed.select(database, f"{plant} returning 1"), "nothing was planted"
@@ -141,25 +141,25 @@ def test_the_checker_finds_what_was_planted(
     assert installed.wrong() == []
 
 
-def test_a_move_of_the_champion_that_is_killed_did_not_happen(installed: Installed) -> None:
+def test_a_move_of_the_champion_that_is_killed_did_not_happen(installed: Complete) -> None:
     moves = "select count(*) from leeway.moves"
     assert installed.select("leeway", "delete from leeway.moves returning 1"), "nobody is champion"
-    code, said = installed.leeway("promote", NAME, "1", LEEWAY_FAULTS="champion.in_move:kill")
+    code, _, said = installed.leeway("promote", NAME, "1", LEEWAY_FAULTS="champion.in_move:kill")
     assert code == -signal.SIGKILL, said
     assert installed.select("leeway", moves) == [(0,)]
-    code, said = installed.leeway("promote", NAME, "1")
+    code, _, said = installed.leeway("promote", NAME, "1")
     assert code == 0, said
     assert installed.select("leeway", moves) == [(1,)]
     assert installed.wrong() == []
 
 
 @pytest.mark.skipif(not LONG, reason="minutes: LEEWAY_KILLS=40")
-def test_a_run_killed_at_any_moment_is_continued(installed: Installed) -> None:
+def test_a_run_killed_at_any_moment_is_continued(installed: Complete) -> None:
     rng, n = seeded("runs"), LONG
     for _ in range(n):
         child = installed.start("run", NAME, "--all")
         kill_within(child, 45, rng)
-        code, said = installed.leeway("run", NAME)
+        code, _, said = installed.leeway("run", NAME)
         assert code == 0, said
         assert installed.wrong() == []
         assert installed.fingerprint() == installed.expected

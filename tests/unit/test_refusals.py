@@ -11,6 +11,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner, Result
+from dagster import DagsterExecutionInterruptedError
 
 from cli.output import Verbs, emit
 from orchestration.use_cases import InvalidUseCase
@@ -64,8 +65,10 @@ def test_a_refusal_is_known_also_when_dagster_wrapped_it() -> None:
     assert raises(wrapped).stderr == "error: dbt cannot read x\n"
 
 
-def test_ctrl_c_is_one_line_that_says_what_comes_next() -> None:
-    done = raises(KeyboardInterrupt(), "--json")
+@pytest.mark.parametrize("error", [KeyboardInterrupt, DagsterExecutionInterruptedError])
+def test_ctrl_c_is_one_line_that_says_what_comes_next(error: type[BaseException]) -> None:
+    """Dagster turns it into an error of its own, which is no `Exception`."""
+    done = raises(error(), "--json")
     assert done.exit_code == 1
     assert json.loads(done.stdout) == {"error": done.stderr.removeprefix("error: ").strip()}
     assert "the same command continues" in done.stderr
