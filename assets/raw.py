@@ -59,6 +59,8 @@ def _materialize(
     work = begin(stage, platform, context, "raw", batch)
     source = open_source(stage.use_case)
     try:
+        # Before the rows: a batch that changes in between is read again, never taken for read.
+        source_digest = source.fingerprint(batch)
         table = source.read(batch)
         judged = validate(table, stage.use_case, _taken(platform, stage, batch))
     except SourceError as error:  # its message begins with the place
@@ -74,6 +76,7 @@ def _materialize(
         rows=judged.accepted.num_rows,
         facts={
             "source": source.description,
+            "source_digest": source_digest,
             "rows": judged.rows,
             "rejected": judged.rejected_rows,
             "reasons": dict(reasons),
