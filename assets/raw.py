@@ -16,7 +16,7 @@ from leeway.data.validation import SchemaMismatch, Validated, validate
 from leeway.data.values import POSTGRES_TYPES
 from resources.platform import Platform
 from resources.sources import SourceError, open_source
-from resources.warehouse import drop_if_retyped, ensure_table, keys_of, replace_batch
+from resources.warehouse import Unconvertible, ensure_table, keys_of, replace_batch, retype
 
 if TYPE_CHECKING:
     import psycopg2.extensions
@@ -117,7 +117,10 @@ def _load(
         c.name: POSTGRES_TYPES[c.type] for c in stage.use_case.columns if c.role != "ignored"
     }
     columns = {**declared, "row_number": "bigint"}
-    drop_if_retyped(cursor, stage.name, "raw", columns)
+    try:
+        retype(cursor, stage.name, "raw", columns, replacing=batch)
+    except Unconvertible as error:
+        raise dg.Failure(f"{stage.name}, batch {batch}: {error}", allow_retries=False) from error
     for table, types, rows in (
         ("raw", columns, judged.accepted),
         ("rejects", REJECT_COLUMNS, _reject_table(judged)),
