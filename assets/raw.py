@@ -16,7 +16,7 @@ from leeway.data.validation import SchemaMismatch, Validated, validate
 from leeway.data.values import POSTGRES_TYPES
 from resources.platform import Platform
 from resources.sources import SourceError, open_source
-from resources.warehouse import drop_if_retyped, ensure_table, keys_of, replace_batch
+from resources.warehouse import Unconvertible, ensure_table, keys_of, replace_batch, retype
 
 if TYPE_CHECKING:
     import psycopg2.extensions
@@ -59,6 +59,8 @@ def _materialize(
     work = begin(stage, platform, context, "raw", batch)
     source = open_source(stage.use_case)
     try:
+        # Before the rows: a batch that changes in between is read again, never taken for read.
+        source_digest = source.fingerprint(batch)
         table = source.read(batch)
         judged = validate(table, stage.use_case, _taken(platform, stage, batch))
     except SourceError as error:  # its message begins with the place
@@ -74,6 +76,7 @@ def _materialize(
         rows=judged.accepted.num_rows,
         facts={
             "source": source.description,
+            "source_digest": source_digest,
             "rows": judged.rows,
             "rejected": judged.rejected_rows,
             "reasons": dict(reasons),
@@ -114,7 +117,10 @@ def _load(
         c.name: POSTGRES_TYPES[c.type] for c in stage.use_case.columns if c.role != "ignored"
     }
     columns = {**declared, "row_number": "bigint"}
-    drop_if_retyped(cursor, stage.name, "raw", columns)
+    try:
+        retype(cursor, stage.name, "raw", columns, replacing=batch)
+    except Unconvertible as error:
+        raise dg.Failure(f"{stage.name}, batch {batch}: {error}", allow_retries=False) from error
     for table, types, rows in (
         ("raw", columns, judged.accepted),
         ("rejects", REJECT_COLUMNS, _reject_table(judged)),

@@ -8,6 +8,7 @@ Belongs here: everything that dbt needs from outside of its project. Does not be
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import shutil
@@ -22,9 +23,10 @@ from typing import Any
 
 from leeway.digests import digest_of, digest_of_files
 from resources.processes import die_with_parent
-from resources.settings import PROJECT, Settings, get_settings
+from resources.settings import PASSED_ON, PROJECT, Settings, get_settings
 
 DBT_PROJECT = PROJECT / "dbt_project"
+PASSWORD = "DBT_ENV_SECRET_LEEWAY_PASSWORD"  # noqa: S105  # dbt keeps what is called so out of its logs
 _NO_CONNECTION = ("parse", "--version", "--help", "deps", "clean", "list", "ls")
 
 
@@ -48,19 +50,22 @@ def environment(settings: Settings, *, connect: bool = True) -> dict[str, str]:
         "LEEWAY_DBT_HOST": "unused",
         "LEEWAY_DBT_PORT": "5432",
         "LEEWAY_DBT_USER": "unused",
-        "LEEWAY_DBT_PASSWORD": "",
+        PASSWORD: "",
         "LEEWAY_DBT_DATABASE": "leeway",
     }
     if connect:
-        from resources.postgres import database_url
+        from resources.postgres import database_url, session_options
 
         url = database_url("leeway", settings)
         variables |= {
-            "LEEWAY_DBT_HOST": str(url.host or url.query.get("host", "localhost")),
-            "LEEWAY_DBT_PORT": str(url.port or 5432),
-            "LEEWAY_DBT_USER": url.username or "postgres",
-            "LEEWAY_DBT_PASSWORD": str(url.password or ""),
-            "LEEWAY_DBT_DATABASE": url.database or "leeway",
+            "LEEWAY_DBT_HOST": str(url.host or url.query["host"]),
+            "LEEWAY_DBT_PORT": str(url.port or url.query.get("port", 5432)),
+            "LEEWAY_DBT_USER": url.username or getpass.getuser(),
+            PASSWORD: str(url.password or ""),
+            "LEEWAY_DBT_DATABASE": str(url.database),
+            # libpq reads the rest from variables of its own, where dbt has no field or an odd one.
+            **{PASSED_ON[key]: str(url.query[key]) for key in PASSED_ON if key in url.query},
+            PASSED_ON["options"]: session_options(str(url.query.get("options", ""))),
         }
     return variables
 

@@ -6,8 +6,12 @@ Belongs here: finding batches and reading one exactly as it is. Does not belong 
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
+import time
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from leeway.identifiers import check_batch
 from leeway.spec import BatchBy, FileSource, PackageSource, UseCase
@@ -16,7 +20,10 @@ from resources.settings import PROJECT
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Origin = Literal["real", "synthetic"]
 SUFFIXES = (".csv", ".parquet")
+QUIET_SECONDS = 2.0  # a file that changed more recently may still be being copied
+_SHOWN = 5  # values that a message quotes
 _NEEDED = {
     ".csv": "each row needs one value per column, and quotes around a value with a comma",
     ".parquet": "it is not whole, or not Parquet",
@@ -31,9 +38,17 @@ class BatchSource(Protocol):
     """A source that knows its batches."""
 
     description: str
+    origin: ClassVar[Origin]
 
     def batches(self) -> list[str]:
-        """Ids of the batches that exist now, oldest first."""
+        """Ids of the batches that exist now, oldest first.
+
+        A file that changed just now is waited for, `QUIET_SECONDS` at most; one that still changes
+        then is being copied, and is no batch yet.
+
+        Raises:
+            SourceError: when the source is not there, or cannot be taken for batches.
+        """
         ...
 
     def place(self, batch: str) -> str:
@@ -44,7 +59,15 @@ class BatchSource(Protocol):
         """The rows of one batch, with the columns and types that the source has.
 
         Raises:
-            SourceError: when the batch cannot be read.
+            SourceError: when the batch cannot be read, or changes meanwhile.
+        """
+        ...
+
+    def fingerprint(self, batch: str) -> str | None:
+        """SHA-256 of what the source holds of one batch; None when it no longer holds it.
+
+        It is the same exactly when `read` gives the same rows. A batch that cannot be read has one,
+        too, so that a file that was damaged is noticed, and one that was mended.
         """
         ...
 
@@ -69,6 +92,8 @@ class Package:
     The key is the position of a row in the published table, which has none of its own.
     """
 
+    origin: ClassVar[Origin] = "real"
+
     def __init__(self, source: PackageSource) -> None:
         self.source = source
         self.description = f"Python package {source.package}"
@@ -90,14 +115,27 @@ class Package:
         key = pa.array(range(1, table.num_rows + 1), pa.int64())
         return _cut(table.add_column(0, "penguin_id", key), self.source.batch_by, batch)
 
+    def fingerprint(self, batch: str) -> str | None:
+        """See `BatchSource`; of the version and the file of rows, without importing either."""
+        if batch not in self.source.batch_by.batches:
+            return None
+        found = importlib.util.find_spec(self.source.package)
+        assert found is not None  # noqa: S101  # Leeway depends on it
+        assert found.origin is not None  # noqa: S101  # as above
+        rows = (Path(found.origin).parent / "data" / "penguins.csv").read_bytes()
+        return _sha256(f"{version(self.source.package)} {batch}\n".encode() + rows)
+
 
 class SingleFile:
     """One table in one file."""
+
+    origin: ClassVar[Origin] = "real"
 
     def __init__(self, path: Path, source: FileSource) -> None:
         self.path = path
         self.source = source
         self.description = f"file {path.name}"
+        self._digests: tuple[_State | None, dict[str, str]] = (None, {})
 
     def batches(self) -> list[str]:
         """See `BatchSource`."""
@@ -106,6 +144,11 @@ class SingleFile:
             raise SourceError(
                 f"{self.path}: no such file or folder; check source.path in defs.yaml"
             )
+        if not _is_quiet(self.path):
+            raise _still_written(self.path)
+        return self._known()
+
+    def _known(self) -> list[str]:
         if self.source.batch_by is not None:
             return list(self.source.batch_by.batches)
         return [_batch_of(self.path)]
@@ -116,14 +159,38 @@ class SingleFile:
 
     def read(self, batch: str) -> pa.Table:
         """See `BatchSource`."""
-        if batch not in self.batches():
-            raise _unknown(self.path, batch, self.batches())
-        table = read_file(self.path)
+        if batch not in self._known():
+            raise _unknown(self.path, batch, self._known())
+        table = _read_quietly(self.path)
         return table if self.source.batch_by is None else _cut(table, self.source.batch_by, batch)
+
+    def fingerprint(self, batch: str) -> str | None:
+        """See `BatchSource`; of the file's bytes, or of the batch's rows where it is cut."""
+        if not self.path.exists() or batch not in self._known():
+            return None
+        _is_quiet(self.path)
+        if self.source.batch_by is None:
+            return _sha256(self.path.read_bytes())
+        state = _state(self.path)
+        if self._digests[0] != state:
+            self._digests = (state, self._row_digests(self.source.batch_by))
+        return self._digests[1][batch]
+
+    def _row_digests(self, batch_by: BatchBy) -> dict[str, str]:
+        """One digest a batch; that of the whole file for all of them when it cannot be read."""
+        import pyarrow as pa
+
+        try:
+            table = read_file(self.path)
+            return {b: _sha256(_as_csv(_cut(table, batch_by, b))) for b in batch_by.batches}
+        except (SourceError, pa.ArrowException):
+            return dict.fromkeys(batch_by.batches, _sha256(self.path.read_bytes()))
 
 
 class Folder:
     """A folder whose files are batches, in order of their names."""
+
+    origin: ClassVar[Origin] = "real"
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -144,7 +211,7 @@ class Folder:
 
     def batches(self) -> list[str]:
         """See `BatchSource`."""
-        return list(self._files())
+        return [batch for batch, path in self._files().items() if _is_quiet(path)]
 
     def place(self, batch: str) -> str:
         """See `BatchSource`."""
@@ -155,7 +222,73 @@ class Folder:
         files = self._files()
         if batch not in files:
             raise _unknown(self.path, batch, list(files))
-        return read_file(files[batch])
+        return _read_quietly(files[batch])
+
+    def fingerprint(self, batch: str) -> str | None:
+        """See `BatchSource`; of the file's bytes."""
+        path = self._files().get(batch)
+        if path is None:
+            return None
+        _is_quiet(path)
+        return _sha256(path.read_bytes())
+
+
+_State = tuple[int, int]  # size in bytes, time of the last change in nanoseconds
+
+
+def _state(path: Path) -> _State | None:
+    """What changes when a file does; None when there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _is_quiet(path: Path) -> bool:
+    """Whether a file is no longer written to; waits for one that changed just now."""
+    before = _state(path)
+    if before is not None:
+        age = time.time() - before[1] / 1e9
+        # A time to come is that of another clock, as of a network file system.
+        time.sleep(max(0.0, QUIET_SECONDS - abs(age)))
+    return _state(path) == before
+
+
+def _read_quietly(path: Path) -> pa.Table:
+    """The table in a file that does not change before it was read to its end."""
+    if not _is_quiet(path):
+        raise _still_written(path)
+    before = _state(path)
+    try:
+        table = read_file(path)
+    except SourceError as error:
+        if _state(path) != before:
+            raise _still_written(path) from error
+        raise
+    if _state(path) != before:
+        raise _still_written(path)
+    return table
+
+
+def _still_written(path: Path) -> SourceError:
+    return SourceError(
+        f"{path}: the file is still being written; run the command again when it is whole. "
+        "A copy under another name in the same folder, that is then renamed, is never seen half"
+    )
+
+
+def _sha256(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _as_csv(table: pa.Table) -> bytes:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    sink = pa.BufferOutputStream()
+    csv.write_csv(table, sink)
+    return bytes(sink.getvalue())
 
 
 def _unknown(path: Path, batch: str, batches: list[str]) -> SourceError:
@@ -180,9 +313,28 @@ def _cut(table: pa.Table, batch_by: BatchBy, batch: str) -> pa.Table:
             f"source.batch_by.column: the table has no column {batch_by.column!r} "
             f"(it has {', '.join(table.column_names)})"
         )
-    wanted = pa.array([str(value) for value in batch_by.batches[batch]])
     values = pc.cast(table[batch_by.column], pa.string())
+    _check_declared(values, batch_by)
+    wanted = pa.array([str(value) for value in batch_by.batches[batch]])
     return table.filter(pc.is_in(values, value_set=wanted))
+
+
+def _check_declared(values: pa.ChunkedArray, batch_by: BatchBy) -> None:
+    """Refuses rows that would be in no batch: nobody would miss them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    declared = pa.array([str(value) for held in batch_by.batches.values() for value in held])
+    stray = values.filter(pc.invert(pc.is_in(values, value_set=declared)))
+    if not len(stray):
+        return
+    found = ["none" if value is None else repr(value) for value in stray.unique().to_pylist()]
+    shown = ", ".join(found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
+    raise SourceError(
+        f"column {batch_by.column!r}: {len(stray)} of {len(values)} rows are in no batch, their "
+        f"value is {shown}; add each value under source.batch_by.batches in defs.yaml, and mend "
+        "rows that have none"
+    )
 
 
 def read_file(path: Path) -> pa.Table:

@@ -44,7 +44,8 @@ class LocalStore:
         """Stores `data`; storing the same bytes again changes nothing.
 
         The file appears whole or not at all: it is written under another name, flushed to the disk
-        and renamed.
+        and renamed. When this returns, a power cut takes neither the file nor its name, whoever
+        wrote it.
 
         Raises:
             ValueError: when `use_case` is not the name of one.
@@ -53,8 +54,12 @@ class LocalStore:
         folder = self.root / prefix / check_identifier(use_case)
         path = folder / f"{digest}.{suffix}"
         if not (path.exists() and path.stat().st_size == len(data)):
-            folder.mkdir(parents=True, exist_ok=True)
+            _make_folder(folder)
             _write_atomically(path, data)
+        # Also what another writer has renamed just now, or made a folder for: it may have come no
+        # further, and we are about to commit a row that names the object.
+        for each in (folder, folder.parent, self.root):
+            _flush(each)
         return StoredObject(f"sha256:{digest}", path.as_uri(), len(data))
 
     def get(self, uri: str, digest: str) -> bytes:
@@ -103,8 +108,21 @@ def _write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+
+
+def _make_folder(folder: Path) -> None:
+    """Makes a folder and those above it, each of which is on the disk before one is made in it."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _flush(folder.parent)
+
+
+def _flush(folder: Path) -> None:
+    """Has the names in a folder written to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

@@ -19,18 +19,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+class Unconvertible(RuntimeError):
+    """A column's values cannot be of its new type; the message says what to do."""
+
+
 def ensure_table(
     cursor: psycopg2.extensions.cursor, schema: str, table: str, columns: Mapping[str, str]
 ) -> None:
     """Creates the table, or adds the columns it lacks.
 
-    A column whose type differs is an error of PostgreSQL at the next write; `drop_if_retyped`
-    comes first where that may happen.
+    A column whose type differs is an error of PostgreSQL at the next write; `retype` comes first
+    where that may happen.
     """
     from psycopg2 import sql
 
-    # `create … if not exists` of two transactions at once can collide in the catalogue.
-    cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"{schema}.{table}",))
+    _lock(cursor, schema, table)
     cursor.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
     cursor.execute(
         sql.SQL("create table if not exists {} ({})").format(
@@ -54,12 +57,63 @@ def _declarations(columns: Mapping[str, str]) -> psycopg2.sql.Composable:
     )
 
 
-def drop_if_retyped(
-    cursor: psycopg2.extensions.cursor, schema: str, table: str, columns: Mapping[str, str]
-) -> bool:
-    """Drops the table, and the views on it, when a column has another type now; says whether."""
-    from psycopg2 import sql
+def _lock(cursor: psycopg2.extensions.cursor, schema: str, table: str) -> None:
+    """From here to the end of the transaction, no other one changes the table's columns.
 
+    `create … if not exists` of two transactions at once can collide in the catalogue, and what one
+    has seen of the columns the other may have changed.
+    """
+    cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"{schema}.{table}",))
+
+
+def retype(
+    cursor: psycopg2.extensions.cursor,
+    schema: str,
+    table: str,
+    columns: Mapping[str, str],
+    *,
+    replacing: str,
+) -> bool:
+    """Gives columns the types that they have now; says whether it had to.
+
+    All rows are kept but those of the batch `replacing`, which come anew and whose old values need
+    not be of the new type. The views on the table are dropped: dbt makes them anew.
+
+    Raises:
+        Unconvertible: when a row holds a value that the new type cannot.
+    """
+    from psycopg2 import errors, sql
+
+    _lock(cursor, schema, table)
+    changed = _retyped(cursor, schema, table, columns)
+    if not changed:
+        return False
+    name = sql.Identifier(schema, table)
+    cursor.execute(sql.SQL("delete from {} where batch_id = %s").format(name), (replacing,))
+    for view in _views_on(cursor, schema, table):
+        cursor.execute(sql.SQL("drop view if exists {} cascade").format(sql.Identifier(*view)))
+    for column, type_ in changed.items():
+        try:
+            cursor.execute(
+                sql.SQL("alter table {} alter column {c} type {t} using {c}::text::{t}").format(
+                    name, c=sql.Identifier(column), t=sql.SQL(type_)
+                )
+            )
+        except (errors.DataError, errors.CannotCoerce) as error:
+            raise Unconvertible(
+                f"column {column!r} is to be {type_}, but the rows of another batch in "
+                f"{schema}.{table} hold what is none: {str(error).splitlines()[0]}. Nothing was "
+                f"changed. Give the column a new name, or take its old type back; to give up what "
+                f"the table holds of every batch, drop table {schema}.{table} cascade, and then "
+                f"`leeway run {schema} --all`"
+            ) from error
+    return True
+
+
+def _retyped(
+    cursor: psycopg2.extensions.cursor, schema: str, table: str, columns: Mapping[str, str]
+) -> dict[str, str]:
+    """The columns that the table has with another type, with the one they are to have."""
     cursor.execute(
         "select column_name, data_type from information_schema.columns "
         "where table_schema = %s and table_name = %s",
@@ -67,10 +121,21 @@ def drop_if_retyped(
     )
     found = dict(cursor.fetchall())
     spelled = {"timestamptz": "timestamp with time zone"}
-    if all(found.get(n, t) == spelled.get(t, t) for n, t in columns.items()):
-        return False
-    cursor.execute(sql.SQL("drop table {} cascade").format(sql.Identifier(schema, table)))
-    return True
+    return {n: t for n, t in columns.items() if n in found and found[n] != spelled.get(t, t)}
+
+
+def _views_on(cursor: psycopg2.extensions.cursor, schema: str, table: str) -> list[tuple[str, str]]:
+    """Schema and name of the views that read the table."""
+    cursor.execute(
+        "select distinct n.nspname, v.relname from pg_depend d "
+        "join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass "
+        "join pg_class v on v.oid = r.ev_class and v.relkind = 'v' "
+        "join pg_namespace n on n.oid = v.relnamespace "
+        "join pg_class t on t.oid = d.refobjid join pg_namespace s on s.oid = t.relnamespace "
+        "where s.nspname = %s and t.relname = %s",
+        (schema, table),
+    )
+    return [(str(found[0]), str(found[1])) for found in cursor.fetchall()]
 
 
 def replace_batch(

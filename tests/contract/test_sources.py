@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +18,9 @@ from pyarrow import parquet
 from leeway.identifiers import check_batch
 from leeway.spec import BatchBy, FileSource, PackageSource, UseCase
 from orchestration.use_cases import load_use_cases
+from resources import sources
 from resources.sources import (
+    QUIET_SECONDS,
     BatchSource,
     Folder,
     Package,
@@ -21,9 +28,15 @@ from resources.sources import (
     SourceError,
     open_source,
 )
+from tests.conftest import age
 
 YEARS = BatchBy(column="year", batches={"2007-2008": (2007, 2008), "2009": ("2009",)})
 CSV = b"id,year,x\n1,2009,a\n2,2007,b\n3,2008,c\n"
+
+
+def write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    age(path)
 
 
 def package(folder: Path) -> BatchSource:
@@ -32,13 +45,13 @@ def package(folder: Path) -> BatchSource:
 
 
 def single_file(folder: Path) -> BatchSource:
-    (folder / "t.csv").write_bytes(CSV)
+    write(folder / "t.csv", CSV)
     source = FileSource(kind="file", path=str(folder / "t.csv"), batch_by=YEARS)
     return SingleFile(folder / "t.csv", source)
 
 
 def whole_file(folder: Path) -> BatchSource:
-    (folder / "t-1.csv").write_bytes(CSV)
+    write(folder / "t-1.csv", CSV)
     source = FileSource(kind="file", path=str(folder / "t-1.csv"))
     return SingleFile(folder / "t-1.csv", source)
 
@@ -46,13 +59,14 @@ def whole_file(folder: Path) -> BatchSource:
 def parquet_file(folder: Path) -> BatchSource:
     table = pa.table({"id": [1, 2, 3], "year": [2009.0, 2007.0, 2008.0], "x": ["a", "b", None]})
     parquet.write_table(table, folder / "t.parquet")
+    age(folder / "t.parquet")
     source = FileSource(kind="file", path=str(folder / "t.parquet"), batch_by=YEARS)
     return SingleFile(folder / "t.parquet", source)
 
 
 def folder_of_files(folder: Path) -> BatchSource:
-    (folder / "2009.csv").write_bytes(b"id,year,x\n1,2009,a\n")
-    (folder / "2007-2008.CSV").write_bytes(b"id,year,x\n2,2007,b\n3,2008,c\n")
+    write(folder / "2009.csv", b"id,year,x\n1,2009,a\n")
+    write(folder / "2007-2008.CSV", b"id,year,x\n2,2007,b\n3,2008,c\n")
     (folder / "notes.txt").write_bytes(b"not a batch")
     (folder / ".hidden.csv").write_bytes(b"not a batch")
     return Folder(folder)
@@ -115,6 +129,146 @@ def test_batches_are_in_order_and_hold_their_own_rows(by_year: BatchSource) -> N
     assert years == {"2007-2008": {2007, 2008}, "2009": {2009}}
 
 
+def test_a_source_says_whether_its_rows_are_real(source: BatchSource) -> None:
+    assert source.origin == "real"
+    assert type(source).origin == source.origin
+
+
+def test_a_batch_has_a_digest_of_its_own_that_stays_and_an_unknown_one_has_none(
+    source: BatchSource, tmp_path: Path
+) -> None:
+    digests = [source.fingerprint(batch) for batch in source.batches()]
+    assert all(re.fullmatch("sha256:[0-9a-f]{64}", str(digest)) for digest in digests)
+    assert len(set(digests)) == len(digests)
+    assert [source.fingerprint(batch) for batch in source.batches()] == digests
+    assert source.fingerprint("2031") is None
+
+
+@pytest.mark.parametrize("make", [single_file, folder_of_files, whole_file])
+def test_a_batch_that_is_corrected_has_another_digest_and_one_that_is_gone_has_none(
+    tmp_path: Path, make: Make
+) -> None:
+    source = make(tmp_path)
+    batch = source.batches()[-1]
+    file = Path(source.place(batch))
+    before, content = source.fingerprint(batch), file.read_bytes()
+    for changed in (content.replace(b"1,2009,a", b"1,2009,b"), content + b"4,2009,d\n", b"{", b"["):
+        write(file, changed)
+        assert source.fingerprint(batch) not in (None, before)
+        before = source.fingerprint(batch)
+    write(file, content)
+    file.unlink()
+    assert source.fingerprint(batch) is None
+
+
+@pytest.mark.parametrize("make", [single_file, parquet_file])
+def test_rows_that_are_added_to_a_file_change_the_digest_of_their_own_batch_alone(
+    tmp_path: Path, make: Make
+) -> None:
+    source = make(tmp_path)
+    before = [source.fingerprint(batch) for batch in source.batches()]
+    if make is single_file:
+        write(tmp_path / "t.csv", CSV + b"4,2009,d\n")
+    else:
+        table = pa.table({"id": [1, 2, 3, 4], "year": [2009.0, 2007.0, 2008.0, 2009.0],
+                          "x": ["a", "b", None, "d"]})  # fmt: skip
+        parquet.write_table(table, tmp_path / "t.parquet")
+        age(tmp_path / "t.parquet")
+    after = [source.fingerprint(batch) for batch in source.batches()]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False]
+
+
+STRAY = {
+    b"4,,d\n": "1 of 4 rows are in no batch, their value is none;",
+    b"4,2010,d\n5,2010,e\n": "2 of 5 rows are in no batch, their value is '2010';",
+    b"".join(b"%d,%d,d\n" % (year, year) for year in range(2010, 2018)): (
+        "8 of 11 rows are in no batch, their value is "
+        "'2010', '2011', '2012', '2013', '2014', …; add each value under source.batch_by.batches"
+    ),
+}
+
+
+@pytest.mark.parametrize(("rows", "says"), STRAY.items(), ids=["none", "one", "many"])
+def test_rows_that_no_batch_holds_are_refused_and_not_left_out(
+    tmp_path: Path, rows: bytes, says: str
+) -> None:
+    """Regression: they were in no batch, and nobody was told."""
+    source = single_file(tmp_path)
+    write(tmp_path / "t.csv", CSV + rows)
+    for batch in source.batches():
+        with pytest.raises(SourceError) as refused:
+            source.read(batch)
+        assert f"column 'year': {says}" in str(refused.value)
+
+
+@contextmanager
+def growing(path: Path) -> Iterator[None]:
+    """A copy that goes on: a row every tenth of a second."""
+    ended = threading.Event()
+
+    def copy() -> None:
+        while not ended.wait(0.1):
+            with path.open("ab") as file:
+                file.write(b"4,2009,d\n")
+
+    thread = threading.Thread(target=copy)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_a_file_that_is_still_being_copied_is_no_batch_and_one_that_was_copied_just_now_is(
+    tmp_path: Path,
+) -> None:
+    """Regression: the first half of a file was committed as the batch, its last value cut."""
+    source = folder_of_files(tmp_path)
+    copied = tmp_path / "2010.csv"
+    copied.write_bytes(b"id,year,x\n")
+    with growing(copied):
+        assert source.batches() == ["2007-2008", "2009"]
+        with pytest.raises(SourceError, match=r"2010\.csv: the file is still being written; run"):
+            source.read("2010")
+    assert source.batches() == ["2007-2008", "2009", "2010"], "a person need not wait"
+    assert source.read("2010").num_rows == copied.read_bytes().count(b"4,2009,d")
+
+
+def test_one_file_that_is_still_being_copied_is_refused(tmp_path: Path) -> None:
+    source = single_file(tmp_path)
+    with growing(tmp_path / "t.csv"), pytest.raises(SourceError, match="still being written"):  # noqa: PT012
+        time.sleep(0.2)
+        source.batches()
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy that paused for longer than one waits is noticed when it goes on meanwhile."""
+    source = folder_of_files(tmp_path)
+    really = sources.read_file
+
+    def slowly(path: Path) -> pa.Table:
+        found = really(path)
+        with path.open("ab") as file:
+            file.write(b"4,2009,d\n")
+        return found
+
+    monkeypatch.setattr(sources, "read_file", slowly)
+    with pytest.raises(SourceError, match="still being written"):
+        source.read("2009")
+
+
+def test_the_clock_of_another_machine_keeps_no_file_from_being_read(tmp_path: Path) -> None:
+    source = folder_of_files(tmp_path)
+    later = time.time() + 3600
+    os.utime(tmp_path / "2009.csv", (later, later))
+    started = time.monotonic()
+    assert source.batches() == ["2007-2008", "2009"]
+    assert time.monotonic() - started < QUIET_SECONDS
+
+
 def test_the_penguins_are_the_published_ones_with_their_position_as_key() -> None:
     source = open_source(load_use_cases()["penguins"])
     keys = [key for b in source.batches() for key in source.read(b)["penguin_id"].to_pylist()]
@@ -134,7 +288,7 @@ def test_a_column_to_cut_by_that_is_not_there_is_named(tmp_path: Path, make: Mak
 
 def test_a_new_file_in_a_folder_is_a_new_batch_in_order_of_its_name(tmp_path: Path) -> None:
     source = folder_of_files(tmp_path)
-    (tmp_path / "2008b.csv").write_bytes(b"id,year,x\n9,2008,z\n")
+    write(tmp_path / "2008b.csv", b"id,year,x\n9,2008,z\n")
     assert source.batches() == ["2007-2008", "2008b", "2009"]
 
 

@@ -158,6 +158,70 @@ def test_a_sweep_of_a_store_without_objects_finds_nothing(store: LocalStore) -> 
     assert store.sweep(0, 0) == 0
 
 
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What is asked of the disk, in order, as (call, name); each call is carried out.
+
+    A kill does not lose what the system holds in memory; a power cut does, which no test can make.
+    """
+    found: list[tuple[str, str]] = []
+    fsync, replace, mkdir = os.fsync, Path.replace, Path.mkdir
+
+    def name_of(path: Path | str) -> str:
+        name = Path(path).name
+        return "temporary" if name.startswith(".writing-") else name
+
+    def fsync_too(descriptor: int) -> None:
+        found.append(("fsync", name_of(Path(f"/proc/self/fd/{descriptor}").readlink())))
+        if found[-1][1] == "temporary":
+            assert os.fstat(descriptor).st_size == len(DATA), "all is written before it is flushed"
+        fsync(descriptor)
+
+    def replace_too(self: Path, target: Path) -> Path:
+        found.append(("replace", name_of(target)))
+        return replace(self, target)
+
+    def mkdir_too(self: Path, *arguments: Any, **named: Any) -> None:
+        found.append(("mkdir", name_of(self)))
+        mkdir(self, *arguments, **named)
+
+    monkeypatch.setattr(os, "fsync", fsync_too)
+    monkeypatch.setattr(Path, "replace", replace_too)
+    monkeypatch.setattr(Path, "mkdir", mkdir_too)
+    return found
+
+
+UP = [("fsync", "penguins"), ("fsync", "raw"), ("fsync", "store")]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of descriptors are Linux's")
+def test_an_object_and_its_folders_are_on_the_disk_in_this_order_before_put_returns(
+    tmp_path: Path, calls: list[tuple[str, str]]
+) -> None:
+    """Regression: a new folder's own name was never flushed, and the object was gone with it."""
+    stored = put(LocalStore(tmp_path / "home" / "store"))
+    name = Path(stored.uri).name
+    assert calls == [
+        ("mkdir", "home"), ("fsync", tmp_path.name),
+        ("mkdir", "store"), ("fsync", "home"),
+        ("mkdir", "raw"), ("fsync", "store"),
+        ("mkdir", "penguins"), ("fsync", "raw"),
+        ("fsync", "temporary"), ("replace", name), *UP,
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of descriptors are Linux's")
+def test_an_object_that_another_writer_has_just_renamed_is_flushed_before_put_returns(
+    tmp_path: Path, calls: list[tuple[str, str]]
+) -> None:
+    """Regression: it was taken for stored, and its writer had not flushed the folder yet."""
+    store = LocalStore(tmp_path / "store")
+    put(store)
+    calls.clear()
+    put(store)
+    assert calls == UP
+
+
 def write_and_read(root: Path, worker: int) -> list[str]:
     """Puts objects that all workers put, and some of its own, and reads each at once."""
     store = LocalStore(root)

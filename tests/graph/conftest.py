@@ -19,7 +19,7 @@ from orchestration.components.use_case import build_graph
 from orchestration.use_cases import load_use_cases
 from resources.instance import open_instance
 from resources.platform import Platform
-from tests.conftest import installation
+from tests.conftest import age, installation
 
 NAME = "penguins"
 LONGER_BY_MM = 10.0
@@ -56,7 +56,13 @@ class Graph:
 
     def write(self, batch: str, table: pd.DataFrame) -> None:
         """Adds a batch to the source."""
-        table.to_csv(self.folder / f"{batch}.csv", index=False)
+        self.write_bytes(batch, table.to_csv(index=False).encode())
+
+    def write_bytes(self, batch: str, content: bytes) -> None:
+        """Adds a file to the source as if it were there for long: nothing waits for it."""
+        path = self.folder / f"{batch}.csv"
+        path.write_bytes(content)
+        age(path)
 
     def materialize(
         self, batches: Sequence[str], nodes: Sequence[str] | None = None

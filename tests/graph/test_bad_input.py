@@ -7,6 +7,7 @@ damaged file (tests/contract/test_sources.py).
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Stored:
 
     def raw(self, batch: str, content: bytes) -> dg.ExecuteInProcessResult:
         """Writes a file and materializes its node `raw`."""
-        (self.graph.folder / f"{batch}.csv").write_bytes(content)
+        self.graph.write_bytes(batch, content)
         return self.graph.materialize([batch], ["raw"])
 
     def rejects(self, batch: str) -> list[tuple[Any, ...]]:
@@ -212,6 +213,7 @@ def test_a_file_that_is_merely_unusual_is_read_whole(stored: Stored, case: str) 
     assert stored.rejects(case) == []
     commit = stored.graph.platform.ledger.require(NAME, "raw", case)
     assert (commit.rows, commit.facts["ignored_columns"]) == (rows, ignored)
+    assert commit.facts["source_digest"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
     found = read_batch(NAME, "raw", case, ["row_number"])
     assert found["penguin_id"].to_pylist()[0] >= 10_000, "its first column is not spoiled"
 
