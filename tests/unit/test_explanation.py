@@ -110,6 +110,32 @@ def test_fast_values_that_do_not_add_up_are_replaced_and_the_reason_given() -> N
     assert replaced.additivity_gap < 1e-6
 
 
+@pytest.mark.parametrize(("middle", "spread"), [(5e-5, 4e-5), (1e6, 50.0), (0.0, 1e-9)])
+def test_values_of_zero_explain_no_output_that_varies_however_small_or_large(
+    middle: float, spread: float
+) -> None:
+    """Regression: a gap was compared with 1, or with outputs far from 0 that hardly differ."""
+    pipeline = fitted("regression", "ridge")
+    model = pipeline.named_steps["model"]
+    true_coef = model.coef_ / np.abs(model.coef_).max() * spread
+    model.coef_, model.intercept_ = np.zeros_like(true_coef), middle
+    said = {"predict": lambda self, X: np.asarray(X) @ true_coef + middle}
+    model.__class__ = type("Varying", (type(model),), said)
+    shap = shap_values(pipeline, FRAME, FRAME.iloc[::20])
+    assert "LinearExplainer: NotAdditive" in (shap.fallback_reason or "")
+    assert np.abs(shap.values).max() > 0.1 * spread
+
+
+@pytest.mark.parametrize("middle", [0.0, 1e-5, 1e6])
+def test_values_of_zero_explain_an_output_that_does_not_vary(middle: float) -> None:
+    pipeline = fitted("regression", "ridge")
+    model = pipeline.named_steps["model"]
+    model.coef_, model.intercept_ = np.zeros_like(model.coef_), middle
+    shap = shap_values(pipeline, FRAME, FRAME.head(3))
+    assert shap.fallback_reason is None
+    assert not shap.values.any()
+
+
 def test_values_that_nothing_makes_add_up_are_an_error() -> None:
     class Fickle(KNeighborsClassifier):  # type: ignore[misc]  # sklearn has no stubs
         calls = 0
