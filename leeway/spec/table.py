@@ -16,6 +16,8 @@ ColumnType = Literal["number", "integer", "category", "boolean", "text", "date",
 Role = Literal["key", "time", "target", "feature", "monitored", "ignored"]
 
 NUMERIC_TYPES: frozenset[ColumnType] = frozenset({"number", "integer"})
+# Trees read 32-bit floats, which end at 3.4e38: a larger number stops a batch or ruins a model.
+LARGEST_NUMBER = 1e38
 FEATURE_TYPES: frozenset[ColumnType] = frozenset({"number", "integer", "category", "boolean"})
 
 
