@@ -45,7 +45,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         background = part_of(from_parquet(work.read("training_set")), TRAIN)
         step = max(1, len(frame) // EXPLAINED_ROWS)
         shap = shap_values(pipeline, frame, frame.iloc[::step])
-        known = nearest(pipeline, frame, target, frame, stage.use_case.explanation.neighbours)
+        known = nearest(pipeline, frame, target, None, stage.use_case.explanation.neighbours)
         pca = PcaMap.fit(pipeline, frame)
         calibration = calibrate(
             frame, target, stage.use_case, tuned["algorithm"], tuned["parameters"]

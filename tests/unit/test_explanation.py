@@ -166,6 +166,21 @@ def test_a_training_row_is_its_own_nearest_neighbour() -> None:
     assert np.array_equal(found.labels, TARGET[found.indices])
 
 
+def test_training_rows_among_themselves_are_not_their_own_neighbours() -> None:
+    """Regression: each row agreed with itself, which raised the share by 1 / k."""
+    pipeline = fitted("classification", "random_forest")
+    found = nearest(pipeline, FRAME, TARGET, None, 5)
+    assert found.indices.shape == (len(FRAME), 5)
+    assert not (found.indices == np.arange(len(FRAME))[:, np.newaxis]).any()
+    odd = TARGET.copy()
+    odd[0] = "other"
+    own = nearest(pipeline, FRAME, odd, None, 5)
+    assert found.agreement is not None
+    assert own.agreement is not None
+    assert own.agreement[0] == found.agreement[0]
+    assert nearest(pipeline, FRAME.head(3), TARGET[:3], None, 5).indices.shape == (3, 2)
+
+
 def test_agreement_is_the_share_of_neighbours_with_the_predicted_label() -> None:
     pipeline = fitted("classification", "random_forest")
     labels = TARGET.copy()
@@ -187,9 +202,11 @@ def test_neighbours_of_a_regression_have_no_agreement_and_are_never_more_than_th
 def test_the_map_places_training_rows_where_it_drew_them() -> None:
     pipeline = fitted("classification", "random_forest")
     drawn = PcaMap.fit(pipeline, FRAME)
-    np.testing.assert_allclose(drawn.place(pipeline, FRAME), drawn.coordinates)
+    values = pipeline.named_steps["preprocess"].transform(FRAME)
+    placed = (values - drawn.mean) @ drawn.components.T
+    np.testing.assert_allclose(placed, drawn.coordinates)
     variance = drawn.coordinates.var(axis=0)
-    total = pipeline.named_steps["preprocess"].transform(FRAME).var(axis=0).sum()
+    total = values.var(axis=0).sum()
     np.testing.assert_allclose(variance / total, drawn.explained_variance_ratio)
     assert variance[0] > variance[1] > 0
 
