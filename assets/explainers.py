@@ -46,7 +46,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         target = target_array(background, stage.use_case)
         step = max(1, len(frame) // EXPLAINED_ROWS)
         shap = shap_values(pipeline, frame, frame.iloc[::step])
-        known = nearest(pipeline, frame, target, frame, stage.use_case.explanation.neighbours)
+        known = nearest(pipeline, frame, target, None, stage.use_case.explanation.neighbours)
         pca = PcaMap.fit(pipeline, frame)
         calibration = calibrate(
             frame, target, stage.use_case, tuned["algorithm"], tuned["parameters"]

@@ -143,7 +143,7 @@ def explain(
 
     frame, target = feature_frame(table, use_case), target_array(table, use_case)
     shap = shap_values(pipeline, frame, frame.iloc[:: max(1, len(frame) // 200)])
-    nearest(pipeline, frame, target, frame, use_case.explanation.neighbours)
+    nearest(pipeline, frame, target, None, use_case.explanation.neighbours)
     pca = PcaMap.fit(pipeline, frame)
     calibration = calibrate(frame, target, use_case, tuned["algorithm"], tuned["parameters"])
     store.put("models", NAME, "parquet", to_parquet(table))

@@ -72,7 +72,8 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 
 def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:
-    values = _column(table, name).cast(pa.float64()).to_numpy()
+    # Beyond 2^53 an integer is rounded: a key would suffer, a feature does not.
+    values = _column(table, name).cast(pa.float64(), safe=False).to_numpy()
     return np.array(values, dtype=np.float64)
 
 

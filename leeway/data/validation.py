@@ -65,16 +65,17 @@ def validate(table: pa.Table, use_case: UseCase, taken: pa.Table | None = None) 
         result = _parse(table, column)
         parsed[column.name] = result.values
         rejects += _rejects_of(column, result)
-    rejects += _repeated_keys(parsed[use_case.key.name], use_case.key.name)
     if taken is not None:
         rejects += _taken_keys(parsed[use_case.key.name], use_case.key.name, taken)
     rejects += _empty_rows(parsed, use_case)
+    bad = {reject.row_number for reject in rejects}
+    rejects += _repeated_keys(parsed[use_case.key.name], use_case.key.name, bad)
     schema = pa.schema([(c.name, ARROW_TYPES[c.type]) for c in columns])
     numbered = pa.table(parsed, schema=schema).append_column(
         "row_number", pa.array(range(1, table.num_rows + 1), pa.int64())
     )
-    bad = pa.array(sorted({reject.row_number for reject in rejects}), pa.int64())
-    accepted = numbered.filter(pc.invert(pc.is_in(numbered["row_number"], value_set=bad)))
+    rejected = pa.array(sorted({reject.row_number for reject in rejects}), pa.int64())
+    accepted = numbered.filter(pc.invert(pc.is_in(numbered["row_number"], value_set=rejected)))
     ordered = tuple(sorted(rejects, key=lambda r: (r.row_number, r.column)))
     return Validated(accepted, ordered, ignored, table.num_rows)
 
@@ -125,14 +126,15 @@ def _parse(table: pa.Table, column: Column) -> Parsed:
     return parsed
 
 
-def _repeated_keys(keys: pa.Array, name: str) -> list[Reject]:
+def _repeated_keys(keys: pa.Array, name: str, bad: set[int]) -> list[Reject]:
+    """Of the rows of one key the first stays; `bad` rows have another reason and do not count."""
     codes = pc.fill_null(keys.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
-    repeats = np.ones(len(codes), bool)
-    repeats[np.unique(codes, return_index=True)[1]] = False
-    repeats[codes == -1] = False  # a missing key is a reject of its own
+    # A missing key is a reject of its own, and the correction of a rejected row is no repeat.
+    rows = np.setdiff1d(np.arange(len(codes)), [number - 1 for number in bad])
+    first = np.unique(codes[rows], return_index=True)[1]
     return [
         Reject(int(row) + 1, name, str(keys[int(row)]), "the key repeats one of an earlier row")
-        for row in np.flatnonzero(repeats)
+        for row in np.delete(rows, first)
     ]
 
 

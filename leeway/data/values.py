@@ -7,12 +7,13 @@ about rows or tables (`leeway.data.validation`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leeway.spec import Column, ColumnType
+from leeway.spec import LARGEST_NUMBER, Column, ColumnType
 
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "number": pa.float64(),
@@ -65,6 +66,11 @@ _NORMAL: dict[ColumnType, tuple[tuple[str, str], ...]] = {
         (rf"^({_DATE}[ T][\d:.]+)$", r"\1Z"),
     ),
 }
+# PostgreSQL has no year 0, and Python none after 9999, wherever the shift to UTC leads.
+_MOMENTS: dict[ColumnType, tuple[date, date]] = {
+    "date": (date.min, date.max),
+    "timestamp": (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)),
+}
 
 
 @dataclass(frozen=True)
@@ -106,10 +112,14 @@ def parse_column(raw: pa.Array, column: Column) -> Parsed:
 
 
 def _out_of_range(values: pa.Array, texts: pa.Array, column: Column) -> list[Any]:
-    """Problems of numbers that are not finite, or outside the declared range."""
+    """Problems of numbers that are not finite, too large for any role, or outside the range."""
     problems = []
     if column.type == "number":
-        problems += _problems(pc.invert(pc.is_finite(values)), texts, "not a finite number")
+        finite = pc.is_finite(values)
+        problems += _problems(pc.invert(finite), texts, "not a finite number")
+        large = pc.and_(finite, pc.greater(pc.abs(values), LARGEST_NUMBER))
+        reason = f"not a number of at most {LARGEST_NUMBER:g} in size"
+        problems += _problems(large, texts, reason)
     if column.range is None:
         return problems
     low, high = column.range
@@ -146,7 +156,12 @@ def _cast(texts: pa.Array, type_: ColumnType) -> pa.Array:
     if type_ in _SPELLINGS:
         readable = pc.match_substring_regex(texts, _SPELLINGS[type_])
         texts = pc.if_else(readable, texts, pa.scalar(None, pa.string()))
-    return pa.concat_arrays(_halves(texts, ARROW_TYPES[type_]))
+    values = pa.concat_arrays(_halves(texts, ARROW_TYPES[type_]))
+    if type_ not in _MOMENTS:
+        return values
+    first, last = (pa.scalar(moment, values.type) for moment in _MOMENTS[type_])
+    held = pc.and_(pc.greater_equal(values, first), pc.less_equal(values, last))
+    return pc.if_else(held, values, pa.scalar(None, values.type))
 
 
 def _halves(texts: pa.Array, target: pa.DataType) -> list[pa.Array]:

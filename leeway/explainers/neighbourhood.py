@@ -34,7 +34,11 @@ class Neighbours:
 
 
 def nearest(
-    pipeline: Any, train_frame: pd.DataFrame, train_target: NDArray[Any], rows: pd.DataFrame, k: int
+    pipeline: Any,
+    train_frame: pd.DataFrame,
+    train_target: NDArray[Any],
+    rows: pd.DataFrame | None,
+    k: int,
 ) -> Neighbours:
     """The `k` nearest training rows of each of `rows`, or all of them when there are fewer.
 
@@ -42,19 +46,21 @@ def nearest(
         pipeline: fitted, with the step `preprocess`.
         train_frame: features of the training part.
         train_target: its targets, shape (training rows,).
-        rows: rows to look up.
+        rows: rows to look up; None: the training rows, and none is a neighbour of its own.
         k: how many, at least 1.
     """
     from sklearn.neighbors import NearestNeighbors
 
     preprocess = pipeline.named_steps["preprocess"]
-    search = NearestNeighbors(n_neighbors=min(k, len(train_frame)), n_jobs=1)
+    others = len(train_frame) - (rows is None)
+    search = NearestNeighbors(n_neighbors=min(k, others), n_jobs=1)
     search.fit(preprocess.transform(train_frame))
-    distances, indices = search.kneighbors(preprocess.transform(rows))
+    sought = None if rows is None else preprocess.transform(rows)
+    distances, indices = search.kneighbors(sought)  # None: each row among the others
     labels = train_target[indices]
     agreement = None
     if hasattr(pipeline, "classes_"):
-        predicted = np.asarray(pipeline.predict(rows))
+        predicted = np.asarray(pipeline.predict(train_frame if rows is None else rows))
         agreement = (labels == predicted[:, np.newaxis]).mean(axis=1)
     return Neighbours(indices, distances, labels, agreement)
 
@@ -65,7 +71,8 @@ class PcaMap:
 
     `coordinates` are of the training rows, shape (rows, 2); `explained_variance_ratio`, shape (2,),
     is the share of the variance that each axis shows. `mean` (columns,) and `components`
-    (2, columns) place other rows. With fewer than two columns or rows the missing axis is 0.
+    (2, columns) place other rows: (row - mean) @ components.T. With fewer than two columns or rows
+    the missing axis is 0.
     """
 
     mean: Floats
@@ -91,8 +98,3 @@ class PcaMap:
             components[:found], ratio[:found] = pca.components_, pca.explained_variance_ratio_
         mean = values.mean(axis=0)
         return cls(mean, components, (values - mean) @ components.T, ratio)
-
-    def place(self, pipeline: Any, rows: pd.DataFrame) -> Floats:
-        """Coordinates of other rows on the map, shape (rows, 2)."""
-        values = np.asarray(pipeline.named_steps["preprocess"].transform(rows), dtype=np.float64)
-        return (values - self.mean) @ self.components.T

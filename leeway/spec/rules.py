@@ -7,10 +7,11 @@ here: the shape of a single field (the other modules of `leeway.spec`).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from leeway.spec.base import require_known
-from leeway.spec.metrics import METRIC_RANGES, Gate
+from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, Gate
 from leeway.spec.sources import BatchBy
 from leeway.spec.training import CANDIDATES
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # Columns of our own beside those of a use case: of raw, of the training set and of predictions.
 _OWN = frozenset({"part", "prediction"})
+_OWN_BESIDE_KEY = frozenset({"low", "high"})  # of predictions, where no other column of theirs is
 _OWN_PREFIXES = ("batch_", "row_number", "loaded_at", "probability_", "prediction_set")
 
 
@@ -41,10 +43,11 @@ def check_use_case(use_case: UseCase) -> None:
 
 def _check_columns(use_case: UseCase) -> None:
     names = [c.name for c in use_case.columns] + [f.name for f in use_case.features]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise ValueError(f"columns: {twice[0]!r} is declared more than once; names must be unique")
+    twice = _repeated(names)
+    if twice is not None:
+        raise ValueError(f"columns: {twice!r} is declared more than once; names must be unique")
     system = [name for name in names if name in _OWN or name.startswith(_OWN_PREFIXES)]
+    system += [c.name for c in use_case.with_role("key") if c.name in _OWN_BESIDE_KEY]
     if system:
         raise ValueError(
             f"columns: {system[0]!r} is or begins like one that Leeway adds; rename it"
@@ -84,6 +87,13 @@ def _check_references(use_case: UseCase) -> None:
     stored = [column.name for column in use_case.columns if column.role != "ignored"]
     require_known("required_any", use_case.required_any, stored)
     require_known("monitoring.segments", use_case.monitoring.segments, stored)
+    for name in use_case.monitoring.segments:
+        column = use_case.column(name)
+        if column.type not in ("category", "boolean") or column.role == "key":
+            raise ValueError(
+                f"monitoring.segments: {name!r} is a {column.type} column with role {column.role}; "
+                "a segment needs a category or boolean column that is not the key"
+            )
 
 
 def _check_batches(batch_by: BatchBy) -> None:
@@ -111,10 +121,24 @@ def _check_derived(use_case: UseCase) -> None:
         else:
             used = feature.of
         require_known(f"features[{position}]", used, numeric)
+        twice = _repeated(used) if feature.kind == "clusters" else None
+        if twice is not None:
+            raise ValueError(
+                f"features[{position}].of: {twice!r} is given more than once; name each column once"
+            )
+
+
+def _repeated(names: Sequence[str]) -> str | None:
+    """The first name that is there more than once."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 def _check_search(use_case: UseCase) -> None:
-    require_known("search.candidates", use_case.search.candidates or (), CANDIDATES[use_case.task])
+    candidates = use_case.search.candidates or ()
+    require_known("search.candidates", candidates, CANDIDATES[use_case.task])
+    twice = _repeated(candidates)
+    if twice is not None:
+        raise ValueError(f"search.candidates: {twice!r} is given more than once; name each once")
     if use_case.search.metric is not None:
         require_known("search.metric", [use_case.search.metric], METRIC_RANGES[use_case.task])
 
@@ -123,9 +147,31 @@ def _check_gate(task: str, position: int, gate: Gate) -> None:
     where = f"gates[{position}]"
     require_known(f"{where}.metric", [gate.metric], METRIC_RANGES[task])
     low, high = METRIC_RANGES[task][gate.metric]
-    if gate.at_least is not None and high is not None and gate.at_least > high:
+    if gate.metric in LOWER_IS_BETTER:
+        if gate.at_most is None:
+            raise ValueError(
+                f"{where}.at_least: {gate.metric} is better when it is lower, and "
+                f"{gate.at_least} would refuse the better models; use at_most"
+            )
+        if low is not None and gate.at_most < low:
+            raise ValueError(
+                f"{where}.at_most: {gate.metric} is never below {low}, got {gate.at_most}"
+            )
+        idle = high is not None and gate.at_most >= high
+    else:
+        if gate.at_least is None:
+            raise ValueError(
+                f"{where}.at_most: {gate.metric} is better when it is higher, and "
+                f"{gate.at_most} would refuse the better models; use at_least"
+            )
+        if high is not None and gate.at_least > high:
+            raise ValueError(
+                f"{where}.at_least: {gate.metric} never exceeds {high}, got {gate.at_least}"
+            )
+        idle = low is not None and gate.at_least <= low
+    if idle:
         raise ValueError(
-            f"{where}.at_least: {gate.metric} never exceeds {high}, got {gate.at_least}"
+            f"{where}: every {gate.metric} keeps this bound, because it is from {low} to {high}, "
+            f"got {gate.at_least if gate.at_most is None else gate.at_most}; "
+            "give a bound inside or remove the gate"
         )
-    if gate.at_most is not None and low is not None and gate.at_most < low:
-        raise ValueError(f"{where}.at_most: {gate.metric} is never below {low}, got {gate.at_most}")

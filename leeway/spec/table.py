@@ -16,6 +16,9 @@ ColumnType = Literal["number", "integer", "category", "boolean", "text", "date",
 Role = Literal["key", "time", "target", "feature", "monitored", "ignored"]
 
 NUMERIC_TYPES: frozenset[ColumnType] = frozenset({"number", "integer"})
+# Trees read 32-bit floats, which end at 3.4e38: a larger number stops a batch or ruins a model.
+LARGEST_NUMBER = 1e38
+TIME_TYPES: frozenset[ColumnType] = frozenset({"date", "timestamp", "number", "integer"})
 FEATURE_TYPES: frozenset[ColumnType] = frozenset({"number", "integer", "category", "boolean"})
 
 
@@ -54,4 +57,29 @@ class Column(Strict):
             raise ValueError(
                 f"a {self.type} column cannot be a feature; use role monitored, time or ignored"
             )
+        if self.role == "time" and self.type not in TIME_TYPES:
+            raise ValueError(
+                f"a {self.type} column cannot have role time; give it type date, timestamp, "
+                "number or integer, or role monitored or ignored"
+            )
+        self._check_texts()
         return self
+
+    def _check_texts(self) -> None:
+        """Checks that values and missing codes can match: values are read without outer spaces."""
+        for field, texts in (("values", self.values or ()), ("missing", self.missing)):
+            for text in texts:
+                if text != text.strip():
+                    raise ValueError(
+                        f"{field}: {text!r} never matches, because spaces around a value are not "
+                        f"read; write {text.strip()!r}"
+                    )
+        if "" in (self.values or ()):
+            raise ValueError(
+                "values: '' never matches: an empty text is a missing value; leave out"
+            )
+        both = sorted(set(self.values or ()) & set(self.missing))
+        if both:
+            raise ValueError(
+                f"values: {both[0]!r} never matches, because missing has it, too; keep it in one"
+            )

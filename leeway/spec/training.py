@@ -12,6 +12,7 @@ from pydantic import Field
 
 from leeway.spec.base import Identifier, Strict
 
+LARGEST_SEED = 2**32 - 1  # of numpy's generator, which scikit-learn seeds
 CANDIDATES: dict[str, tuple[str, ...]] = {
     "classification": (
         "logistic_regression",
@@ -76,24 +77,25 @@ class Split(Strict):
 
     test: float = Field(default=0.2, gt=0, lt=0.5, description="share of rows held out")
     by: Literal["random", "time"] = "random"
-    seed: int = Field(default=42, ge=0)
+    seed: int = Field(default=42, ge=0, le=LARGEST_SEED)
 
 
 class Search(Strict):
     """Candidates are compared by cross-validation, then the winner is tuned."""
 
     metric: str | None = Field(default=None, description="null: macro_f1, or mae for regression")
-    candidates: tuple[str, ...] | None = Field(default=None, description="null: all of the task")
+    candidates: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="null: all of the task"
+    )
     folds: int = Field(default=5, ge=2, le=20)
     trials: int = Field(default=20, ge=1, le=1000)
-    seed: int = Field(default=42, ge=0)
+    seed: int = Field(default=42, ge=0, le=LARGEST_SEED)
 
 
 class Explanation(Strict):
     """What a release carries to explain its predictions."""
 
     neighbours: int = Field(default=5, ge=1, le=50)
-    components: Literal[2] = 2
     coverage: float = Field(
         default=0.9, gt=0.5, lt=1, description="of the conformal prediction set"
     )

@@ -18,7 +18,10 @@ from sklearn.impute import KNNImputer
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from leeway.spec import LARGEST_NUMBER
+
 NO_CATEGORY = "missing"
+FURTHEST = 1e30
 
 
 def category_name(column: str, category: object) -> str:
@@ -27,7 +30,11 @@ def category_name(column: str, category: object) -> str:
 
 
 class GapScaler(StandardScaler):  # type: ignore[misc]  # sklearn has no stubs
-    """`StandardScaler` that is silent about a column without any value, which it leaves missing."""
+    """`StandardScaler` that is silent about a column without any value, which it leaves missing.
+
+    A value further than `FURTHEST` standard deviations from the mean is put there: trees refuse
+    what a 32-bit float does not hold, and with it the whole batch.
+    """
 
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
@@ -36,6 +43,11 @@ class GapScaler(StandardScaler):  # type: ignore[misc]  # sklearn has no stubs
         with np.errstate(invalid="ignore"):
             super().partial_fit(X, y, sample_weight)
         return self
+
+    def transform(self, X: ArrayLike, copy: bool | None = None) -> NDArray[np.float64]:
+        """Distances from the mean in standard deviations, NaN for a missing value, same shape."""
+        scaled: NDArray[np.float64] = np.clip(super().transform(X, copy), -FURTHEST, FURTHEST)
+        return scaled
 
 
 class NeighbourImputer(KNNImputer):  # type: ignore[misc]  # sklearn has no stubs
@@ -52,7 +64,8 @@ class NeighbourImputer(KNNImputer):  # type: ignore[misc]  # sklearn has no stub
 class PairTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs
     """One column from two: `left / right` or `left * right`.
 
-    A result that is not finite, such as a ratio with a zero denominator, is NaN: missing.
+    A result that no number column may hold is NaN, missing: a ratio with a zero denominator, or
+    what is above `LARGEST_NUMBER` in size.
     """
 
     def __init__(self, name: str, operation: Literal["ratio", "product"]) -> None:
@@ -77,7 +90,7 @@ class PairTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
         left, right = np.asarray(X, dtype=np.float64).T
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             value = left / right if self.operation == "ratio" else left * right
-        return np.where(np.isfinite(value), value, np.nan)[:, np.newaxis]
+        return np.where(np.abs(value) <= LARGEST_NUMBER, value, np.nan)[:, np.newaxis]
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """The name of the derived feature, shape (1,)."""

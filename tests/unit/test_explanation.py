@@ -110,6 +110,32 @@ def test_fast_values_that_do_not_add_up_are_replaced_and_the_reason_given() -> N
     assert replaced.additivity_gap < 1e-6
 
 
+@pytest.mark.parametrize(("middle", "spread"), [(5e-5, 4e-5), (1e6, 50.0), (0.0, 1e-9)])
+def test_values_of_zero_explain_no_output_that_varies_however_small_or_large(
+    middle: float, spread: float
+) -> None:
+    """Regression: a gap was compared with 1, or with outputs far from 0 that hardly differ."""
+    pipeline = fitted("regression", "ridge")
+    model = pipeline.named_steps["model"]
+    true_coef = model.coef_ / np.abs(model.coef_).max() * spread
+    model.coef_, model.intercept_ = np.zeros_like(true_coef), middle
+    said = {"predict": lambda self, X: np.asarray(X) @ true_coef + middle}
+    model.__class__ = type("Varying", (type(model),), said)
+    shap = shap_values(pipeline, FRAME, FRAME.iloc[::20])
+    assert "LinearExplainer: NotAdditive" in (shap.fallback_reason or "")
+    assert np.abs(shap.values).max() > 0.1 * spread
+
+
+@pytest.mark.parametrize("middle", [0.0, 1e-5, 1e6])
+def test_values_of_zero_explain_an_output_that_does_not_vary(middle: float) -> None:
+    pipeline = fitted("regression", "ridge")
+    model = pipeline.named_steps["model"]
+    model.coef_, model.intercept_ = np.zeros_like(model.coef_), middle
+    shap = shap_values(pipeline, FRAME, FRAME.head(3))
+    assert shap.fallback_reason is None
+    assert not shap.values.any()
+
+
 def test_values_that_nothing_makes_add_up_are_an_error() -> None:
     class Fickle(KNeighborsClassifier):  # type: ignore[misc]  # sklearn has no stubs
         calls = 0
@@ -140,6 +166,21 @@ def test_a_training_row_is_its_own_nearest_neighbour() -> None:
     assert np.array_equal(found.labels, TARGET[found.indices])
 
 
+def test_training_rows_among_themselves_are_not_their_own_neighbours() -> None:
+    """Regression: each row agreed with itself, which raised the share by 1 / k."""
+    pipeline = fitted("classification", "random_forest")
+    found = nearest(pipeline, FRAME, TARGET, None, 5)
+    assert found.indices.shape == (len(FRAME), 5)
+    assert not (found.indices == np.arange(len(FRAME))[:, np.newaxis]).any()
+    odd = TARGET.copy()
+    odd[0] = "other"
+    own = nearest(pipeline, FRAME, odd, None, 5)
+    assert found.agreement is not None
+    assert own.agreement is not None
+    assert own.agreement[0] == found.agreement[0]
+    assert nearest(pipeline, FRAME.head(3), TARGET[:3], None, 5).indices.shape == (3, 2)
+
+
 def test_agreement_is_the_share_of_neighbours_with_the_predicted_label() -> None:
     pipeline = fitted("classification", "random_forest")
     labels = TARGET.copy()
@@ -161,9 +202,11 @@ def test_neighbours_of_a_regression_have_no_agreement_and_are_never_more_than_th
 def test_the_map_places_training_rows_where_it_drew_them() -> None:
     pipeline = fitted("classification", "random_forest")
     drawn = PcaMap.fit(pipeline, FRAME)
-    np.testing.assert_allclose(drawn.place(pipeline, FRAME), drawn.coordinates)
+    values = pipeline.named_steps["preprocess"].transform(FRAME)
+    placed = (values - drawn.mean) @ drawn.components.T
+    np.testing.assert_allclose(placed, drawn.coordinates)
     variance = drawn.coordinates.var(axis=0)
-    total = pipeline.named_steps["preprocess"].transform(FRAME).var(axis=0).sum()
+    total = values.var(axis=0).sum()
     np.testing.assert_allclose(variance / total, drawn.explained_variance_ratio)
     assert variance[0] > variance[1] > 0
 

@@ -54,6 +54,13 @@ def test_numbers_are_float64_with_nan_for_missing() -> None:
     assert mass[1] == 4000.0
 
 
+def test_integers_that_no_float_holds_are_the_nearest_float() -> None:
+    """Regression: a batch with such an integer was accepted and could not be predicted."""
+    masses = pa.array([2**53 + 1, -(2**63), *[3500] * 340], pa.int64())
+    mass = feature_frame(with_column("body_mass_g", masses), PENGUINS)["body_mass_g"]
+    assert mass[:2].tolist() == [2.0**53, -(2.0**63)]
+
+
 def test_a_missing_category_is_none_and_never_text() -> None:
     sex = feature_frame(TABLE, PENGUINS)["sex"]
     assert sex.dtype == object

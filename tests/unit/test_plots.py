@@ -78,6 +78,23 @@ def test_confusion_counts_of_zero_rows_can_be_drawn() -> None:
     assert confusion_plot(np.zeros((2, 2), dtype=int), ["a", "b"]).startswith(b"\x89PNG")
 
 
+def test_a_name_with_dollars_is_drawn_as_it_is() -> None:
+    """Regression: what stood between two dollars was read as a formula, which could fail."""
+    name = "$<10_$"
+    counts = np.array([[5, 1], [0, 7]])
+    strengths = np.ones((3, 2, 2))
+    labels = np.array([name, "$", "b", "b"], dtype=object)
+    failed = CandidateScore(name, None, None, (), None, "it failed")
+    for picture in (
+        confusion_plot(counts, [name, "$"]),
+        shap_plot(strengths, [name, "$"], [name, "x"], name),
+        pca_plot(np.eye(4)[:, :2], labels, np.array([0.5, 0.2])),
+        candidate_plot([CandidateScore(name, 0.9, 0.05, (0.85,), 1.0), failed], name, name),
+    ):
+        assert picture.startswith(b"\x89PNG")
+    assert confusion_plot(counts, ["$a$", "b"]) != confusion_plot(counts, ["a", "b"])
+
+
 def test_drawing_does_not_import_pyplot() -> None:
     """Guards against figures that pyplot keeps in a global list until memory runs out."""
     program = (

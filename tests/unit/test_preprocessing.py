@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
 
 from leeway.spec import UseCase
 from leeway.training.folds import cross_validation_folds, prepare_folds
@@ -82,6 +83,16 @@ def test_a_ratio_with_a_zero_denominator_is_filled_like_a_missing_value() -> Non
         transformed(frame, fitted)["bill_ratio"].to_numpy()[0] for frame in (zero, missing, FRAME)
     )
     assert of_zero == of_missing != of_value
+
+
+@pytest.mark.parametrize("size", [1e38, -1e38, 1e-300])
+def test_any_accepted_number_gives_rows_that_a_tree_can_read(size: float) -> None:
+    """Regression: what overflows 32 bits, scaled or derived, stopped the whole batch."""
+    fitted = build_preprocessor(penguins()).fit(FRAME)
+    row = transformed(FRAME.assign(bill_length_mm=size, bill_depth_mm=size), fitted)
+    assert np.isfinite(row.to_numpy().astype(np.float32)).all()
+    model = RandomForestClassifier(2, random_state=0).fit(transformed(FRAME, fitted), TARGET)
+    assert len(model.predict(row)) == len(FRAME)
 
 
 def test_derived_features_are_the_scaled_ratio_and_product() -> None:

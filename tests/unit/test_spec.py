@@ -95,6 +95,14 @@ def test_the_example_of_these_tests_is_valid_without_a_change(tmp_path: Path) ->
     assert [c.name for c in use_case.feature_columns] == ["petal_mm", "stem_mm", "soil"]
 
 
+def test_a_feature_may_be_called_as_the_ends_of_an_interval(tmp_path: Path) -> None:
+    """Predictions hold the key beside columns of their own, and no feature."""
+    use_case = load_use_case(
+        changed(tmp_path, lambda a: (column(4, name="low")(a), put({}, "monitoring")(a)))
+    )
+    assert use_case.column("low").role == "feature"
+
+
 def test_use_cases_come_in_the_order_of_their_names(tmp_path: Path) -> None:
     for name in ("zebras", "ants"):
         changed(tmp_path, lambda attributes: None).rename(write(tmp_path, "", name))
@@ -103,6 +111,7 @@ def test_use_cases_come_in_the_order_of_their_names(tmp_path: Path) -> None:
 
 
 UNKNOWN_KEYS = [
+    (put({"components": 2}, "explanation"), "explanation: keys: unknown name", "coverage"),
     (put(1, "tresholds"), "attributes: keys: unknown name 'tresholds'", "title"),
     (
         put({"efect": 0.1}, "drift"),
@@ -151,6 +160,9 @@ WRONG_VALUES = [
     (put(1.5, "max_rejected"), "max_rejected", "1.5", "less than or equal to 1"),
     (put({"test": 0.5}, "split"), "split.test", "0.5", "less than 0.5"),
     (put({"folds": 1}, "search"), "search.folds", "1", "greater than or equal to 2"),
+    (put({"candidates": []}, "search"), "search.candidates", "", "at least 1 item"),
+    (put({"seed": 2**32}, "search"), "search.seed", "4294967296", "less than or equal to 4294967"),
+    (put({"seed": 2**32}, "split"), "split.seed", "4294967296", "less than or equal to 4294967"),
     (put({"folds": 2.5}, "search"), "search.folds", "2.5", "valid integer"),
     (put({"confidence": float("nan")}, "drift"), "drift.confidence", "nan", "finite number"),
     (put(float("nan"), "gates", 0, "at_least"), "gates.0.at_least", "nan", "finite number"),
@@ -175,7 +187,14 @@ BROKEN_RULES = [
     ),
     (column(2, role="key"), "columns", "['id', 'petal_mm']", "exactly one column needs role key"),
     (column(2, role="target"), "columns", "['kind', 'petal_mm']", "exactly one column"),
-    (column(4, role="time", values=None), "columns", "role time", "at most one"),
+    (column(3, role="time"), "columns", "role time", "at most one"),
+    (column(5, type="category"), "columns.5", "category column", "date, timestamp, number or inte"),
+    (column(4, values=["wet", "dry "]), "columns.4", "'dry '", "write 'dry'"),
+    (column(4, values=["wet", ""]), "columns.4", "''", "an empty text is a missing value"),
+    (column(4, values=["wet", "n/a"], missing=["n/a"]), "columns.4", "'n/a'", "keep it in one"),
+    (column(2, missing=[" -999"]), "columns.2", "' -999'", "write '-999'"),
+    (column(0, name="low"), "columns", "'low'", "rename it"),
+    (column(0, name="high"), "columns", "'high'", "rename it"),
     (column(6, role="feature"), "columns.6", "text", "use role monitored, time or ignored"),
     (column(1, type="number"), "columns", "target 'kind' has type number", "category or boolean"),
     (column(3, name="petal_mm"), "columns", "'petal_mm'", "names must be unique"),
@@ -216,6 +235,29 @@ BROKEN_RULES = [
         "'kind'",
         "known: petal_mm, stem_mm",
     ),
+    (
+        feature(kind="clusters", name="r", of=["petal_mm", "stem_mm", "petal_mm"], k=2),
+        "features[0].of",
+        "'petal_mm'",
+        "name each column once",
+    ),
+    (
+        put({"candidates": ["xgboost", "xgboost"]}, "search"),
+        "search.candidates",
+        "'xgboost'",
+        "name each once",
+    ),
+    (put(["petal_mm"], "monitoring", "segments"), "monitoring.segments", "'petal_mm'", "category"),
+    (
+        lambda a: (column(0, type="category")(a), put(["id"], "monitoring", "segments")(a)),
+        "monitoring.segments",
+        "'id'",
+        "not the key",
+    ),
+    (gate(metric="accuracy", at_most=0.9), "gates[0].at_most", "0.9", "use at_least"),
+    (gate(metric="log_loss_nats", at_least=0.9), "gates[0].at_least", "0.9", "use at_most"),
+    (gate(metric="accuracy", at_least=0), "gates[0]", "got 0", "every accuracy keeps this bound"),
+    (gate(metric="brier_score", at_most=2.5), "gates[0]", "got 2.5", "it is from 0 to 2"),
     (put({"metric": "rmse"}, "search"), "search.metric", "'rmse'", "accuracy"),
     (put({"candidates": ["ridge"]}, "search"), "search.candidates", "'ridge'", "random_forest"),
     (gate(metric="macro_f1", at_least=1.2), "gates[0].at_least", "1.2", "macro_f1 never exceeds 1"),

@@ -154,6 +154,8 @@ def test_a_column_of_a_type_that_has_no_text_refuses_the_batch(values: pa.Array)
         ("9,a,2,-Infinity,x", "length_mm", "-Infinity", "not a finite number"),
         ("9,a,2,nan,x", "length_mm", "nan", "not a finite number"),
         ("9,a,2,1e309,x", "length_mm", "1e309", "not a finite number"),
+        ("9,a,2,1e200,x", "length_mm", "1e200", "not a number of at most 1e+38 in size"),
+        ("9,a,2,-1.1e38,x", "length_mm", "-1.1e38", "not a number of at most 1e+38 in size"),
         ("9,a,2,-99,x\0y", "note", r"x\0y", "holds a NUL character, which PostgreSQL cannot store"),
         ("9,a,1\0,2,x", "mass_g", r"1\0", "not a number"),
     ],
@@ -178,6 +180,17 @@ def test_the_first_row_of_a_repeated_key_stays(tmp_path: Path) -> None:
     judged = judge(tmp_path, *rows)
     assert judged.accepted["note"].to_pylist() == ["first", "x"]
     assert [reject.row_number for reject in judged.rejects] == [3, 4]
+
+
+def test_the_correction_of_a_rejected_row_is_no_repeat(tmp_path: Path) -> None:
+    """Regression: a row was rejected for repeating the key of a row that was not accepted."""
+    rows = ["1,a,bad,1,first", "2,a,1,1,x", "1,a,5,1,corrected", "1,a,6,1,again"]
+    judged = judge(tmp_path, *rows)
+    assert judged.accepted["note"].to_pylist() == ["x", "corrected"]
+    assert judged.rejects == (
+        Reject(1, "mass_g", "bad", "not a number"),
+        Reject(4, "id", "1", "the key repeats one of an earlier row"),
+    )
 
 
 @pytest.mark.parametrize("text", ["", "  ", "-999", "n/a", " n/a "])

@@ -34,6 +34,7 @@ def test_nan_of_a_float_column_is_missing_and_infinity_is_rejected() -> None:
 
 BAD_INTEGER, BAD_BOOLEAN, BAD_DATE = "not an integer", "not a boolean", "not a date"
 BAD_TIME, BAD_NUMBER = "not a timestamp", "not a number"
+TOO_LARGE = "not a number of at most 1e+38 in size"
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,9 @@ BAD_TIME, BAD_NUMBER = "not a timestamp", "not a number"
         ("integer", "1e3", BAD_INTEGER),
         ("integer", "1_000", BAD_INTEGER),
         ("integer", "٣", BAD_INTEGER),
-        ("number", "1e308", 1e308),
+        ("number", "1e38", 1e38),
+        ("number", "1.01e38", TOO_LARGE),
+        ("number", "-1e308", TOO_LARGE),
         ("number", "-1E-3", -0.001),
         ("number", ".5", 0.5),
         ("number", "5.", 5.0),
@@ -91,6 +94,16 @@ BAD_TIME, BAD_NUMBER = "not a timestamp", "not a number"
             "2024-01-02 03:04:05.123456789",
             dt.datetime(2024, 1, 2, 3, 4, 5, 123456, dt.UTC),
         ),
+        ("date", "0001-01-01", dt.date(1, 1, 1)),
+        ("date", "0000-12-31", BAD_DATE),
+        ("date", "0000-02-29", BAD_DATE),
+        ("date", "9999-12-31", dt.date(9999, 12, 31)),
+        ("timestamp", "0000-01-01", BAD_TIME),
+        ("timestamp", "0001-01-01T00:00Z", dt.datetime(1, 1, 1, tzinfo=dt.UTC)),
+        ("timestamp", "0001-01-01T01:59+02:00", BAD_TIME),
+        ("timestamp", "0000-12-31T23:00-01:00", dt.datetime(1, 1, 1, tzinfo=dt.UTC)),
+        ("timestamp", "9999-12-31T23:59:59.999999Z", dt.datetime.max.replace(tzinfo=dt.UTC)),
+        ("timestamp", "9999-12-31T23:59-02:00", BAD_TIME),
         ("timestamp", "2024-02-30", BAD_TIME),
         ("timestamp", "2024-01-02 25:00", BAD_TIME),
         ("timestamp", "2024-01-02 03:04:60", BAD_TIME),
@@ -130,6 +143,9 @@ UTC_NOON = dt.datetime(2024, 1, 2, 12, tzinfo=dt.UTC)
         ("timestamp", pa.array([UTC_NOON], pa.timestamp("ns")), [UTC_NOON]),
         ("timestamp", pa.array([UTC_NOON], pa.timestamp("s")), [UTC_NOON]),
         ("timestamp", pa.array([dt.date(2024, 1, 2)]), [UTC_NOON.replace(hour=0)]),
+        ("timestamp", pa.array([2**62], pa.timestamp("us")), [BAD_TIME]),
+        ("date", pa.array([-(2**20), 2**22], pa.date32()), [BAD_DATE, BAD_DATE]),
+        ("number", pa.array([3e38], pa.float32()), [TOO_LARGE]),
         ("text", pa.array(["x"], pa.large_string()), ["x"]),
         ("text", pa.nulls(1), [None]),
     ],
