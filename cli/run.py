@@ -7,7 +7,7 @@ Belongs here: the order of these steps and what is printed. Does not belong here
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -75,10 +75,12 @@ def run(
     settings = prepare()
     recover(settings)
     ledger = Ledger(settings)
-    found = open_source(use_case).batches()
+    source = open_source(use_case)
+    found = source.batches()
     ledger.register_batches(name, found)
     ledger.forget_batches(name, keep=found)  # a file that could not be read, and was removed
-    steps = narrowed(plan_of(name, use_case, ledger, everything), batch, select)
+    sources = {each: source.fingerprint(each) for each in ledger.batches(name)}
+    steps = narrowed(plan_of(name, use_case, ledger, sources, everything), batch, select)
     report = RunReport(name, "success")
     report.skipped = [_shown(step) for step in steps if not step.runs]
     running = [step for step in steps if step.runs]
@@ -91,7 +93,13 @@ def run(
     return report
 
 
-def plan_of(name: str, use_case: UseCase, ledger: Ledger, everything: bool = False) -> list[Step]:
+def plan_of(
+    name: str,
+    use_case: UseCase,
+    ledger: Ledger,
+    sources: Mapping[str, str | None],
+    everything: bool = False,
+) -> list[Step]:
     """What would be materialized now, and why."""
     nodes = nodes_of(use_case.task)
     champion = Releases(ledger.settings).champion(name)
@@ -101,6 +109,7 @@ def plan_of(name: str, use_case: UseCase, ledger: Ledger, everything: bool = Fal
             commit.digest,
             tuple(commit.facts.get("batches", ())),
             commit.told,
+            commit.facts.get("source_digest"),
         )
         for key, commit in ledger.every_current(name).items()
     }
@@ -110,6 +119,7 @@ def plan_of(name: str, use_case: UseCase, ledger: Ledger, everything: bool = Fal
         ledger.batches(name),
         committed,
         champion.digest if champion else None,
+        sources,
         everything=everything,
     )
 

@@ -45,11 +45,12 @@ def _status(
     champion = Releases(ledger.settings).champion(name)
     raw = [commits[("raw", batch)] for batch in batches]
     newest = max((commit.committed_at for commit in raw), default=None)
+    source = open_source(use_case)
     return {
         "task": use_case.task,
         "data": {
-            "origin": "real",
-            "source": open_source(use_case).description,
+            "origin": source.origin,
+            "source": source.description,
             "rows": sum(commit.rows or 0 for commit in raw),
             "rejected": sum(commit.facts["rejected"] for commit in raw),
             "batches": len(batches),

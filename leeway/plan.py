@@ -20,13 +20,15 @@ NO_CHAMPION = "no release was promoted"
 class Committed:
     """What the plan needs to know of one commit.
 
-    `told` is false when its run was killed before Dagster had a record of it.
+    `told` is false when its run was killed before Dagster had a record of it. `source` is the
+    fingerprint of what a batch of `raw` was read from.
     """
 
     input_digest: str
     digest: str
     batches: tuple[str, ...] = ()
     told: bool = True
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ def plan(
     batches: Sequence[str],
     committed: Mapping[tuple[str, str], Committed],
     champion: str | None,
+    sources: Mapping[str, str | None],
     *,
     everything: bool = False,
 ) -> list[Step]:
@@ -56,6 +59,8 @@ def plan(
         batches: known batches, oldest first.
         committed: what readers see, by (node, batch).
         champion: digest of the release that predictions and drift refer to.
+        sources: fingerprint by batch of what the source holds now; None, or no entry: it does not
+            hold the batch any more, and what was read of it stays.
         everything: materialize whatever is up to date, too.
     """
     steps: dict[tuple[str, str], Step] = {}
@@ -69,6 +74,9 @@ def plan(
                 steps[key] = Step(node.name, batch, runs=False, reason=NO_CHAMPION)
                 continue
             reason = _why(node, batch, versions, batches, committed, champion, steps)
+            if not reason and not node.upstream and sources.get(batch):
+                corrected = sources[batch] != committed[key].source
+                reason = "its source changed" if corrected else ""
             if everything and not reason:
                 reason = "asked for everything"
             steps[key] = Step(node.name, batch, bool(reason), reason or "up to date")

@@ -24,6 +24,7 @@ class History:
     versions: dict[str, str] = field(default_factory=lambda: {n.name: "1" for n in NODES})
     committed: dict[tuple[str, str], Committed] = field(default_factory=dict)
     champion: str | None = CHAMPION
+    sources: dict[str, str | None] = field(default_factory=dict)
 
     def steps(self, *, everything: bool = False) -> list[Step]:
         return plan(
@@ -32,6 +33,7 @@ class History:
             self.batches,
             self.committed,
             self.champion,
+            self.sources,
             everything=everything,
         )
 
@@ -57,7 +59,10 @@ class History:
         if name == "training_set":
             members = tuple(self.batches)  # type: ignore[assignment]  # any number of batches
         digests = input_digest(self.versions[name], batch, inputs)
-        self.committed[name, batch] = Committed(digests, digest or f"of {digests}", members)
+        source = self.sources.get(batch) if name == "raw" else None
+        self.committed[name, batch] = Committed(
+            digests, digest or f"of {digests}", members, source=source
+        )
 
 
 @pytest.fixture
@@ -125,6 +130,27 @@ def test_a_new_batch_runs_its_own_nodes_and_never_the_training_set(history: Hist
     own = ("raw", "staged", "clean", *PER_CHAMPION)
     assert history.runs() == every(*own, batches=("2010",))
     history.run()
+    assert history.runs() == set()
+
+
+def test_a_source_that_was_corrected_runs_its_batch_and_what_rests_on_it(history: History) -> None:
+    """Regression: who corrected a file was told that everything is up to date."""
+    history.sources = {"2008": "sha256:a", "2009": "sha256:b"}
+    history.commit("raw", "2008")
+    history.commit("raw", "2009")
+    assert history.runs() == set()
+    history.sources["2009"] = "sha256:corrected"
+    steps = {(step.node, step.batch): step for step in history.steps() if step.runs}
+    assert steps["raw", "2009"].reason == "its source changed"
+    assert ("raw", "2008") not in steps
+    assert {"clean", "training_set", "release"} <= {name for name, _ in steps}
+
+
+def test_a_batch_that_its_source_no_longer_holds_stays_as_it_was_read(history: History) -> None:
+    history.sources = {"2008": "sha256:a", "2009": "sha256:b"}
+    history.commit("raw", "2008")
+    history.commit("raw", "2009")
+    history.sources = {"2009": None}
     assert history.runs() == set()
 
 
