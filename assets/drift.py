@@ -93,6 +93,7 @@ def _compare(
             "columns": list(found.drifted),
             "target_verdict": found.target_verdict,
             "trained_on": trained_on,
+            "version": champion.release.version,
         },
         also=also,
     )

@@ -58,7 +58,7 @@ def _status(
         },
         "champion": _champion(champion),
         "metrics": _metrics(champion, use_case),
-        "drift": _drift(commits, batches),
+        "drift": _drift(name, commits, batches, champion),
         "freshness": freshness_state(use_case.freshness, newest, datetime.now(UTC)),
         "checks": _checks(name, use_case, instance),
         "last_run": _last_run(name, commits, instance),
@@ -85,9 +85,15 @@ def _metrics(champion: Release | None, use_case: UseCase) -> dict[str, Any]:
     return {use_case.metric: metrics.pop(use_case.metric), **metrics}
 
 
-def _drift(commits: Commits, batches: Sequence[str]) -> dict[str, Any]:
+def _drift(
+    name: str, commits: Commits, batches: Sequence[str], champion: Release | None
+) -> dict[str, Any]:
     for batch in reversed(batches):
         if found := commits.get(("drift", batch)):
+            if champion is None or found.facts["version"] != champion.version:
+                # The champion was moved since, by promote or rollback.
+                reason = f"not compared with the present champion; run `leeway run {name}`"
+                return {"batch": batch, "verdict": "undefined", "reason": reason, "columns": []}
             return {
                 "batch": batch,
                 "verdict": found.facts["verdict"],

@@ -273,6 +273,9 @@ def test_a_champion_is_moved_and_taken_back_with_who_and_why(
     }  # fmt: skip
     alias = recorded.mlflow.get_model_version_by_alias(NAME, "champion")
     assert alias.tags[TRAINING_KEY] == "another"
+    drift = installed.leeway("status", NAME, "--json").json["use_cases"][NAME]["drift"]
+    assert (drift["verdict"], drift["columns"]) == ("undefined", [])
+    assert drift["reason"] == "not compared with the present champion; run `leeway run penguins`"
     again = installed.leeway("promote", NAME, "2", "--json")
     assert again.code == 0
     assert (again.json["from"], again.json["to"]) == (2, 2)
