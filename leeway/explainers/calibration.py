@@ -2,6 +2,10 @@
 
 Belongs here: out-of-fold predictions of the model that was chosen, handed to the conformal method.
 Does not belong here: the method (`leeway.explainers.conformal`).
+
+The algorithm and its parameters were chosen on the same rows, by the score of other folds. So the
+rows are not quite new to the model, and sets and intervals may hold the truth a little less often
+than they say; the held-out rows of a release are the ones that nothing was chosen on.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leeway.explainers.conformal import Calibration, calibrate_classes, calibrate_residuals
+from leeway.spec import LARGEST_SEED
 from leeway.training.folds import out_of_fold
 
 if TYPE_CHECKING:
@@ -28,7 +33,7 @@ def calibrate(
     algorithm: str,
     parameters: Mapping[str, Any],
 ) -> Calibration:
-    """Calibration at the coverage of the use case.
+    """Calibration at the coverage of the use case, on folds that no choice was made with.
 
     Args:
         frame: features of the training part, shape (rows, columns).
@@ -38,6 +43,9 @@ def calibrate(
         parameters: what tuning found.
     """
     coverage = use_case.explanation.coverage
+    seed = (use_case.search.seed + 1) % (LARGEST_SEED + 1)
+    other = use_case.search.model_copy(update={"seed": seed})
+    use_case = use_case.model_copy(update={"search": other})
     predictions = out_of_fold(frame, target, use_case, algorithm, parameters)
     if use_case.task == "classification":
         return calibrate_classes(target, predictions, sorted(set(target.tolist())), coverage)

@@ -35,7 +35,9 @@ class TooFewRows(ValueError):
 def cross_validation_folds(target: NDArray[Any], use_case: UseCase) -> list[Positions]:
     """Positions of the rows to fit on and of those to judge, for each fold.
 
-    Shuffled with the seed of the search; each class has the same share in every fold.
+    Shuffled with the seed of the search; each class has the same share in every fold. They are
+    shuffled also when the test part was split off by time: within the training part models are then
+    chosen by rows that are older than some they were fitted on. The test part is always later.
 
     Raises:
         TooFewRows: when a fold would lack rows or a class, or when there is one class only.

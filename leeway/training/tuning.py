@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leeway.spec import LOWER_IS_BETTER
+from leeway.spec import LARGEST_SEED, LOWER_IS_BETTER
 from leeway.training.candidates import suggest_parameters, tuned_defaults
 from leeway.training.folds import Fold, fit_model, one_thread, prepare_folds
 from leeway.training.scoring import score_model
@@ -102,7 +102,8 @@ def _run(
     while (done := len(_finished(study))) < use_case.search.trials:
         if done == 0:
             study.enqueue_trial(tuned_defaults(winner))
-        study.sampler = optuna.samplers.TPESampler(seed=use_case.search.seed + done)
+        seed = (use_case.search.seed + done) % (LARGEST_SEED + 1)
+        study.sampler = optuna.samplers.TPESampler(seed=seed)
         study.optimize(objective, n_trials=1)
         if on_trial is not None:
             on_trial(_summaries(study)[-1])

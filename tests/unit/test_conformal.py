@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from leeway.explainers.calibration import calibrate
 from leeway.explainers.conformal import (
     Calibration,
     calibrate_classes,
@@ -16,6 +17,8 @@ from leeway.explainers.conformal import (
     prediction_interval,
     prediction_set,
 )
+from leeway.training.folds import out_of_fold
+from tests.unit.measured_penguins import FRAME, PENGUINS, TARGET
 
 CLASSES = ("a", "b", "c")
 
@@ -106,3 +109,11 @@ def test_what_cannot_be_calibrated_on_is_refused() -> None:
         calibrate_classes(labels, probabilities[:, :2], CLASSES[:2], 0.9)
     with pytest.raises(ValueError, match="a prediction to calibrate on is missing"):
         calibrate_residuals(np.ones(20), np.full(20, np.nan), 0.9)
+
+
+def test_a_model_is_calibrated_on_other_folds_than_those_it_was_chosen_with() -> None:
+    found = calibrate(FRAME, TARGET, PENGUINS, "decision_tree", {"max_depth": 3})
+    chosen_with = out_of_fold(FRAME, TARGET, PENGUINS, "decision_tree", {"max_depth": 3})
+    same = calibrate_classes(TARGET, chosen_with, sorted(set(TARGET)), found.coverage)
+    assert found.rows == same.rows == len(FRAME)
+    assert found.threshold != same.threshold

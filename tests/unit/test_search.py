@@ -153,6 +153,14 @@ def test_the_same_tune_twice_gives_the_same_result() -> None:
     assert tune(FRAME, TARGET, penguins(trials=15, seed=1), "decision_tree") != once
 
 
+def test_the_largest_seed_works_for_every_candidate_and_trial() -> None:
+    """Each trial has a seed of its own, counted from that of the search."""
+    largest = penguins(seed=2**32 - 1, trials=3, candidates=PENGUINS.candidates)
+    frame, target = FRAME.iloc[::3], TARGET[::3]
+    assert all(score.error is None for score in compare_candidates(frame, target, largest))
+    assert len(tune(frame, target, largest, "decision_tree").trials) == 3
+
+
 def test_the_first_trial_has_the_defaults_and_the_result_is_never_worse() -> None:
     tuned = tune(FRAME, TARGET, penguins(), "decision_tree")
     (score,) = compare_candidates(FRAME, TARGET, penguins())
