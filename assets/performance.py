@@ -85,5 +85,6 @@ def _measure(
         commit,
         batch=batch,
         labelled_rows=found.labelled,
+        unknown_labels=found.unknown_labels,
         metrics=dg.MetadataValue.table(records=records, schema=SCHEMA),
     )

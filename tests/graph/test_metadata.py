@@ -1,0 +1,85 @@
+"""What the UI shows of a materialization is what the ledger holds of that very batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import dagster as dg
+import pytest
+
+from leeway.graph import nodes_of
+from tests.graph.conftest import NAME, Graph, penguins
+
+BATCHES = ["2007-2008", "2009"]
+NODES = nodes_of("classification")
+KEYS = [(node.name, batch) for node in NODES for batch in (BATCHES if node.per_batch else [""])]
+TABLES = ("raw", "staged", "clean", "training_set", "predictions")
+PLOTS = {
+    "model_selection": "comparison",
+    "explainers": "pca_map",
+    "release": "confusion_matrix",
+    "drift": "effects",
+}
+Shown = Mapping[tuple[str, str], Mapping[str, dg.MetadataValue]]
+
+
+@pytest.fixture(scope="module")
+def shown(graph: Graph) -> Shown:
+    """Metadata by node and batch of one run of two batches, of which the first has a reject."""
+    first = penguins(year=[2007, 2008])
+    first.loc[0, "species"] = "Emperor"
+    graph.write(BATCHES[0], first)
+    graph.write(BATCHES[1], penguins(first_key=1001, year=[2009]))
+    assert graph.materialize(BATCHES).success
+    found = {}
+    for node, batch in KEYS:
+        records = graph.instance.fetch_materializations(
+            dg.AssetRecordsFilter(
+                asset_key=dg.AssetKey([NAME, node]), asset_partitions=[batch] if batch else None
+            ),
+            limit=1,
+        )
+        materialized = records.records[0].asset_materialization
+        assert materialized is not None
+        found[node, batch] = materialized.metadata
+    return found
+
+
+@pytest.mark.parametrize(("node", "batch"), KEYS)
+def test_rows_and_address_are_those_of_the_commit(
+    graph: Graph, shown: Shown, node: str, batch: str
+) -> None:
+    """Regression: each batch of the dbt models had the address of the last and the rows of all."""
+    commit = graph.platform.ledger.require(NAME, node, batch)
+    metadata = shown[node, batch]
+    assert metadata["dagster/row_count"].value == commit.rows
+    assert metadata["dagster/uri"].value == commit.uri
+    assert metadata["digest"].value == commit.digest
+
+
+@pytest.mark.parametrize(("node", "batch"), [key for key in KEYS if key[0] in TABLES])
+def test_a_table_shows_its_columns_and_those_that_they_come_from(
+    graph: Graph, shown: Shown, node: str, batch: str
+) -> None:
+    metadata = shown[node, batch]
+    schema = metadata["dagster/column_schema"].value
+    assert isinstance(schema, dg.TableSchema)
+    columns = {column.name: column.type for column in schema.columns}
+    assert "penguin_id" in columns
+    assert "?" not in columns.values()
+    if node == "raw":
+        return
+    lineage = metadata["dagster/column_lineage"].value
+    assert isinstance(lineage, dg.TableColumnLineage)
+    upstream = {"staged": "raw", "clean": "staged"}.get(node, "clean")
+    for name, sources in lineage.deps_by_column.items():
+        assert name in columns
+        assert {source.asset_key for source in sources} == {dg.AssetKey([NAME, upstream])}
+    assert [s.column_name for s in lineage.deps_by_column["penguin_id"]] == ["penguin_id"]
+
+
+@pytest.mark.parametrize(("node", "name"), PLOTS.items())
+def test_a_decision_has_a_picture(shown: Shown, node: str, name: str) -> None:
+    for (each, _), metadata in shown.items():
+        if each == node:
+            assert str(metadata[name].value).startswith("![plot](data:image/png;base64,")
