@@ -78,13 +78,16 @@ create table if not exists leeway.moves (
     foreign key (use_case, version) references leeway.releases
 );
 
--- What MLflow's aliases were last made to say. They follow the moves, which alone decide.
-create table if not exists leeway.told (
-    use_case text primary key,
+-- What the aliases of an MLflow were last made to say. They follow the moves, which alone decide.
+create table if not exists leeway.aliases (
+    registry text not null,
+    use_case text not null,
     champion integer,
     newest integer,
-    told_at timestamptz not null default now()
+    told_at timestamptz not null default now(),
+    primary key (registry, use_case)
 );
+drop table if exists leeway.told; -- what it was before it named the MLflow
 
 create table if not exists leeway.incidents (
     use_case text not null,

@@ -39,6 +39,7 @@ from tests.faults.harness import (
     stopped,
     times,
     until,
+    waiting,
     zero,
 )
 from tests.faults.rows import NODE, visible
@@ -172,17 +173,6 @@ def parent_of_dbt(**extra: str) -> tuple[subprocess.Popen[str], int]:
         env=environment | extra,
     )
     return parent, int(hear(parent, "child"))
-
-
-def waiting(settings: Settings) -> int:
-    """How many builds wait for a lock."""
-    with transaction(settings) as cursor:
-        cursor.execute(
-            "select count(*) from pg_stat_activity where datname = current_database() "
-            "and wait_event_type = 'Lock'"
-        )
-        ((count,),) = cursor.fetchall()
-    return int(count)
 
 
 def has_ended(pid: int) -> bool:

@@ -32,6 +32,8 @@ IN_ORDER = (  # as Dagster carries them out: each kill is further on than the on
 EVERY = [*STORE, *(f"{node}.{at}" for node in IN_ORDER for at in AT_COMMIT)]
 EVERY.insert(EVERY.index("staged.before_commit"), DBT)
 EVERY.insert(EVERY.index("release.before_commit"), "tracking.before_version")
+at = EVERY.index("release.after_commit") + 1
+EVERY[at:at] = ["registry.before_alias", "registry.after_alias"]
 # One of each kind: dbt, MLflow done and the ledger not, the ledger done and no alias. A kill inside
 # the transaction of a table's rows is in test_commit_kills.py.
 SOME = [DBT, "release.before_commit", "release.after_commit"]
