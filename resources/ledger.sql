@@ -27,7 +27,7 @@ create table if not exists leeway.commits (
     facts jsonb not null,
     run_id text not null,
     committed_at timestamptz not null default now(),
-    -- False when the run was killed between this commit and Dagster's record of it.
+    -- False when the run failed or was killed between this commit and Dagster's record of it.
     told boolean not null default true,
     unique (use_case, node, batch, input_digest)
 );

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -213,13 +214,8 @@ class Tracking:
 
     def end(self, *, failed: bool) -> None:
         """Ends the MLflow run. Where MLflow is away, `end_abandoned` does it later."""
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
-
-        try:
+        with _at_least_warned(self.log):
             self._end(self.client.get_run(self.run_id), "FAILED" if failed else "FINISHED")
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            self.log.warning("MLflow was not told that the run ended: %s", error)
 
     def end_abandoned(self, experiments: Sequence[str] | None = None) -> None:
         """Ends the MLflow runs whose Dagster run has ended without ending them.
@@ -285,3 +281,21 @@ def source_of(uri: str) -> str:
     path. The whole address is in a tag.
     """
     return "leeway://" + "/".join(uri.split("/")[-3:])
+
+
+def end_abandoned_runs(settings: Settings, log: logging.Logger) -> None:
+    """Ends every MLflow run whose Dagster run has ended without ending it; warns when it cannot."""
+    with _at_least_warned(log):
+        Tracking(settings, "", "", log).end_abandoned()
+
+
+@contextmanager
+def _at_least_warned(log: logging.Logger) -> Iterator[None]:
+    """Around what may be left out while MLflow is away, since the next run makes up for it."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        log.warning("MLflow was not told that a run ended: %s", error)
