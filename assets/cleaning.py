@@ -7,7 +7,6 @@ dbt writes tables before it tests them. Readers of `clean` therefore read the co
 never the table: a batch whose tests fail is in the table but is not shown to anyone.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,8 +15,9 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from assets.stage import Stage, Work, batches_of, begin, metadata_of
 from leeway.data.tables import to_parquet
+from leeway.identifiers import check_batch
 from leeway.plan import label
-from resources.dbt import attempts_in, environment, keep_parsed
+from resources.dbt import begin_call, keep_parsed
 from resources.ledger import Commit
 from resources.platform import Platform
 from resources.warehouse import read_batch
@@ -59,16 +59,19 @@ def build(stage: Stage, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     def models(
         context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform
     ) -> Iterator[Any]:
-        os.environ.update(environment(platform.settings), LEEWAY_STEP="1", **attempts_in({}))
+        name = f"{stage.name}-{context.run.run_id[:8]}"
         if not context.selected_asset_keys:  # a run of checks alone
-            yield from dbt.cli(["build"], context=context).stream()
+            target = begin_call(platform.settings, name, {})
+            yield from dbt.cli(["build"], context=context, target_path=target).stream()
             return
-        batches = batches_of(context)
+        batches = [check_batch(batch) for batch in batches_of(context)]  # they become SQL
         attempts = {batch: begin(stage, platform, context, "clean", batch, {}) for batch in batches}
-        os.environ.update(attempts_in({b: work.attempt.token for b, work in attempts.items()}))
+        tokens = {batch: work.attempt.token for batch, work in attempts.items()}
+        target = begin_call(platform.settings, name, tokens)
         every = set(platform.ledger.batches(stage.name)) <= set(batches)
+        arguments = ["build", *(["--full-refresh"] if every else [])]
         held = []
-        invocation = dbt.cli(["build", *(["--full-refresh"] if every else [])], context=context)
+        invocation = dbt.cli(arguments, context=context, target_path=target)
         for event in invocation.stream():
             if isinstance(event, dg.Output):
                 held.append(event)
@@ -79,15 +82,18 @@ def build(stage: Stage, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
             batch: _commit(context, platform, stage, batch, attempts[batch]) for batch in batches
         }
         for output in held:
-            yield _described(output, stage, commits)
+            yield _described(context, output, stage, commits)
 
     return models
 
 
 def _commit(
     context: dg.AssetExecutionContext, platform: Platform, stage: Stage, batch: str, work: Work
-) -> Commit:
-    """Commits what dbt made of one batch: `staged` by reference, `clean` as a snapshot."""
+) -> Mapping[str, Commit]:
+    """Commits what dbt made of one batch: `staged` by reference, `clean` as a snapshot.
+
+    Returns the commits by node.
+    """
     raw = platform.ledger.require(stage.name, "raw", batch)
     staged = begin(stage, platform, context, "staged", batch, {label("raw", batch): raw})
     seen = platform.ledger.commit(
@@ -100,17 +106,23 @@ def _commit(
     )
     rows = read_batch(stage.name, "clean", batch, [stage.use_case.key.name], platform.settings)
     clean = Work(stage, platform, work.attempt, {label("staged", batch): seen})
-    return clean.commit("clean", "parquet", to_parquet(rows), rows=rows.num_rows)
+    shown = clean.commit("clean", "parquet", to_parquet(rows), rows=rows.num_rows)
+    return {"staged": seen, "clean": shown}
 
 
 def _described(
-    output: dg.Output[Any], stage: Stage, commits: Mapping[str, Commit]
+    context: dg.AssetExecutionContext,
+    output: dg.Output[Any],
+    stage: Stage,
+    commits: Mapping[str, Mapping[str, Commit]],
 ) -> dg.Output[Any]:
-    """The output with what was committed added to dbt's metadata."""
-    total = sum(commit.rows or 0 for commit in commits.values())
-    last = list(commits.values())[-1]
-    extra = metadata_of(last) | {"dagster/row_count": total, "batches": ", ".join(commits)}
-    if output.output_name.endswith("staged"):
-        extra = {"dagster/row_count": total, "batches": ", ".join(commits)}
-    extra["dagster/table_name"] = f"{stage.name}.{output.output_name.rsplit('__', 1)[-1]}"
-    return dg.Output(None, output_name=output.output_name, metadata={**output.metadata, **extra})
+    """The output with its table; what was committed of each batch is added to its own partition.
+
+    Dagster gives metadata of an output to every partition of the run.
+    """
+    node = output.output_name.rsplit("__", 1)[-1]
+    for batch, by_node in commits.items():
+        metadata = metadata_of(by_node[node])
+        context.add_asset_metadata(metadata, stage.key(node), partition_key=batch)
+    table = {"dagster/table_name": f"{stage.name}.{node}"}
+    return dg.Output(None, output_name=output.output_name, metadata={**output.metadata, **table})

@@ -28,7 +28,7 @@ from leeway.digests import canonical_json
 from leeway.drift.profile import profile_table
 from leeway.spec import UseCase
 from orchestration.use_cases import load_use_cases
-from resources.dbt import attempts_in, executable
+from resources.dbt import begin_call, executable
 from resources.ledger import Ledger
 from resources.postgres import dsn, transaction
 from resources.settings import get_settings
@@ -57,6 +57,7 @@ def main() -> None:
     pipeline, tuned = train(part_of(made.table, TRAIN), use_case, store, tracking)
     calibration = explain(pipeline, tuned, part_of(made.table, TRAIN), use_case, store)
     release(pipeline, tuned, part_of(made.table, TEST), use_case, store, tracking)
+    tracking.end(failed=False)
     score(pipeline, tuned, calibration, clean, made.table, use_case, store)
 
 
@@ -79,7 +80,7 @@ def load(use_case: UseCase, store: LocalStore) -> list[str]:
     tokens = {batch: ledger.begin(NAME, "clean", batch, "script").token for batch in batches}
     subprocess.run(
         [executable(), "build", "--quiet", "--full-refresh", "--select", f"fqn:leeway.{NAME}"],
-        env=os.environ | attempts_in(tokens),
+        env=os.environ | {"DBT_TARGET_PATH": str(begin_call(get_settings(), NAME, tokens))},
         check=True,
     )
     return batches

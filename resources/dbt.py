@@ -14,9 +14,12 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,8 @@ from resources.settings import PASSED_ON, PROJECT, Settings, get_settings
 
 DBT_PROJECT = PROJECT / "dbt_project"
 PASSWORD = "DBT_ENV_SECRET_LEEWAY_PASSWORD"  # noqa: S105  # dbt keeps what is called so out of its logs
+CALL = "leeway.json"  # in a call's target folder
+PARSED = "partial_parse.msgpack"
 _NO_CONNECTION = ("parse", "--version", "--help", "deps", "clean", "list", "ls")
 
 
@@ -70,12 +75,19 @@ def environment(settings: Settings, *, connect: bool = True) -> dict[str, str]:
     return variables
 
 
-def attempts_in(tokens: Mapping[str, int]) -> dict[str, str]:
-    """The variable that tells a build its batches and the token that lets each commit.
+def begin_call(settings: Settings, name: str, tokens: Mapping[str, int]) -> Path:
+    """Makes the target folder of one call, and leaves in it what `leeway-dbt` is told.
 
-    Not `--vars`: another value of those makes dbt parse the whole project again.
+    That is this process, with which it ends, and the batches of a build with the token that lets
+    each commit. Neither `--vars`, of which another value makes dbt parse the whole project again,
+    nor a variable for the process: that has a limit of 128 KiB, and stays behind in this one.
     """
-    return {"LEEWAY_ATTEMPTS": json.dumps(dict(tokens))}
+    target = settings.dbt_target / "target" / f"{name}-{uuid.uuid4().hex[:12]}"
+    target.mkdir(parents=True)
+    with suppress(FileNotFoundError):
+        shutil.copy(settings.dbt_target / "target" / PARSED, target)
+    (target / CALL).write_text(json.dumps({"parent": os.getpid(), "tokens": dict(tokens)}))
+    return target
 
 
 def keep_parsed(target: Path, settings: Settings) -> None:
@@ -83,14 +95,12 @@ def keep_parsed(target: Path, settings: Settings) -> None:
 
     Of a call that failed, logs and SQL stay where they are.
     """
-    kept = settings.dbt_target / "target" / "partial_parse.msgpack"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    (target / kept.name).replace(kept)
+    (target / PARSED).replace(settings.dbt_target / "target" / PARSED)
     shutil.rmtree(target)
 
 
 def project_digest() -> str:
-    """Digest of the dbt project's files."""
+    """Digest of the dbt project's files, and of what dbt makes of them."""
     files = [
         path
         for folder in ("models", "macros", "tests", "unit_tests", "seeds", "analyses")
@@ -99,6 +109,7 @@ def project_digest() -> str:
     ]
     by_place = {str(path.relative_to(DBT_PROJECT)): digest_of_files([path]) for path in files}
     by_place["dbt_project.yml"] = digest_of_files([DBT_PROJECT / "dbt_project.yml"])
+    by_place["dbt"] = version("dbt-core")
     return digest_of(by_place).removeprefix("sha256:")
 
 
@@ -113,8 +124,10 @@ def manifest_path() -> Path:
     path = settings.dbt_target / "manifests" / f"{project_digest()[:32]}.json"
     if path.exists():
         return path
+    target = begin_call(settings, "parse", {})  # of this process alone
     done = subprocess.run(  # our own executable, no user input
-        [executable(), "parse", "--quiet", "--target-path", str(settings.dbt_target / "parse")],
+        [executable(), "parse", "--quiet"],
+        env=os.environ | {"DBT_TARGET_PATH": str(target)},
         capture_output=True,
         text=True,
         check=False,
@@ -125,10 +138,17 @@ def manifest_path() -> Path:
             "Correct the file that dbt names; `leeway-dbt parse` tries again."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_bytes((settings.dbt_target / "parse" / "manifest.json").read_bytes())
-    temporary.replace(path)
+    _publish(target / "manifest.json", path)
+    keep_parsed(target, settings)
     return path
+
+
+def _publish(made: Path, path: Path) -> None:
+    """Moves a manifest to where it is trusted for good: whole, readable and on the disk."""
+    with made.open("rb") as file:
+        json.load(file)
+        os.fsync(file.fileno())
+    made.replace(path)
 
 
 @lru_cache(maxsize=1)
@@ -166,12 +186,19 @@ def _of_dagster() -> dict[str, str]:
     return {name: os.environ[name] for name in folders if name in os.environ}
 
 
+def _obey(call: Path) -> None:
+    """Does what the process that called us says, if one did and not a person."""
+    if call.exists():
+        told = json.loads(call.read_text())
+        die_with_parent(told["parent"])
+        os.environ["LEEWAY_ATTEMPTS"] = json.dumps(told["tokens"])
+
+
 def main() -> None:
     """Runs dbt with the connection of this installation; ends with its parent."""
     if not sys.warnoptions:  # what libraries say to their developers
         warnings.simplefilter("ignore")
-    if os.environ.get("LEEWAY_STEP"):
-        die_with_parent()
+    _obey(Path(os.environ.get("DBT_TARGET_PATH", ".")) / CALL)
     connect = not any(argument in _NO_CONNECTION for argument in sys.argv[1:2])
     settings = get_settings()
     os.environ.update(environment(settings, connect=connect) | _of_dagster())

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leeway.identifiers import check_batch
 from resources.faults import fault
 from resources.postgres import ensure_databases, transaction
 from resources.settings import Settings, get_settings
@@ -20,6 +21,7 @@ from resources.settings import Settings, get_settings
 if TYPE_CHECKING:
     import psycopg2.extensions
 
+Key = tuple[str, str, str]  # use case, node and batch
 WHOLE = ""  # the batch of a node that has none
 _LOCK = 7_305_771  # of pg_advisory_xact_lock, while the tables are created
 
@@ -43,7 +45,7 @@ class Attempt:
 class Commit:
     """What one node committed: where its object is and what is known about it.
 
-    `told` is false when its run was killed before Dagster had a record of it.
+    `told` is false when its run failed or was killed before Dagster had a record of it.
     """
 
     use_case: str
@@ -152,19 +154,34 @@ class Ledger:
             )
         return commit
 
-    def mark_untold(self, run_id: str, told: Collection[tuple[str, str, str]]) -> None:
-        """Marks what a run committed, but for what it lived to tell Dagster.
-
-        Args:
-            run_id: of a run that was killed.
-            told: use case, node and batch of what Dagster has a record of.
-        """
+    def runs_told(self) -> list[str]:
+        """Ids of the runs whose commits readers see and are held to be known to Dagster."""
         with transaction(self.settings) as cursor:
             cursor.execute(
-                "select id, use_case, node, batch from leeway.commits where run_id = %s", (run_id,)
+                "select distinct run_id from leeway.current join leeway.commits "
+                "on id = commit_id where told"
             )
-            untold = [row[0] for row in cursor.fetchall() if row[1:] not in told]
-            cursor.execute("update leeway.commits set told = false where id = any(%s)", (untold,))
+            return [row[0] for row in cursor.fetchall()]
+
+    def committed_by(self, run_id: str) -> list[Key]:
+        """What a run committed, readers see, and is held to be known to Dagster."""
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                "select commits.use_case, commits.node, commits.batch from leeway.current "
+                "join leeway.commits on id = commit_id where told and run_id = %s "
+                "order by id",
+                (run_id,),
+            )
+            return cursor.fetchall()
+
+    def mark_untold(self, run_id: str, keys: Collection[Key]) -> None:
+        """Marks commits of a run that Dagster has no record of, if they are still of that run."""
+        with transaction(self.settings) as cursor:
+            cursor.executemany(
+                "update leeway.commits set told = false "
+                "where run_id = %s and use_case = %s and node = %s and batch = %s",
+                [(run_id, *key) for key in keys],
+            )
 
     def batches(self, use_case: str) -> list[str]:
         """Ids of the known batches, in the order in which they were found."""
@@ -175,7 +192,12 @@ class Ledger:
             return [row[0] for row in cursor.fetchall()]
 
     def register_batches(self, use_case: str, batches: Iterable[str]) -> None:
-        """Adds batches that are not known yet, in the given order."""
+        """Adds batches that are not known yet, in the given order.
+
+        Raises:
+            ValueError: when one cannot name a partition and a folder; none is added.
+        """
+        batches = [check_batch(batch) for batch in batches]
         with transaction(self.settings) as cursor:
             cursor.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
             for batch in batches:

@@ -27,7 +27,7 @@ create table if not exists leeway.commits (
     facts jsonb not null,
     run_id text not null,
     committed_at timestamptz not null default now(),
-    -- False when the run was killed between this commit and Dagster's record of it.
+    -- False when the run failed or was killed between this commit and Dagster's record of it.
     told boolean not null default true,
     unique (use_case, node, batch, input_digest)
 );
@@ -78,13 +78,16 @@ create table if not exists leeway.moves (
     foreign key (use_case, version) references leeway.releases
 );
 
--- What MLflow's aliases were last made to say. They follow the moves, which alone decide.
-create table if not exists leeway.told (
-    use_case text primary key,
+-- What the aliases of an MLflow were last made to say. They follow the moves, which alone decide.
+create table if not exists leeway.aliases (
+    registry text not null,
+    use_case text not null,
     champion integer,
     newest integer,
-    told_at timestamptz not null default now()
+    told_at timestamptz not null default now(),
+    primary key (registry, use_case)
 );
+drop table if exists leeway.told; -- what it was before it named the MLflow
 
 create table if not exists leeway.incidents (
     use_case text not null,

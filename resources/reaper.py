@@ -1,29 +1,35 @@
-"""Runs whose worker process is dead: found, and reported failed.
+"""Runs whose worker process is dead: found, and reported failed; and what failed runs left untold.
 
-Belongs here: telling a dead worker from one that works, and the report. Does not belong here:
-running anything again (`leeway run` continues where the ledger ends, the retraining policy counts
-the failure), or what a killed process left in the ledger: that is consistent at any moment.
+Belongs here: telling a dead worker from one that works, the report, and comparing what a run that
+did not succeed committed with what Dagster knows of it. Does not belong here: running anything
+again (`leeway run` continues where the ledger ends, the retraining policy counts the failure), or
+what a killed process left in the ledger: that is consistent at any moment.
 
 Dagster itself notices a dead worker only while the code server that started it lives, and a run of
 `leeway run` has none. `leeway run` therefore writes down its process in tags. Of a run that the
 daemon launched, Dagster records the process id but not the machine: it is judged only where there
 is one machine, which the embedded PostgreSQL means; elsewhere `max_runtime_seconds` of dagster.yaml
-is what ends it. A pid that was given to a new process is recognised by when that process began.
+is what ends it. A pid that was given to a new process is recognised by when that process began:
+since which boot of the machine and how long after it where the system says so, for a clock is set.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import socket
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
-from resources.ledger import Ledger
+from resources.ledger import Key, Ledger
 from resources.postgres import transaction
 from resources.settings import Settings, get_settings
+from resources.tracking import end_abandoned_runs
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun
@@ -32,6 +38,8 @@ PID, HOST, STARTED = "leeway/pid", "leeway/host", "leeway/process_started"
 LAUNCH_SECONDS = 180.0  # a run is launched within this time, or never
 _CLOCK_SECONDS = 2.0  # psutil derives the start of a process from the boot time, which may be set
 _UNFINISHED = ("NOT_STARTED", "STARTING", "STARTED", "CANCELING")
+_FAILED = ("FAILURE", "CANCELED")
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def worker_tags() -> Mapping[str, str]:
@@ -39,18 +47,62 @@ def worker_tags() -> Mapping[str, str]:
     return {
         PID: str(os.getpid()),
         HOST: socket.gethostname(),
-        STARTED: f"{psutil.Process().create_time():.2f}",
+        STARTED: str(identity_of(os.getpid())),
     }
 
 
+def identity_of(pid: int) -> str | None:
+    """What no later process with the same number has; None when the process does not run."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        if not _BOOT.exists():
+            return f"{process.create_time():.2f}"
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+        return None
+    # The name of the program, in parentheses, may hold blanks; 22nd of all: ticks since the boot.
+    return f"{_BOOT.read_text().strip()}/{stat.rpartition(')')[2].split()[19]}"
+
+
 def anything_unfinished(settings: Settings) -> bool:
-    """Whether a run may be dead, asked without importing Dagster."""
+    """Whether a run may be dead or has left something untold, asked without importing Dagster."""
     with transaction(settings, "dagster") as cursor:
         cursor.execute("select to_regclass('runs')")
         if cursor.fetchone() == (None,):
             return False
         cursor.execute("select 1 from runs where status = any(%s) limit 1", ([*_UNFINISHED],))
-        return cursor.fetchone() is not None
+        if cursor.fetchone() is not None:
+            return True
+    return bool(untold_commits(settings))
+
+
+def untold_commits(settings: Settings) -> dict[str, list[Key]]:
+    """What runs that did not succeed committed without Dagster knowing of it, by run.
+
+    A step tells Dagster of its node at its end. It may commit before, and then fail or be killed.
+    """
+    ledger = Ledger(settings)
+    with transaction(settings, "dagster") as cursor:
+        cursor.execute(
+            "select run_id from runs where run_id = any(%s) and status = any(%s)",
+            (ledger.runs_told(), [*_FAILED]),
+        )
+        failed = [row[0] for row in cursor.fetchall()]
+        if not failed:
+            return {}
+        cursor.execute(
+            "select run_id, asset_key, partition from event_logs where run_id = any(%s) "
+            "and dagster_event_type = 'ASSET_MATERIALIZATION'",
+            (failed,),
+        )
+        known = {(run, (*json.loads(key), batch or "")) for run, key, batch in cursor.fetchall()}
+    found = {
+        run_id: [key for key in ledger.committed_by(run_id) if (run_id, key) not in known]
+        for run_id in failed
+    }
+    return {run_id: keys for run_id, keys in found.items() if keys}
 
 
 def dead_runs(instance: DagsterInstance) -> list[tuple[DagsterRun, str]]:
@@ -69,47 +121,39 @@ def dead_runs(instance: DagsterInstance) -> list[tuple[DagsterRun, str]]:
 def reap(instance: DagsterInstance) -> list[str]:
     """Reports every run failed whose worker is dead; returns their ids.
 
-    Any number of processes may do this at once, any number of times.
+    Then marks what these and other runs that failed left untold, and ends their runs in MLflow. Any
+    number of processes may do this at once, any number of times.
     """
     reaped = []
     for run, why in dead_runs(instance):
         now = instance.get_run_by_id(run.run_id)
         if now is None or now.is_finished:
             continue  # it ended while it was looked at
-        Ledger().mark_untold(run.run_id, _told(instance, run.run_id))  # first: this sees it once
         instance.report_run_failed(
             now, f"{why}. What it committed stays; `leeway run` continues with what is missing."
         )
         reaped.append(run.run_id)
+    settings = get_settings()
+    for run_id, keys in untold_commits(settings).items():
+        Ledger(settings).mark_untold(run_id, keys)
+    if reaped:
+        end_abandoned_runs(settings, logging.getLogger(__name__))
     return reaped
-
-
-def _told(instance: DagsterInstance, run_id: str) -> set[tuple[str, str, str]]:
-    """Use case, node and batch of what a run materialized, as Dagster knows it."""
-    from dagster import DagsterEventType
-
-    found = set()
-    for entry in instance.all_logs(run_id, of_type={DagsterEventType.ASSET_MATERIALIZATION}):
-        event = entry.dagster_event
-        if event is not None and event.asset_key is not None:
-            use_case, node = event.asset_key.path
-            found.add((use_case, node, event.partition or ""))
-    return found
 
 
 def _why_dead(instance: DagsterInstance, run: DagsterRun, updated: float) -> str | None:
     """Why the run can never finish; None when it may."""
+    one_machine = get_settings().database_url is None  # whatever it is called now
     # A run that the UI makes from one of `leeway run` has its tags, but was launched.
     if PID in run.tags and run.remote_job_origin is None:
-        if run.tags.get(HOST) != socket.gethostname():
+        if not one_machine and run.tags.get(HOST) != socket.gethostname():
             return None
-        pid, started = int(run.tags[PID]), float(run.tags[STARTED])
-        return None if _is_alive(pid, started, started) else _message(pid)
+        pid = int(run.tags[PID])
+        return None if identity_of(pid) == run.tags.get(STARTED) else _message(pid)
     worker = _launched_worker(instance, run.run_id)
     if worker is not None:
         pid, seen = worker
-        one_machine = get_settings().database_url is None
-        return None if not one_machine or _is_alive(pid, 0, seen) else _message(pid)
+        return None if not one_machine or _was_alive(pid, seen) else _message(pid)
     if run.status.value == "STARTING" and time.time() - updated > LAUNCH_SECONDS:
         return f"no worker began this run within {LAUNCH_SECONDS:.0f} s of its launch"
     return None
@@ -133,13 +177,10 @@ def _launched_worker(instance: DagsterInstance, run_id: str) -> tuple[int, float
     return None
 
 
-def _is_alive(pid: int, earliest: float, latest: float) -> bool:
-    """Whether the process runs and began in the given time, else the pid was given anew."""
+def _was_alive(pid: int, seen: float) -> bool:
+    """Whether the process runs and did so when it was seen, else the pid was given anew."""
     try:
-        process = psutil.Process(pid)
-        began = process.create_time()
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
+        began = psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
         return False
-    return earliest - _CLOCK_SECONDS <= began <= latest + _CLOCK_SECONDS
+    return identity_of(pid) is not None and began <= seen + _CLOCK_SECONDS

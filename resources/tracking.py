@@ -5,26 +5,30 @@ ids. Does not belong here: what is logged, which the stages know, or reading mod
 is read from the object store (docs/adr/0004).
 
 MLflow's own defaults wait for minutes on a server that is gone; the limits below are set before it
-is imported.
+is imported. It creates tables, experiments and versions without a thought for other processes: a
+lock or a second look stands around each.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from resources.faults import fault
-from resources.postgres import dsn
+from resources.locks import one_at_a_time
+from resources.postgres import dsn, transaction
 from resources.settings import Settings
 
 if TYPE_CHECKING:
     import logging
 
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 _LIMITS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -34,6 +38,14 @@ _LIMITS = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 TRAINING_KEY = "leeway.training_key"
+MODEL_URI = "leeway.model_uri"
+DAGSTER_RUN_ID = "dagster_run_id"  # the tag that dagster-mlflow finds a run by
+_ENDS = {"SUCCESS": "FINISHED", "FAILURE": "FAILED", "CANCELED": "KILLED"}  # of Dagster, of MLflow
+
+
+def registry_lock(use_case: str) -> str:
+    """Name of the lock that whoever reads and then changes the registered model holds."""
+    return f"registry.{use_case}"
 
 
 class Tracking:
@@ -61,16 +73,27 @@ class Tracking:
         logging.getLogger("alembic").setLevel(logging.WARNING)
         import mlflow
 
-        return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        with one_at_a_time(self.settings, "mlflow.tables"):  # it creates those that are missing
+            return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
     @cached_property
     def experiment_id(self) -> str:
         """The experiment of the use case, created when there is none."""
+        from mlflow.exceptions import MlflowException
+
+        folder = None  # a server has its own
+        if self.settings.mlflow_tracking_uri is None:
+            folder = (self.settings.store_root / "mlflow" / self.use_case).as_uri()
         found = self.client.get_experiment_by_name(self.use_case)
         if found is not None:
             return str(found.experiment_id)
-        folder = self.settings.store_root / "mlflow" / self.use_case
-        return str(self.client.create_experiment(self.use_case, artifact_location=folder.as_uri()))
+        try:
+            return str(self.client.create_experiment(self.use_case, artifact_location=folder))
+        except MlflowException as error:
+            found = self.client.get_experiment_by_name(self.use_case)
+            if found is None:
+                raise error from None
+            return str(found.experiment_id)  # another process was faster
 
     @cached_property
     def run_id(self) -> str:
@@ -79,7 +102,7 @@ class Tracking:
         dagster-mlflow finds or starts it and leaves it active for the whole process. Here it is
         taken off again at once, so that a second Dagster run in the process gets its own.
         """
-        self.experiment_id  # noqa: B018  # else dagster-mlflow creates it, with another address
+        self.end_abandoned([self.experiment_id])  # made here: dagster-mlflow gives another address
         import mlflow
         from dagster_mlflow.resources import MlFlow
 
@@ -127,51 +150,114 @@ class Tracking:
             self.client.set_terminated(child)
 
     def log_release(
-        self, description: str, tags: Mapping[str, str], metrics: Mapping[str, float], source: str
+        self, description: str, tags: Mapping[str, str], metrics: Mapping[str, float], uri: str
     ) -> int:
         """Registers the release once per training key; returns MLflow's version."""
+        self._log(self.run_id, {}, metrics)
+        with one_at_a_time(self.settings, registry_lock(self.use_case)):
+            version = self.register(description, tags, uri, self.run_id)
+            for name, value in tags.items():
+                self.client.set_model_version_tag(self.use_case, version, name, value)
+            self.client.update_model_version(self.use_case, version, description)
+        return int(version)
+
+    def register(
+        self, description: str, tags: Mapping[str, str], uri: str, run_id: str | None
+    ) -> str:
+        """The version with the training key of `tags`, created when there is none.
+
+        The caller holds the lock of the registry.
+        """
         from mlflow.exceptions import MlflowException
 
-        self._log(self.run_id, {}, metrics)
-        self.client.set_terminated(self.run_id)
         try:
             self.client.create_registered_model(self.use_case)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        key = tags[TRAINING_KEY]
-        found = [
-            version
-            for version in self.client.search_model_versions(f"name = '{self.use_case}'")
-            if version.tags.get(TRAINING_KEY) == key
-        ]
+        found = self.versions().get(tags[TRAINING_KEY])
         fault("tracking.before_version")
-        version = found[0] if found else self._create_version(source, tags, description)
-        for name, value in tags.items():
-            self.client.set_model_version_tag(self.use_case, version.version, name, value)
-        self.client.update_model_version(self.use_case, version.version, description)
-        return int(version.version)
-
-    def _create_version(self, source: str, tags: Mapping[str, str], description: str) -> Any:
-        return self.client.create_model_version(
+        if found is not None:
+            return found
+        created = self.client.create_model_version(
             self.use_case,
-            source,
-            run_id=self.run_id,
-            tags=dict(tags),  # in the call that creates it, so that no version is without its key
+            source_of(uri),
+            run_id=run_id,
+            # In the call that creates it, so that no version is without its key.
+            tags={**tags, MODEL_URI: uri},
             description=description,
         )
+        return str(created.version)
+
+    def versions(self) -> dict[str | None, str]:
+        """MLflow's version by training key."""
+        found = self.client.search_model_versions(f"name = '{self.use_case}'")
+        return {each.tags.get(TRAINING_KEY): str(each.version) for each in found}
 
     def project_aliases(self, aliases: Mapping[str, str | None]) -> None:
-        """Gives each alias to the version with the training key; takes it away for None."""
-        versions = {
-            version.tags.get(TRAINING_KEY): version.version
-            for version in self.client.search_model_versions(f"name = '{self.use_case}'")
-        }
+        """Gives each alias to the version with the training key; takes it away for None.
+
+        Raises:
+            KeyError: when there is no version with a training key.
+        """
+        versions = self.versions()
         for alias, key in aliases.items():
-            if key is None and versions:
-                self.client.delete_registered_model_alias(self.use_case, alias)
-            elif key in versions:
+            if key is not None:
                 self.client.set_registered_model_alias(self.use_case, alias, versions[key])
+            elif versions:
+                self.client.delete_registered_model_alias(self.use_case, alias)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is an MLflow run of this Dagster run, begun or found by this object."""
+        return "run_id" in self.__dict__
+
+    def end(self, *, failed: bool) -> None:
+        """Ends the MLflow run. Where MLflow is away, `end_abandoned` does it later."""
+        with _at_least_warned(self.log):
+            self._end(self.client.get_run(self.run_id), "FAILED" if failed else "FINISHED")
+
+    def end_abandoned(self, experiments: Sequence[str] | None = None) -> None:
+        """Ends the MLflow runs whose Dagster run has ended without ending them.
+
+        Args:
+            experiments: ids of those to look through; None: all of them.
+        """
+        if experiments is None:
+            experiments = [each.experiment_id for each in self.client.search_experiments()]
+        running = self.client.search_runs([*experiments], "attributes.status = 'RUNNING'")
+        by_id = {
+            run.data.tags[DAGSTER_RUN_ID]: run for run in running if DAGSTER_RUN_ID in run.data.tags
+        }
+        for dagster_run_id, status in self._ended(by_id).items():
+            self._end(by_id[dagster_run_id], _ENDS[status])
+
+    def _ended(self, dagster_run_ids: Collection[str]) -> dict[str, str]:
+        """How those of the Dagster runs ended that did, asked without importing Dagster.
+
+        Other installations may use the same MLflow: their runs are not known here, and are not
+        judged.
+        """
+        if not dagster_run_ids:
+            return {}
+        with transaction(self.settings, "dagster") as cursor:
+            cursor.execute("select to_regclass('runs')")
+            if cursor.fetchone() == (None,):
+                return {}
+            cursor.execute(
+                "select run_id, status from runs where run_id = any(%s) and status = any(%s)",
+                ([*dagster_run_ids], [*_ENDS]),
+            )
+            return dict(cursor.fetchall())
+
+    def _end(self, run: Run, status: str) -> None:
+        """Ends a run and the trials below it that were cut off."""
+        trials = self.client.search_runs(
+            [run.info.experiment_id],
+            f"tags.`mlflow.parentRunId` = '{run.info.run_id}' and attributes.status = 'RUNNING'",
+        )
+        for each in (*trials, run):
+            self.client.set_terminated(each.info.run_id, status)
 
     def _log(
         self, run_id: str, parameters: Mapping[str, Any], metrics: Mapping[str, float]
@@ -186,3 +272,30 @@ class Tracking:
             params=[Param(name, str(value)) for name, value in parameters.items()],
             metrics=[Metric(name, float(value), now, 0) for name, value in metrics.items()],
         )
+
+
+def source_of(uri: str) -> str:
+    """What MLflow is told a version's source is: the object's place within the store.
+
+    A server refuses the address of a file outside of its own artifacts, and resolves links in any
+    path. The whole address is in a tag.
+    """
+    return "leeway://" + "/".join(uri.split("/")[-3:])
+
+
+def end_abandoned_runs(settings: Settings, log: logging.Logger) -> None:
+    """Ends every MLflow run whose Dagster run has ended without ending it; warns when it cannot."""
+    with _at_least_warned(log):
+        Tracking(settings, "", "", log).end_abandoned()
+
+
+@contextmanager
+def _at_least_warned(log: logging.Logger) -> Iterator[None]:
+    """Around what may be left out while MLflow is away, since the next run makes up for it."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        log.warning("MLflow was not told that a run ended: %s", error)

@@ -1,6 +1,13 @@
-{# The batches of this run, each with the token that lets it commit; none when a person runs dbt. #}
+{# The batches of this run, each with the token that lets it commit; none when a person runs dbt.
+   They are written into SQL as they are: nothing but a batch id gets past here. #}
 {% macro attempts() -%}
-    {{ return(fromjson(env_var('LEEWAY_ATTEMPTS', '{}'))) }}
+    {%- set tokens = fromjson(env_var('LEEWAY_ATTEMPTS', '{}')) -%}
+    {%- for batch in tokens -%}
+        {%- if not modules.re.fullmatch('[A-Za-z0-9][A-Za-z0-9_-]{0,62}', batch) -%}
+            {{ exceptions.raise_compiler_error('not a batch id: ' ~ batch) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(tokens) }}
 {%- endmacro %}
 
 {# The batches of this run as a SQL list; every batch when a person runs dbt by hand. #}
@@ -11,9 +18,6 @@
     {%- else -%}
         batch_id in (
         {%- for batch in batches -%}
-            {%- if not modules.re.match('^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$', batch) -%}
-                {{ exceptions.raise_compiler_error('not a batch id: ' ~ batch) }}
-            {%- endif -%}
             '{{ batch }}'{{ ', ' if not loop.last }}
         {%- endfor -%}
         )

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -10,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from resources.settings import Settings
+from resources.postgres import dsn
+from resources.settings import Settings, get_settings
 from tests.conftest import installation
 
 
@@ -18,6 +26,60 @@ from tests.conftest import installation
 def shared(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """An installation for the tests of a module, which take a use case each."""
     with installation(server_home, tmp_path_factory.mktemp("home")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a real MLflow server whose tables are in PostgreSQL."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with installation(server_home, folder) as found, socket.socket() as free:
+        database = dsn("mlflow", found)
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    address = f"http://127.0.0.1:{port}"
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database,
+             "--host", "127.0.0.1", "--port", port, "--workers", "1"],
+            cwd=folder, stdout=log, stderr=log, start_new_session=True,
+            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"},
+        )  # fmt: skip
+    try:
+        _wait_for(f"{address}/health", server, folder / "log")
+        yield address
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        assert server.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(address, timeout=1).close()  # noqa: S310  # of this machine
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError(f"no answer from {address}: {log.read_text()}")
+
+
+@pytest.fixture(scope="module", params=["tables", "server"])
+def tracked(
+    request: pytest.FixtureRequest, server_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """An installation for each way to have MLflow: its tables in PostgreSQL, and a server."""
+    with (
+        installation(server_home, tmp_path_factory.mktemp("home")) as found,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        if request.param == "server":
+            address = request.getfixturevalue("mlflow_server")
+            patch.setenv("LEEWAY_MLFLOW_TRACKING_URI", address)
+            get_settings.cache_clear()
+            found = get_settings()
         yield found
 
 

@@ -190,6 +190,13 @@ def test_batches_keep_the_order_in_which_they_were_found(ledger: Ledger, use_cas
     assert ledger.batches(use_case) == ["b", "a", "0", "c"]
 
 
+@pytest.mark.parametrize("batch", ["x', 1); drop schema leeway; --", "a\n", "../a", ""])
+def test_what_is_no_batch_id_is_not_registered(ledger: Ledger, use_case: str, batch: str) -> None:
+    with pytest.raises(ValueError, match="is not a batch id"):
+        ledger.register_batches(use_case, ["good", batch])
+    assert ledger.batches(use_case) == []
+
+
 # Several processes; each gets the address through the environment that it inherits.
 
 
@@ -252,14 +259,17 @@ def test_processes_that_register_the_same_batches_at_once_keep_one_order(
     assert found == [batches] * 4
 
 
-def test_what_a_killed_run_did_not_tell_is_marked_until_it_is_committed_again(
+def test_what_a_run_did_not_tell_is_marked_until_it_is_committed_again(
     ledger: Ledger, use_case: str
 ) -> None:
     run_id = str(uuid.uuid4())
     for batch in ("1", "2"):
         commit(ledger, ledger.begin(use_case, "clean", batch, run_id))
     commit(ledger, ledger.begin(use_case, "raw", "1", "another run"))
-    ledger.mark_untold(run_id, {(use_case, "clean", "1")})
+    assert {run_id, "another run"} <= set(ledger.runs_told())
+    assert ledger.committed_by(run_id) == [(use_case, "clean", "1"), (use_case, "clean", "2")]
+    ledger.mark_untold(run_id, [(use_case, "clean", "2"), (use_case, "raw", "1")])
+    assert ledger.committed_by(run_id) == [(use_case, "clean", "1")]
     told = {key: found.told for key, found in ledger.every_current(use_case).items()}
     assert told == {("clean", "1"): True, ("clean", "2"): False, ("raw", "1"): True}
     assert commit(ledger, ledger.begin(use_case, "clean", "2", "next")).told

@@ -1,6 +1,6 @@
 """MLflow's aliases follow the ledger through every move, and catch up after MLflow was away.
 
-The registry is MLflow's own, on PostgreSQL.
+The registry is MLflow's own: its tables in PostgreSQL, and a server on such tables.
 """
 
 from __future__ import annotations
@@ -8,25 +8,41 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from cli.champion import promote, rollback
 from cli.recovery import recover
 from resources.instance import prepare
-from resources.postgres import transaction
-from resources.registry import project_aliases, untold
-from resources.releases import NoSuchVersion, Releases
+from resources.postgres import dsn, ensure_databases, transaction
+from resources.registry import _registry, project_aliases, untold
+from resources.releases import NoSuchVersion, Release, Releases
 from resources.settings import PROJECT, Settings, get_settings
 from resources.tracking import TRAINING_KEY, Tracking
 from tests.contract.test_releases import release
+from tests.faults.harness import finish, start, stopped, until, waiting
 
 NAME = "penguins"  # `promote` asks the use cases whether there is one of this name
 NOBODY = "http://127.0.0.1:9"  # the port of `discard`, where nothing answers
+
+
+def planted(version: int) -> Release:
+    facts = {"uri": f"file:///store/models/{NAME}/{version}.json"}
+    return release(NAME, version, facts=facts)
+
+
+def uri_of(made: Release) -> str:
+    return str(made.facts["uri"])
+
+
+def tags_of(made: Release) -> dict[str, str]:
+    return {TRAINING_KEY: made.training_key}
 
 
 def tracking(settings: Settings, version: int = 0) -> Tracking:
@@ -45,16 +61,15 @@ def aliases(settings: Settings) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def three(shared: Settings) -> Settings:
+def three(tracked: Settings) -> Settings:
     """Versions 1, 2 and 3 in the ledger and in MLflow; none is champion, and MLflow was told."""
-    prepare(shared)
+    prepare(tracked)
     for version in (3, 1, 2):  # MLflow counts by itself, and in another order
-        made = release(NAME, version)
-        tags = {TRAINING_KEY: made.training_key}
-        tracking(shared, version).log_release("planted", tags, {}, "file:///none")
-        with transaction(shared) as cursor:
-            Releases(shared).record(cursor, made)
-    return shared
+        made = planted(version)
+        tracking(tracked, version).log_release("planted", tags_of(made), {}, uri_of(made))
+        with transaction(tracked) as cursor:
+            Releases(tracked).record(cursor, made)
+    return tracked
 
 
 @pytest.fixture(autouse=True)
@@ -115,10 +130,10 @@ def test_the_ledger_moves_without_mlflow_which_catches_up(
 def test_a_release_that_nobody_told_mlflow_of_becomes_the_challenger(three: Settings) -> None:
     """Guards: a run that was killed between the ledger and MLflow left the alias behind."""
     promote(NAME, 3, "before", as_json=False)
-    made: dict[str, Any] = {TRAINING_KEY: release(NAME, 4).training_key}
-    tracking(three, 4).log_release("planted", made, {}, "file:///none")
+    made = planted(4)
+    tracking(three, 4).log_release("planted", tags_of(made), {}, uri_of(made))
     with transaction(three) as cursor:
-        Releases(three).record(cursor, release(NAME, 4))
+        Releases(three).record(cursor, made)
     assert untold(three) == [NAME]
     recover(three)
     assert aliases(three) == {"champion": "key 3", "challenger": "key 4"}
@@ -142,3 +157,53 @@ def test_a_move_needs_no_dagster_and_nothing_heavy_before_the_ledger_has_it(
         capture_output=True, text=True, check=True, cwd=PROJECT, env=os.environ,
     )  # fmt: skip
     assert done.stdout.splitlines() == ["[]", "True False"]
+
+
+def projecting(point: str) -> subprocess.Popen[str]:
+    """A process that tells MLflow, and stops at the point."""
+    return start("project_aliases", NAME, LEEWAY_FAULTS=f"{point}:wait")
+
+
+def test_the_alias_is_the_champion_after_two_processes_told_mlflow_at_once(
+    three: Settings,
+) -> None:
+    """Guards: the first told an older champion after the second, which wrote down its own."""
+    promote(NAME, 1, "before", as_json=False)
+    first = projecting("registry.before_alias")
+    assert until(lambda: stopped(first.pid), 60) is not None
+    Releases(three).move(NAME, "promote", "a test", "meanwhile", lambda current, line: 2)
+    second = projecting("registry.after_alias")
+    assert until(lambda: stopped(second.pid) or waiting(three) > 0, 60) is not None
+    assert not stopped(second.pid), "the second told MLflow while the first was at it"
+    first.send_signal(signal.SIGCONT)
+    assert finish(first)[0] == 0
+    assert until(lambda: stopped(second.pid), 60) is not None
+    second.send_signal(signal.SIGCONT)
+    assert finish(second)[0] == 0
+    assert untold(three) == []
+    assert aliases(three)["champion"] == "key 2"
+
+
+def test_a_new_mlflow_is_told_everything_and_the_old_one_stays_told(three: Settings) -> None:
+    """Guards: where a version was missing, no alias was set, and that was written down as told."""
+    promote(NAME, 2, "before", as_json=False)
+    url = make_url(dsn("leeway", three)).set(database=f"t{uuid.uuid4().hex[:12]}")
+    other = Settings(environment="test", database_url=url.render_as_string(hide_password=False))
+    ensure_databases(other)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEEWAY_MLFLOW_TRACKING_URI", dsn("mlflow", other))
+        get_settings.cache_clear()
+        new = get_settings()
+        assert untold(new) == [NAME]
+        project_aliases(new, NAME)
+        assert aliases(new) == aliases(three) == {"champion": "key 2", "challenger": "key 4"}
+        assert untold(new) == []
+    get_settings.cache_clear()
+    assert untold(three) == []
+
+
+def test_what_mlflow_was_told_is_written_down_without_a_password(three: Settings) -> None:
+    address = "https://someone:secret@mlflow.example:5000/base"
+    assert _registry(three.model_copy(update={"mlflow_tracking_uri": address})) == (
+        "https://mlflow.example:5000/base"
+    )

@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from resources.postgres import transaction
+from resources.settings import Settings
 from tests.project_copy import child_environment
 
 LONG = int(os.environ.get("LEEWAY_KILLS", "0"))
@@ -112,3 +114,14 @@ def alive(pid: int) -> bool:
 def stopped(pid: int) -> bool:
     """Whether the process was stopped, and waits to be continued."""
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+
+
+def waiting(settings: Settings) -> int:
+    """How many connections to the leeway database wait for a lock."""
+    with transaction(settings) as cursor:
+        cursor.execute(
+            "select count(*) from pg_stat_activity where datname = current_database() "
+            "and wait_event_type = 'Lock'"
+        )
+        ((count,),) = cursor.fetchall()
+    return int(count)

@@ -22,10 +22,10 @@ from leeway.data.validation import validate
 from leeway.data.values import POSTGRES_TYPES
 from leeway.digests import digest_of
 from orchestration.use_cases import load_use_cases
-from resources.dbt import attempts_in, executable
+from resources.dbt import CALL, begin_call, executable
 from resources.ledger import Ledger
 from resources.postgres import dsn, transaction
-from resources.settings import Settings
+from resources.settings import Settings, get_settings
 from resources.sources import open_source
 from resources.warehouse import ensure_table, replace_batch
 from tests.conftest import installation
@@ -39,6 +39,7 @@ from tests.faults.harness import (
     stopped,
     times,
     until,
+    waiting,
     zero,
 )
 from tests.faults.rows import NODE, visible
@@ -109,8 +110,17 @@ def dbt(*options: str, tokens: Mapping[str, int]) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=child_environment(**attempts_in(tokens)),
+        env=child_environment(**called(tokens)),
     )
+
+
+def called(tokens: Mapping[str, int], parent: int | None = None) -> dict[str, str]:
+    """The variable by which `leeway-dbt` finds what it is told."""
+    target = begin_call(get_settings(), "test", tokens)
+    if parent is not None:
+        told = json.loads((target / CALL).read_text())
+        (target / CALL).write_text(json.dumps(told | {"parent": parent}))
+    return {"DBT_TARGET_PATH": str(target)}
 
 
 def clean_rows(settings: Settings) -> str:
@@ -155,34 +165,73 @@ def test_a_dbt_build_that_was_overtaken_changes_no_row(built: Built) -> None:
     figure("fence: 2 of 2 stale dbt builds refused, rows kept; control: without tokens overwritten")
 
 
-def parent_of_dbt(**extra: str) -> tuple[subprocess.Popen[str], int]:
-    """A process that started dbt and does nothing else; and the pid of dbt."""
+def test_a_build_of_thousands_of_batches_is_told_all_of_them(built: Built) -> None:
+    """Guards: a variable of a new process holds 128 KiB, which is some 6000 batches."""
+    token = Ledger(built.settings).begin("penguins", "clean", BATCH, "new").token
+    names = [f"a-batch-with-quite-a-long-name-{number:05}" for number in range(6000)]
+    with transaction(built.settings) as cursor:
+        cursor.execute(
+            "insert into leeway.attempts (use_case, node, batch, token, run_id) "
+            "select 'penguins', 'clean', unnest(%s), %s, 'new'",
+            (names, token),
+        )
+    code, said, _ = finish(dbt(tokens=dict.fromkeys([*names, BATCH], token)))
+    assert code == 0, said[-2000:]
+    with transaction(built.settings) as cursor:
+        cursor.execute(
+            "update leeway.attempts set token = token + 1 where batch = %s", (names[-1],)
+        )
+    code, said, _ = finish(dbt(tokens=dict.fromkeys([*names, BATCH], token)))
+    assert code != 0, "the last of them was overtaken"
+    assert "stale attempt" in said
+
+
+@pytest.mark.parametrize("options", [(), ("--full-refresh",)])
+def test_a_batch_that_is_no_batch_id_does_not_reach_sql(
+    built: Built, options: tuple[str, ...]
+) -> None:
+    """Guards: a full refresh wrote the keys into its statements as they were."""
+    before = clean_rows(built.settings)
+    hostile = "x', 1); drop schema penguins cascade; --"
+    code, said, _ = finish(dbt(*options, tokens={hostile: 1}))
+    assert code != 0
+    assert "not a batch id" in said
+    assert clean_rows(built.settings) == before
+
+
+def test_a_dbt_whose_step_was_killed_while_it_started_does_nothing(built: Built) -> None:
+    """Guards: it took the process that had adopted it for its parent."""
+    before = clean_rows(built.settings)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    orphan = subprocess.run(
+        [executable(), *BUILD], capture_output=True, text=True, check=False,
+        env=child_environment(**called({}, parent=gone.pid)),
+    )  # fmt: skip
+    assert (orphan.returncode, orphan.stdout) == (1, "")
+    assert clean_rows(built.settings) == before
+
+
+def parent_of_dbt(how: str) -> tuple[subprocess.Popen[str], int]:
+    """A process that started dbt, as a step does or not, and does nothing else; the pid of dbt."""
     program = (
-        "import json, subprocess, sys, time\n"
+        "import json, os, subprocess, sys, time\n"
+        "from resources.dbt import begin_call\n"
+        "from resources.settings import get_settings\n"
+        "if sys.argv[2] == 'step':\n"
+        "    target = begin_call(get_settings(), 'step', {})\n"
+        "    os.environ['DBT_TARGET_PATH'] = str(target)\n"
         "child = subprocess.Popen(json.loads(sys.argv[1]), stdout=subprocess.DEVNULL)\n"
         "print('child', child.pid, flush=True)\n"
         "time.sleep(600)"
     )
-    environment = child_environment()
-    environment.pop("LEEWAY_STEP", None)
     parent = subprocess.Popen(
-        [sys.executable, "-c", program, json.dumps([executable(), *BUILD])],
+        [sys.executable, "-c", program, json.dumps([executable(), *BUILD]), how],
         stdout=subprocess.PIPE,
         text=True,
-        env=environment | extra,
+        env=child_environment(),
     )
     return parent, int(hear(parent, "child"))
-
-
-def waiting(settings: Settings) -> int:
-    """How many builds wait for a lock."""
-    with transaction(settings) as cursor:
-        cursor.execute(
-            "select count(*) from pg_stat_activity where datname = current_database() "
-            "and wait_event_type = 'Lock'"
-        )
-        ((count,),) = cursor.fetchall()
-    return int(count)
 
 
 def has_ended(pid: int) -> bool:
@@ -197,7 +246,7 @@ def orphans(settings: Settings, steps: int) -> list[float | None]:
     lock = psycopg2.connect(dsn("leeway", settings))
     with lock.cursor() as cursor:
         cursor.execute("lock table penguins.raw in access exclusive mode")
-    started = [parent_of_dbt(LEEWAY_STEP="1") for _ in range(steps)] + [parent_of_dbt()]
+    started = [parent_of_dbt("step") for _ in range(steps)] + [parent_of_dbt("person")]
     try:
         there = until(lambda: waiting(settings) == len(started), 60 + 10 * len(started))
         assert there is not None, "not every build reached its table"

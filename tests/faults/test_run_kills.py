@@ -1,7 +1,8 @@
-"""`leeway run` after any kill: it continues, releases once, and leaves no run without an end.
+"""`leeway run` after any kill or error: it continues, releases once, and each run has an end.
 
-The first run of an installation is killed again and again, each time further on. A few kills by
-default; every fault point, and random moments: `LEEWAY_KILLS=40 .venv/bin/pytest -k run_kills`.
+The first run of an installation is killed again and again, or fails, each time further on. A few
+times by default; every fault point, and random moments:
+`LEEWAY_KILLS=40 .venv/bin/pytest -k run_kills`.
 """
 
 from __future__ import annotations
@@ -32,9 +33,18 @@ IN_ORDER = (  # as Dagster carries them out: each kill is further on than the on
 EVERY = [*STORE, *(f"{node}.{at}" for node in IN_ORDER for at in AT_COMMIT)]
 EVERY.insert(EVERY.index("staged.before_commit"), DBT)
 EVERY.insert(EVERY.index("release.before_commit"), "tracking.before_version")
+at = EVERY.index("release.after_commit") + 1
+EVERY[at:at] = ["registry.before_alias", "registry.after_alias"]
 # One of each kind: dbt, MLflow done and the ledger not, the ledger done and no alias. A kill inside
 # the transaction of a table's rows is in test_commit_kills.py.
 SOME = [DBT, "release.before_commit", "release.after_commit"]
+# A batch of several, dbt's commit, one with MLflow behind it, and the ledger without the alias.
+SOME_ERRORS = [
+    "raw.after_commit",
+    "clean.after_commit",
+    "tuned_model.after_commit",
+    "registry.before_alias",
+]
 
 
 def test_every_fault_point_of_a_run_is_one_that_the_tests_kill_at() -> None:
@@ -70,6 +80,27 @@ def test_a_run_killed_again_and_again_is_continued_to_one_release(installed: Com
         f"release, one MLflow version, champion = ledger, every run has an end, and the digests "
         f"are those of an undisturbed run"
     )
+
+
+def test_a_run_that_fails_again_and_again_is_continued_to_one_release(
+    installed: Complete,
+) -> None:
+    """Guards: what a step had committed when it failed was up to date for `leeway run`."""
+    installed.start_over()
+    points = [point for point in EVERY if point != DBT] if LONG else SOME_ERRORS
+    for point in points:
+        code, _, said = installed.leeway("run", NAME, LEEWAY_FAULTS=f"{point}:raise")
+        assert (code, point in said) == (1, True), f"{point} was not reached: {said}"
+    code, _, said = installed.leeway("run", NAME)
+    assert code == 0, said
+    assert installed.wrong() == []
+    assert installed.select("leeway", "select count(*) from leeway.releases") == [(1,)]
+    assert installed.fingerprint() == installed.expected
+    mlflow = installed.select("mlflow", "select distinct status from runs order by status")
+    assert mlflow == [("FAILED",), ("FINISHED",)]
+    code, _, said = installed.leeway("run", NAME)
+    assert (code, "up to date" in said) == (0, True), said
+    figure(f"leeway run: {zero(len(points), 'errors at a known point left a wrong state')}")
 
 
 def kill_at(installed: Complete, point: str) -> None:

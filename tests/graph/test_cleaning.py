@@ -1,0 +1,81 @@
+"""What the dbt step of several batches tells Dagster, refuses, and leaves behind."""
+
+from __future__ import annotations
+
+import os
+
+import dagster as dg
+import pytest
+
+from resources.postgres import transaction
+from tests.graph.conftest import NAME, Graph, check_results, penguins
+
+NODES = ["raw", "staged", "clean"]
+YEARS = {"a": [2007], "b": [2008]}
+
+
+@pytest.fixture(scope="module")
+def two(graph: Graph) -> dg.ExecuteInProcessResult:
+    """The run that materialized two batches."""
+    for number, (batch, years) in enumerate(YEARS.items()):
+        graph.write(batch, penguins(first_key=1 + 1000 * number, year=years))
+    before = dict(os.environ)
+    result = graph.materialize([*YEARS], NODES)
+    assert result.success
+    assert dict(os.environ) == before, "a password or a token stays behind in this process"
+    return result
+
+
+@pytest.mark.parametrize("node", ["staged", "clean"])
+@pytest.mark.parametrize("batch", [*YEARS])
+def test_each_partition_shows_what_was_committed_of_its_own_batch(
+    graph: Graph, two: dg.ExecuteInProcessResult, node: str, batch: str
+) -> None:
+    """Guards: each showed the digest and address of the last batch, and the rows of all."""
+    (found,) = [
+        event.materialization
+        for event in two.get_asset_materialization_events()
+        if event.asset_key == dg.AssetKey([NAME, node]) and event.partition == batch
+    ]
+    commit = graph.platform.ledger.require(NAME, node, batch)
+    shown = {name: value.value for name, value in found.metadata.items()}
+    assert shown["dagster/row_count"] == commit.rows
+    assert shown["dagster/uri"] == commit.uri
+    assert shown["digest"] == commit.digest
+    assert shown["dagster/table_name"] == f"{NAME}.{node}"
+
+
+def clean(graph: Graph, batch: str, spoil: str = "") -> dict[str, bool]:
+    """Materializes a batch, some of whose rows in raw are spoiled; whether each check passed."""
+    first_key = 1000 + 1000 * len(graph.platform.ledger.batches(NAME))
+    graph.write(batch, penguins(first_key=first_key, year=[2009]))
+    assert graph.materialize([batch], ["raw"]).success
+    if spoil:
+        with transaction(graph.platform.settings) as cursor:
+            cursor.execute(f"update {NAME}.raw set {spoil} where batch_id = %s", (batch,))  # noqa: S608
+    result = graph.materialize([batch], ["staged", "clean"])
+    passed = {name: check.passed for name, check in check_results(result).items()}
+    shown = graph.platform.ledger.current(NAME, "clean", batch) is not None
+    assert passed
+    assert all(passed.values()) == result.success == shown
+    return passed
+
+
+@pytest.mark.usefixtures("two")
+def test_a_batch_that_fails_a_test_does_not_block_the_batches_after_it(graph: Graph) -> None:
+    """Guards: its rows stay in the table, which the tests of each later batch looked at."""
+    assert not all(clean(graph, "bad", "bill_length_mm = 999, island = 'Nowhere'").values())
+    assert all(clean(graph, "good").values())
+    duplicates = clean(graph, "duplicates", "penguin_id = 1")
+    (refused,) = [name for name, passed in duplicates.items() if not passed]
+    assert refused.startswith("unique"), "keys are compared with those of every batch"
+
+
+@pytest.mark.usefixtures("two")
+def test_a_partition_that_is_no_batch_id_is_refused_before_dbt(graph: Graph) -> None:
+    hostile = "x', 1); drop schema penguins cascade; --"
+    result = graph.materialize([hostile], ["staged", "clean"])
+    graph.instance.delete_dynamic_partition(f"{NAME}_batches", hostile)
+    assert not result.success
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "is not a batch id" in str(failure.step_failure_data.error)
