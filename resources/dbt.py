@@ -21,6 +21,7 @@ from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
 from itertools import chain
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,8 @@ def _obey(call: Path) -> None:
     if call.exists():
         told = json.loads(call.read_text())
         die_with_parent(told["parent"])
+        # dbt's own helper process is started before: with the variable it could not be any more.
+        resource_tracker.ensure_running()
         os.environ["LEEWAY_ATTEMPTS"] = json.dumps(told["tokens"])
 
 
