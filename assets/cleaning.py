@@ -8,11 +8,13 @@ never the table: a batch whose tests fail is in the table but is not shown to an
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
+from assets.columns import model_lineage
 from assets.stage import Stage, Work, batches_of, begin, metadata_of
 from leeway.data.tables import to_parquet
 from leeway.identifiers import check_batch
@@ -77,14 +79,30 @@ def build(stage: Stage, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
                 held.append(event)
             else:
                 yield event
+        lineage = _lineage(context, stage, manifest, invocation.target_path)
         keep_parsed(invocation.target_path, platform.settings)
         commits = {
             batch: _commit(context, platform, stage, batch, attempts[batch]) for batch in batches
         }
         for output in held:
-            yield _described(context, output, stage, commits)
+            yield _described(context, output, stage, commits, lineage)
 
     return models
+
+
+def _lineage(
+    context: dg.AssetExecutionContext, stage: Stage, manifest: Mapping[str, Any], target: Path
+) -> dict[str, dg.TableColumnLineage]:
+    """Lineage of columns by node; SQL that is not understood has none, and need not be wrong."""
+    from sqlglot.errors import SqlglotError
+
+    found = {}
+    for node in ("staged", "clean"):
+        try:
+            found[node] = model_lineage(stage, manifest, node, target)
+        except SqlglotError as error:
+            context.log.warning("no lineage of the columns of %s: %s", node, error)
+    return found
 
 
 def _commit(
@@ -115,6 +133,7 @@ def _described(
     output: dg.Output[Any],
     stage: Stage,
     commits: Mapping[str, Mapping[str, Commit]],
+    lineage: Mapping[str, dg.TableColumnLineage],
 ) -> dg.Output[Any]:
     """The output with its table; what was committed of each batch is added to its own partition.
 
@@ -124,5 +143,7 @@ def _described(
     for batch, by_node in commits.items():
         metadata = metadata_of(by_node[node])
         context.add_asset_metadata(metadata, stage.key(node), partition_key=batch)
-    table = {"dagster/table_name": f"{stage.name}.{node}"}
+    table: dict[str, Any] = {"dagster/table_name": f"{stage.name}.{node}"}
+    if node in lineage:
+        table["dagster/column_lineage"] = lineage[node]
     return dg.Output(None, output_name=output.output_name, metadata={**output.metadata, **table})

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.columns import column_lineage
 from assets.released import Champion, champion_of, load_pipeline
-from assets.stage import Input, Stage, batches_of, begin, column_lineage, metadata_of
+from assets.stage import Input, Stage, batches_of, begin, metadata_of
 from leeway.data.tables import from_parquet, to_parquet
 from leeway.plan import label
 from resources.ledger import Commit

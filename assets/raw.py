@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.stage import Stage, batches_of, begin, column_schema, metadata_of
+from assets.columns import column_schema
+from assets.stage import Stage, batches_of, begin, metadata_of
 from leeway.data.tables import to_parquet
 from leeway.data.validation import SchemaMismatch, Validated, validate
 from leeway.data.values import POSTGRES_TYPES

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -218,41 +218,6 @@ def metadata_of(commit: Commit, **extra: Any) -> dict[str, Any]:
     if commit.rows is not None:
         found["dagster/row_count"] = commit.rows
     return found
-
-
-def column_schema(use_case: UseCase, **added: str) -> dg.TableSchema:
-    """The stored columns as the UI shows them; `added` are types of columns that Leeway adds."""
-    declared = [
-        dg.TableColumn(
-            column.name,
-            column.type,
-            description=column.description + (f" [{column.unit}]" if column.unit else ""),
-            constraints=dg.TableColumnConstraints(
-                nullable=not column.required and column.role != "key",
-                unique=column.role == "key",
-            ),
-        )
-        for column in use_case.columns
-        if column.role != "ignored"
-    ]
-    ours = [
-        dg.TableColumn(name, kind, constraints=dg.TableColumnConstraints(nullable=False))
-        for name, kind in added.items()
-    ]
-    return dg.TableSchema(columns=declared + ours)
-
-
-def column_lineage(
-    stage: Stage, upstream: str, columns: Mapping[str, Iterable[str]]
-) -> dg.TableColumnLineage:
-    """Which columns of the node `upstream` each column comes from, as the UI shows it."""
-    key = stage.key(upstream)
-    return dg.TableColumnLineage(
-        {
-            name: [dg.TableColumnDep(asset_key=key, column_name=source) for source in sources]
-            for name, sources in columns.items()
-        }
-    )
 
 
 def png(data: bytes) -> dg.MarkdownMetadataValue:

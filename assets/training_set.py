@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.stage import Input, Stage, Work, begin, column_lineage, column_schema, metadata_of
+from assets.columns import column_lineage, column_schema
+from assets.stage import Input, Stage, Work, begin, metadata_of
 from leeway.data.tables import from_parquet, to_parquet
 from leeway.data.training_set import PART, TEST, TRAIN, NotEnoughRows, build_training_set, part_of
 from leeway.plan import label

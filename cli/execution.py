@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from cli.collector import collect_from_here
-from cli.output import say
+from cli.output import INTERRUPTED, say
 from cli.progress import Progress
 from cli.quiet import output_to
 from cli.run import DECISIONS, RunReport
@@ -116,6 +116,8 @@ def failure_of(events: Sequence[dg.DagsterEvent]) -> str:
         # Dagster wraps what the step raised; what that one was raised from is for the log.
         while error is not None and error.cause is not None and _is_of_dagster(error):
             error = error.cause
+        if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+            return INTERRUPTED
         if error is not None:
             return f"{event.step_key}: {error.message.strip()}"
     return "the run failed before its first step; see the Dagster UI"

@@ -57,6 +57,9 @@ class Verbs(click.Group):
     command_class = Verb
 
 
+INTERRUPTED = "interrupted; what was committed stays, and the same command continues from there"
+
+
 def refusal(error: BaseException) -> str | None:
     """The message of an error that a person can act on; None for a fault of ours.
 
@@ -93,7 +96,7 @@ def _message(error: BaseException) -> str | None:
     if isinstance(error, actionable):
         return str(error)
     if _is_ctrl_c(error):
-        return "interrupted; what was committed stays, and the same command continues from there"
+        return INTERRUPTED
     if isinstance(error, OSError):
         return _home_refused(error)
     if isinstance(error, ValidationError) and error.title == "Settings":
@@ -124,11 +127,17 @@ def _home_refused(error: OSError) -> str | None:
 
 
 def settings_refused(error: ValidationError) -> str:
-    """One line per variable that is wrong: its name, what is allowed, its value."""
-    lines = [
-        f"LEEWAY_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}, got {e['input']!r}"
-        if e["loc"]
-        else e["msg"].removeprefix("Value error, ")
-        for e in error.errors()
-    ]
+    """One line per variable that is wrong: its name, what is allowed, its value.
+
+    Only values of a fixed choice are repeated: another one may be an address with a password, also
+    under a name that was misspelt.
+    """
+    lines = []
+    for found in error.errors():
+        message = found["msg"].removeprefix("Value error, ")
+        if found["loc"]:
+            message = f"LEEWAY_{'_'.join(map(str, found['loc'])).upper()}: {message}"
+        if found["type"] == "literal_error":
+            message += f", got {found['input']!r}"
+        lines.append(message)
     return "\n".join(lines)

@@ -153,7 +153,7 @@ def print_status(found: dict[str, Any]) -> None:
         console.print(f"[bold]{name}[/bold]  {each['task']}")
         console.print(
             f"  data       {data['rows']} rows in {data['batches']} batches, "
-            f"{data['rejected']} rejected, last {data['last_batch']} ({data['source']})",
+            f"{data['rejected']} rejected, last {data['last_batch'] or 'none'} ({data['source']})",
             markup=False,
         )
         about = (

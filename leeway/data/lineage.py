@@ -33,11 +33,14 @@ def column_sources(
     for table in query.find_all(exp.Table):
         table.set("catalog", None)
         table.set("db", None)
-    schema = {name: dict.fromkeys(columns, "text") for name, columns in tables.items()}
-    query = qualify(query, schema=schema, dialect="postgres", identify=False)
+    schema: dict[str, object] = {
+        name: dict.fromkeys(columns, "text") for name, columns in tables.items()
+    }
+    qualified = qualify(query, schema=schema, dialect="postgres", identify=False)
+    assert isinstance(qualified, exp.Query)  # noqa: S101  # for mypy: it stays what it was
     found: dict[str, list[tuple[str, str]]] = {}
-    for name in query.named_selects:
-        nodes = lineage(name, query.copy(), schema=schema, dialect="postgres").walk()
+    for name in qualified.named_selects:
+        nodes = lineage(name, qualified.copy(), schema=schema, dialect="postgres").walk()
         sources = {
             (node.expression.name, node.name.rpartition(".")[-1])
             for node in nodes

@@ -61,8 +61,11 @@ def test_rows_and_address_are_those_of_the_commit(
 def test_a_table_shows_its_columns_and_those_that_they_come_from(
     graph: Graph, shown: Shown, node: str, batch: str
 ) -> None:
-    metadata = shown[node, batch]
-    schema = metadata["dagster/column_schema"].value
+    # dagster-dbt describes the columns of a model in its definition.
+    specs = {spec.key.path[-1]: spec for spec in graph.definitions.resolve_all_asset_specs()}
+    metadata = {**specs[node].metadata, **shown[node, batch]}
+    schema = getattr(metadata["dagster/column_schema"], "value", None)
+    schema = schema or metadata["dagster/column_schema"]
     assert isinstance(schema, dg.TableSchema)
     columns = {column.name: column.type for column in schema.columns}
     assert "penguin_id" in columns

@@ -17,8 +17,10 @@ NODES = nodes_of("classification")
 USE_CASES = load_use_cases()
 # What they do shows in the fields that a node lists, in the form of the digests, or in pictures.
 SHARED = {
+    "assets/columns.py",
     "assets/stage.py",
     "assets/released.py",
+    "leeway/data/lineage.py",
     "leeway/data/tables.py",
     "leeway/digests.py",
     "leeway/graph.py",

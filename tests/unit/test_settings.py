@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from cli.output import settings_refused
 from resources.settings import PROJECT, Settings
 
 CANARY = "hunter2canary"
@@ -75,6 +76,8 @@ def test_no_message_and_no_text_of_the_settings_holds_a_secret(tmp_path: Path) -
     lines = f"LEEWAY_DATABSE_URL={url}\nLEEWAY_MLFLOW_TRACKING_URI={tracking}\n"
     with pytest.raises(ValidationError, match="databse_url") as found:
         of_file(tmp_path, lines)
+    said = settings_refused(found.value)
+    assert said == "LEEWAY_DATABSE_URL: Extra inputs are not permitted"
     settings = of_file(tmp_path, lines.replace("DATABSE", "DATABASE"))
     assert settings.mlflow_tracking_uri == tracking
     assert CANARY not in f"{found.value} {found.value!r} {settings} {settings!r}"
