@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psycopg2.extensions
 import pytest
 from sqlalchemy.engine import make_url
 
+from resources import ledger as module
 from resources.ledger import Attempt, Commit, Ledger, StaleAttempt
 from resources.postgres import DATABASES, dsn, transaction
 from resources.settings import Settings
+from tests.faults.harness import until, waiting
 
 Together = Callable[..., list[Any]]
 
@@ -220,6 +225,54 @@ def test_processes_that_prepare_at_once_all_find_every_database_and_table(
     for database in DATABASES:
         settings = Settings(environment="test", database_url=address)
         psycopg2.connect(dsn(database, settings)).close()
+
+
+def overtaken_inside(ledger: Ledger, use_case: str) -> tuple[bool, str]:
+    """Begins a newer attempt while an older one is inside its commit.
+
+    Returns whether the newer one had to wait for it, and what readers see in the end.
+    """
+    entered, go_on = Event(), Event()
+
+    def stay(cursor: psycopg2.extensions.cursor) -> None:
+        entered.set()
+        assert go_on.wait(30)
+
+    def overtake() -> None:
+        commit(ledger, ledger.begin(use_case, "clean", "1", "newer"), "newer", digest="newer")
+
+    with ThreadPoolExecutor(2) as threads:
+        attempt = ledger.begin(use_case, "clean", "1", "older")
+        older = threads.submit(commit, ledger, attempt, "older", digest="older", also=stay)
+        assert entered.wait(30)
+        newer = threads.submit(overtake)
+        assert until(lambda: newer.done() or waiting(ledger.settings) > 0, 30) is not None
+        waited = not newer.done()
+        go_on.set()
+        older.result(30)
+        newer.result(30)
+    return waited, ledger.require(use_case, "clean", "1").digest
+
+
+def test_an_attempt_that_begins_while_an_older_one_commits_waits_and_wins(
+    ledger: Ledger, use_case: str
+) -> None:
+    assert overtaken_inside(ledger, use_case) == (True, "newer")
+
+
+def test_with_a_fence_that_holds_no_lock_the_older_attempt_would_win(
+    ledger: Ledger, use_case: str
+) -> None:
+    """The control of the test before: nothing else makes the newer one wait."""
+    statements = (Path(module.__file__).parent / "ledger.sql").read_text()
+    fence = statements[statements.index("create or replace function leeway.fence") :]
+    assert fence.count(" for update") == 1
+    try:
+        with transaction(ledger.settings) as cursor:
+            cursor.execute(fence.replace(" for update", ""))
+        assert overtaken_inside(ledger, use_case) == (False, "older")
+    finally:
+        ledger.prepare()
 
 
 def attempt_often(url: str, use_case: str, worker: int) -> int:

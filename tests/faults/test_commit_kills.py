@@ -21,9 +21,9 @@ SECONDS = 1.0  # some versions are committed in this time
 POINTS = {"before_commit": False, "in_commit": False, "after_commit": True}
 
 
-def commit(version: int, **extra: str) -> int:
+def commit(version: int, how: str = "fenced", **extra: str) -> int:
     """Commits one version in a process of its own; returns its exit code."""
-    code, _, err = finish(start("commit_rows", "fenced", str(version), "1", **extra))
+    code, _, err = finish(start("commit_rows", how, str(version), "1", **extra))
     assert code in (0, -signal.SIGKILL), err
     return code
 
@@ -45,6 +45,25 @@ def test_a_node_killed_at_a_fault_point_shows_the_old_or_the_new_version(
     assert commit(seen) == 0
     assert fingerprint(settings) == once, "a second time changed something"
     figure(f"commit: {zero(n, f'kill -9 at {NODE}.{point} left a disagreement')}")
+
+
+@pytest.mark.parametrize(
+    ("how", "point", "before", "told"),
+    [
+        ("apart", f"{NODE}.in_commit", 0, "rows are visible and nothing was committed"),
+        ("apart", f"{NODE}.in_commit", 1, "rows are not those of 1"),
+        ("pointer_first", "store.before_rename", 9000, "No such file"),  # 9001 was never stored
+    ],
+)
+def test_the_checker_finds_what_a_protocol_with_one_step_out_of_place_leaves(
+    how: str, point: str, before: int, told: str, settings: Settings
+) -> None:
+    assert before == 0 or commit(before) == 0
+    assert visible(settings) == before
+    assert commit(before + 1, how, LEEWAY_FAULTS=f"{point}:kill") == -signal.SIGKILL
+    with pytest.raises((AssertionError, FileNotFoundError), match=told):
+        visible(settings)
+    figure(f"commit, control: 1 of 1 kills at {point} of a writer that is {how} left {told!r}")
 
 
 def test_a_node_killed_at_any_moment_shows_the_old_or_the_new_version(settings: Settings) -> None:
@@ -72,7 +91,7 @@ def test_the_checker_finds_what_a_delete_and_insert_without_a_transaction_leaves
     rng, n, caught, empty = seeded("naive commit"), max(3, times(12) // 5), 0, 0
     for _ in range(n):
         assert commit(1) == 0
-        child = start("commit_rows", "naive", "1", "0")
+        child = start("commit_rows", "naive", "2", "0")
         hear(child, "ready")
         kill_within(child, SECONDS, rng)
         try:

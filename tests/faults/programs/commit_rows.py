@@ -1,21 +1,25 @@
 """Commits versions of one batch of one node: an object, rows of a table and the ledger's record.
 
-Arguments: `fenced`, `unfenced` or `naive`, first version, number of versions (0: no end).
-`unfenced` is the same code without its fence; `naive` deletes and inserts without a transaction.
+Arguments: how, first version, number of versions (0: no end). How is `fenced`, or wrong on purpose:
+`unfenced` is the same code without its fence, `apart` writes the rows on a connection of their own,
+`pointer_first` stores the object after the commit that names it, and `naive` deletes and inserts
+without a transaction.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sys
+from functools import partial
 
 import psycopg2
 import pyarrow as pa
 
 from resources import ledger as module
 from resources.ledger import Ledger
-from resources.postgres import dsn
+from resources.postgres import dsn, transaction
 from resources.settings import get_settings
-from resources.store import LocalStore
+from resources.store import LocalStore, StoredObject
 from resources.warehouse import ensure_table, replace_batch
 from tests.faults.rows import BATCH, NODE, USE_CASE, encoded, rows_of
 
@@ -34,9 +38,23 @@ def load(cursor: psycopg2.extensions.cursor, version: int) -> None:
     replace_batch(cursor, USE_CASE, NODE, BATCH, table)
 
 
+def load_apart(version: int) -> None:
+    with transaction(settings) as cursor:
+        load(cursor, version)
+
+
+def promised(data: bytes) -> StoredObject:
+    """What the store will say of these bytes."""
+    digest = hashlib.sha256(data).hexdigest()
+    path = store.root / "raw" / USE_CASE / f"{digest}.json"
+    return StoredObject(f"sha256:{digest}", path.as_uri(), len(data))
+
+
 def commit(version: int) -> None:
     attempt = ledger.begin(USE_CASE, NODE, BATCH, f"run of version {version}")
-    stored = store.put("raw", USE_CASE, "json", encoded(rows_of(version)))
+    data = encoded(rows_of(version))
+    put = partial(store.put, "raw", USE_CASE, "json", data)
+    stored = promised(data) if how == "pointer_first" else put()
     try:
         ledger.commit(
             attempt,
@@ -45,8 +63,9 @@ def commit(version: int) -> None:
             uri=stored.uri,
             rows=len(rows_of(version)),
             facts={"version": version},
-            also=lambda cursor: load(cursor, version),
+            also=lambda cursor: load_apart(version) if how == "apart" else load(cursor, version),
         )
+        put()
     except module.StaleAttempt:
         print(f"stale {version}", flush=True)  # noqa: T201
     else:
