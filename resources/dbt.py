@@ -162,10 +162,22 @@ def manifest() -> dict[str, Any]:
 def manifest_of(use_case: str) -> Mapping[str, Any]:
     """The manifest of one use case: the models in its folder, their tests, and what they read.
 
+    Raises:
+        InvalidDbtProject: when a model that the graph needs is missing.
+
     dagster-dbt looks through all it is given for each model, so that a use case that is given the
     whole manifest is slower to load the more of them there are.
     """
     whole = manifest()
+    models = [each["config"].get("meta", {}).get("dagster", {}) for each in whole["nodes"].values()]
+    keys = [each.get("asset_key") for each in models]
+    missing = [node for node in ("staged", "clean") if [use_case, node] not in keys]
+    if missing:
+        raise InvalidDbtProject(
+            f"dbt_project/models/{use_case} has no model for {' and '.join(missing)}: the SQL that "
+            f"cleans the table. Copy dbt_project/models/penguins, and give each model meta.dagster."
+            f"asset_key [{use_case}, staged] or [{use_case}, clean]"
+        )
     own = {
         unique_id: each
         for section in ("nodes", "sources", "unit_tests")

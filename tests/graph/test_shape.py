@@ -18,7 +18,7 @@ from leeway.graph import nodes_of
 from leeway.spec import UseCase
 from orchestration.build import build_defs, default_resources
 from orchestration.use_cases import DEFS, load_use_cases
-from resources.dbt import manifest
+from resources.dbt import InvalidDbtProject, manifest, manifest_of
 from resources.platform import Platform
 from resources.settings import get_settings
 
@@ -35,6 +35,9 @@ KINDS = {
     "explainers": {"shap"},
     "release": {"mlflow"},
     "predictions": {"parquet"},
+    "performance": {"json"},
+    "reference_profile": {"json"},
+    "drift": {"json"},
 }
 USE_CASES = load_use_cases()
 NODES = [
@@ -95,6 +98,14 @@ def test_names_of_checks_jobs_and_sensors_are_those_that_were_recorded(
     assert is_as_recorded(OTHERS, sorted(found))
 
 
+def test_a_use_case_without_its_sql_is_refused_with_where_it_belongs(
+    definitions: dg.Definitions,
+) -> None:
+    """Regression: a YAML alone loaded, with a node that nothing makes."""
+    with pytest.raises(InvalidDbtProject, match="models/flowers has no model for staged and clean"):
+        manifest_of("flowers")
+
+
 def test_the_definitions_can_be_loaded(definitions: dg.Definitions) -> None:
     dg.Definitions.validate_loadable(definitions)
 
@@ -114,7 +125,7 @@ def test_a_node_says_what_it_is_whose_and_made_by_which_code(
     assert list(spec.owners) == list(USE_CASES[name].owners)
     assert spec.group_name == name
     assert len(spec.code_version or "") == 16
-    assert spec.kinds >= KINDS.get(node, set())
+    assert spec.kinds == KINDS[node]
 
 
 @each_use_case

@@ -226,13 +226,13 @@ def test_the_declared_sensor_asks_for_the_same_run_when_its_tick_is_repeated(
     sensor = sensors_of(at_once.stage)[1]
     asked = []
     for _ in range(2):
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=history.instance, resources={"platform": history.platform}
-        )
-        asked.append(cast("dg.RunRequest", sensor(context)))
-        assert context.cursor is None, (
-            "nothing but the key stands between a repeat and a second run"
-        )
+        ) as context:
+            asked.append(cast("dg.RunRequest", sensor(context)))
+            assert context.cursor is None, (
+                "nothing but the key stands between a repeat and a second run"
+            )
     assert asked[0].run_key == asked[1].run_key == at_once.request(DAY).run_key
 
 
