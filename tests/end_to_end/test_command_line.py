@@ -25,6 +25,7 @@ pytestmark = pytest.mark.timeout(300)
 HEADINGS = ("use case", "data", "rows", "champion", "held-out metric", "drift", "seconds")
 # The shape of `leeway status --json` in the design: names, and the types that values may have.
 NUMBER, TEXT = (int, float), (str,)
+UNDEFINED = (*NUMBER, type(None))
 METRIC = {"value": NUMBER, "low": NUMBER, "high": NUMBER, "unit": TEXT, "rows": (int,)}
 SHAPE: dict[str, Any] = {
     "task": TEXT,
@@ -32,7 +33,7 @@ SHAPE: dict[str, Any] = {
              "batches": (int,), "last_batch": TEXT},
     "champion": {"version": (int,), "release": TEXT, "algorithm": TEXT, "trained_at": TEXT,
                  "training_set": TEXT},
-    "metrics": {"macro_f1": METRIC},  # and others, of the same shape
+    "metrics": {"macro_f1": METRIC},  # and others, whose interval may be undefined
     "drift": {"batch": TEXT, "verdict": TEXT, "reason": TEXT, "columns": (list,)},
     "freshness": TEXT,
     "checks": {"passed": (int,), "failed": (list,)},
@@ -47,7 +48,7 @@ def misshapen(found: Any, shape: Any, at: str = "") -> list[str]:
     if not isinstance(found, dict):
         return [f"{at}: {found!r}"]
     if at == ".metrics":
-        shape = dict.fromkeys(found, METRIC) | shape
+        shape = dict.fromkeys(found, METRIC | {"low": UNDEFINED, "high": UNDEFINED}) | shape
     wrong = [] if set(found) == set(shape) else [f"{at}: {sorted(found)}"]
     return wrong + [w for n in shape for w in misshapen(found.get(n), shape[n], f"{at}.{n}")]
 
