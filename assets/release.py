@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 
-from assets.released import Champion, champion_of, load_pipeline
+from assets.released import Champion, load_pipeline, rival_of
 from assets.stage import Stage, Work, begin, metadata_of, png
 from assets.training_set import read_part
 from leeway.data.tables import from_parquet
@@ -48,8 +48,8 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         work = begin(stage, platform, context, "release")
         incident = context.run.tags.get(INCIDENT_TAG)
         cause = cast("Cause", context.run.tags.get(CAUSE_TAG, "request"))
-        champion = champion_of(platform, stage.name)
         tuned = work.read_json("tuned_model")
+        champion = rival_of(platform, stage.name, tuned["training_key"])
         found = _evidence(work, tuned, champion, cause)
         version = platform.releases.next_version(stage.name, tuned["training_key"])
         manifest = _manifest(work, tuned, found, version)
@@ -80,11 +80,11 @@ def _evidence(
 
     rows = read_part(work, TEST)
     model = Model(load_model(work.get(tuned["model"])), tuned["classes"])
-    rival = _rival(work, tuned, champion)
+    rival = _rival(work, champion)
     return gather(rows, work.stage.use_case, model, rival, cause)
 
 
-def _rival(work: Work, tuned: Mapping[str, Any], champion: Champion | None) -> "Rival | Uncompared":
+def _rival(work: Work, champion: Champion | None) -> "Rival | Uncompared":
     """The champion as the comparison needs it, or why there is none."""
     from leeway.evidence import Champion as Rival
     from leeway.evidence import Model
@@ -93,8 +93,6 @@ def _rival(work: Work, tuned: Mapping[str, Any], champion: Champion | None) -> "
     if champion is None:
         return "first"
     manifest = champion.manifest
-    if manifest["training_key"] == tuned["training_key"]:
-        return "same"
     if not fits(manifest, work.stage.use_case):
         return "schema"
     fitted = part_of(from_parquet(work.get(manifest["files"]["training_set"])), TRAIN)

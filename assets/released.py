@@ -34,7 +34,24 @@ class Champion:
 
 def champion_of(platform: Platform, use_case: str) -> Champion | None:
     """The champion, or None when no release was ever promoted."""
-    release = platform.releases.champion(use_case)
+    return _read(platform, platform.releases.champion(use_case))
+
+
+def rival_of(platform: Platform, use_case: str, training_key: str) -> Champion | None:
+    """The champion that a training is compared with, or None when there was none.
+
+    Of the training that made the champion itself it is the champion before it: a release that is
+    made again, after a crash for one, says what it said the first time.
+    """
+    champion = platform.releases.champion(use_case)
+    if champion is None or champion.training_key != training_key:
+        return _read(platform, champion)
+    releases = {release.version: release for release in platform.releases.every(use_case)}
+    moves = [m for m in platform.releases.moves(use_case) if m["version"] == champion.version]
+    return _read(platform, releases.get(moves[-1]["previous_version"]))  # the oldest is the last
+
+
+def _read(platform: Platform, release: Release | None) -> Champion | None:
     if release is None:
         return None
     data = platform.store.get(str(release.facts["uri"]), release.digest)

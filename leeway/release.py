@@ -19,12 +19,11 @@ from leeway.spec import Gate
 
 Verdict = Literal["promote", "hold", "reject"]
 Cause = Literal["request", "freshness", "drift"]
-Uncompared = Literal["first", "same", "schema"]
+Uncompared = Literal["first", "schema"]
 
 # Why a challenger has nothing to be compared with, before what it passes.
 _UNCOMPARED: dict[Uncompared, str] = {
     "first": "This is the first release that passes its gates",
-    "same": "The champion comes from this very training",
     "schema": "The champion cannot be used with the present key, features and target",
 }
 

@@ -68,6 +68,13 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(graph: Graph)
     trained = graph.platform.ledger.require(NAME, "training_set")
     assert "2011" in trained.facts["batches"]
 
+    # Made again, a release says what it said: the champion's as the first, the other as it was.
+    before = graph.platform.releases.every(NAME)
+    assert graph.materialize(["2011"], ["release"]).success
+    assert [release.digest for release in graph.platform.releases.every(NAME)] == [
+        release.digest for release in before
+    ]
+
     # The incident has been trained for: nothing more is asked for, however often one looks.
     assert isinstance(tick(graph, after_cooldown()), dg.SkipReason)
     assert isinstance(tick(graph, after_cooldown() + timedelta(days=30)), dg.SkipReason)

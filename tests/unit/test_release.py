@@ -71,13 +71,6 @@ def test_a_champion_that_does_not_fit_the_schema_is_replaced_and_the_reason_says
     assert decision.reason.startswith("The champion cannot be used with the present key, features")
 
 
-def test_a_training_that_is_released_again_is_not_called_the_first_release() -> None:
-    decision = decide(PASSING, None, cause="drift", uncompared="same")
-    assert decision.reason == (
-        "The champion comes from this very training; it passes its only gate."
-    )
-
-
 @pytest.mark.parametrize("cause", ["request", "freshness", "drift"])
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
