@@ -20,7 +20,7 @@ NO_CHAMPION = "no release was promoted"
 class Committed:
     """What the plan needs to know of one commit.
 
-    `told` is false when its run was killed before Dagster had a record of it. `source` is the
+    `told` is false when its run ended before Dagster had a record of it. `source` is the
     fingerprint of what a batch of `raw` was read from.
     """
 
@@ -110,7 +110,7 @@ def _why(
     if found is None:
         return "never materialized"
     if not found.told:
-        return "its run was killed before Dagster knew of it"
+        return "its run ended before Dagster knew of it"
     members = found.batches if node.name == "training_set" else batches
     inputs: dict[str, str] = {}
     for name in node.upstream:

@@ -229,7 +229,7 @@ def test_what_dagster_was_not_told_of_is_made_again(history: History) -> None:
     key = ("explainers", WHOLE)
     history.committed[key] = replace(history.committed[key], told=False)
     running = {step.node: step.reason for step in history.steps() if step.runs}
-    assert running["explainers"] == "its run was killed before Dagster knew of it"
+    assert running["explainers"] == "its run ended before Dagster knew of it"
     assert set(running) == {"explainers", "release", *PER_CHAMPION}
 
 
