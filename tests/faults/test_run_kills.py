@@ -39,12 +39,7 @@ EVERY[at:at] = ["registry.before_alias", "registry.after_alias"]
 # the transaction of a table's rows is in test_commit_kills.py.
 SOME = [DBT, "release.before_commit", "release.after_commit"]
 # A batch of several, dbt's commit, one with MLflow behind it, and the ledger without the alias.
-SOME_ERRORS = [
-    "raw.after_commit",
-    "clean.after_commit",
-    "tuned_model.after_commit",
-    "registry.before_alias",
-]
+SOME_ERRORS = ["clean.after_commit", "registry.before_alias"]
 
 
 def test_every_fault_point_of_a_run_is_one_that_the_tests_kill_at() -> None:
