@@ -87,12 +87,9 @@ def judge_gates(gates: Sequence[Gate], metrics: Mapping[str, Metric]) -> list[Ga
 
 
 def _judge(gate: Gate, metric: Metric) -> GateResult:
-    if gate.at_least is not None:
-        bound = f"at least {gate.at_least:g}"
-        passed = metric.value is not None and metric.value >= gate.at_least
-    else:
-        bound = f"at most {gate.at_most:g}"
-        passed = metric.value is not None and metric.value <= gate.at_most  # type: ignore[operator]  # a gate has one bound
+    value, low, high = metric.value, gate.at_least, gate.at_most
+    bound = f"at most {high:g}" if low is None else f"at least {low:g}"
+    passed = value is not None and (low is None or value >= low) and (high is None or value <= high)
     if metric.value is None:
         reason = f"{gate.metric} is undefined: {metric.reason}."
     else:

@@ -55,8 +55,8 @@ def load_use_case(path: Path) -> UseCase:
     """
     try:
         check_identifier(path.parent.name)
-        # A loader that is safe: it only refuses more.
-        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506
+        text = path.read_text(encoding="utf-8")
+        content = yaml.load(text, _UniqueKeys)  # noqa: S506  # a SafeLoader that refuses more
     except (yaml.YAMLError, ValueError) as error:
         raise InvalidUseCase(f"{path}: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("attributes"), dict):
