@@ -15,8 +15,9 @@ from assets.stage import Stage, batches_of, begin, metadata_of
 from leeway.data.tables import to_parquet
 from leeway.data.validation import SchemaMismatch, Validated, validate
 from leeway.data.values import POSTGRES_TYPES
+from resources.files import SourceError
 from resources.platform import Platform
-from resources.sources import SourceError, open_source
+from resources.sources import open_source
 from resources.warehouse import Unconvertible, ensure_table, keys_of, replace_batch, retype
 
 if TYPE_CHECKING:

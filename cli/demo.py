@@ -13,7 +13,7 @@ from cli.output import console, emit, say
 from cli.run import RunReport, run
 from cli.status import status_of
 from orchestration.use_cases import load_use_cases
-from resources.sources import SourceError
+from resources.files import SourceError
 
 LOOK = "`leeway dev` shows the graph; `leeway status` says more."
 AGAIN = "mend what failed, then `leeway demo` again; what was made stays."

@@ -79,10 +79,10 @@ def _message(error: BaseException) -> str | None:
 
     from orchestration.use_cases import InvalidUseCase
     from resources.dbt import InvalidDbtProject
+    from resources.files import SourceError
     from resources.ledger import StaleAttempt
     from resources.postgres import PostgresUnavailable
     from resources.releases import ChampionMoved, NoSuchVersion
-    from resources.sources import SourceError
 
     actionable = (
         ChampionMoved,

@@ -70,6 +70,7 @@ DATA_NODES = (
         (),
         (
             "assets/raw.py",
+            "resources/files.py",
             "resources/sources.py",
             "resources/warehouse.py",
             "leeway/data/validation.py",

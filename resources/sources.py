@@ -1,37 +1,36 @@
 """Sources: where the rows of a use case come from, batch by batch.
 
-Belongs here: finding batches and reading one exactly as it is. Does not belong here: judging rows
-(`leeway.data.validation`) or storing them.
+Belongs here: finding batches and cutting a table into them. Does not belong here: reading a file
+(`resources.files`), judging rows (`leeway.data.validation`) or storing them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from leeway.identifiers import check_batch
 from leeway.spec import BatchBy, FileSource, PackageSource, UseCase
+from resources.files import (
+    SUFFIXES,
+    SourceError,
+    State,
+    is_quiet,
+    read_file,
+    read_quietly,
+    state_of,
+    still_written,
+)
 from resources.settings import PROJECT
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Origin = Literal["real", "synthetic"]
-SUFFIXES = (".csv", ".parquet")
-QUIET_SECONDS = 2.0  # a file that changed more recently may still be being copied
 _SHOWN = 5  # values that a message quotes
-_NEEDED = {
-    ".csv": "each row needs one value per column, and quotes around a value with a comma",
-    ".parquet": "it is not whole, or not Parquet",
-}
-
-
-class SourceError(ValueError):
-    """The source cannot be read; the message names the file, the place and the remedy."""
 
 
 class BatchSource(Protocol):
@@ -135,7 +134,7 @@ class SingleFile:
         self.path = path
         self.source = source
         self.description = f"file {path.name}"
-        self._digests: tuple[_State | None, dict[str, str]] = (None, {})
+        self._digests: tuple[State | None, dict[str, str]] = (None, {})
 
     def batches(self) -> list[str]:
         """See `BatchSource`."""
@@ -144,8 +143,8 @@ class SingleFile:
             raise SourceError(
                 f"{self.path}: no such file or folder; check source.path in defs.yaml"
             )
-        if not _is_quiet(self.path):
-            raise _still_written(self.path)
+        if not is_quiet(self.path):
+            raise still_written(self.path)
         return self._known()
 
     def _known(self) -> list[str]:
@@ -161,17 +160,17 @@ class SingleFile:
         """See `BatchSource`."""
         if batch not in self._known():
             raise _unknown(self.path, batch, self._known())
-        table = _read_quietly(self.path)
+        table = read_quietly(self.path)
         return table if self.source.batch_by is None else _cut(table, self.source.batch_by, batch)
 
     def fingerprint(self, batch: str) -> str | None:
         """See `BatchSource`; of the file's bytes, or of the batch's rows where it is cut."""
         if not self.path.exists() or batch not in self._known():
             return None
-        _is_quiet(self.path)
+        is_quiet(self.path)
         if self.source.batch_by is None:
             return _sha256(self.path.read_bytes())
-        state = _state(self.path)
+        state = state_of(self.path)
         if self._digests[0] != state:
             self._digests = (state, self._row_digests(self.source.batch_by))
         return self._digests[1][batch]
@@ -211,7 +210,7 @@ class Folder:
 
     def batches(self) -> list[str]:
         """See `BatchSource`."""
-        return [batch for batch, path in self._files().items() if _is_quiet(path)]
+        return [batch for batch, path in self._files().items() if is_quiet(path)]
 
     def place(self, batch: str) -> str:
         """See `BatchSource`."""
@@ -222,60 +221,15 @@ class Folder:
         files = self._files()
         if batch not in files:
             raise _unknown(self.path, batch, list(files))
-        return _read_quietly(files[batch])
+        return read_quietly(files[batch])
 
     def fingerprint(self, batch: str) -> str | None:
         """See `BatchSource`; of the file's bytes."""
         path = self._files().get(batch)
         if path is None:
             return None
-        _is_quiet(path)
+        is_quiet(path)
         return _sha256(path.read_bytes())
-
-
-_State = tuple[int, int]  # size in bytes, time of the last change in nanoseconds
-
-
-def _state(path: Path) -> _State | None:
-    """What changes when a file does; None when there is none."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_size, found.st_mtime_ns
-
-
-def _is_quiet(path: Path) -> bool:
-    """Whether a file is no longer written to; waits for one that changed just now."""
-    before = _state(path)
-    if before is not None:
-        age = time.time() - before[1] / 1e9
-        # A time to come is that of another clock, as of a network file system.
-        time.sleep(max(0.0, QUIET_SECONDS - abs(age)))
-    return _state(path) == before
-
-
-def _read_quietly(path: Path) -> pa.Table:
-    """The table in a file that does not change before it was read to its end."""
-    if not _is_quiet(path):
-        raise _still_written(path)
-    before = _state(path)
-    try:
-        table = read_file(path)
-    except SourceError as error:
-        if _state(path) != before:
-            raise _still_written(path) from error
-        raise
-    if _state(path) != before:
-        raise _still_written(path)
-    return table
-
-
-def _still_written(path: Path) -> SourceError:
-    return SourceError(
-        f"{path}: the file is still being written; run the command again when it is whole. "
-        "A copy under another name in the same folder, that is then renamed, is never seen half"
-    )
 
 
 def _sha256(data: bytes) -> str:
@@ -335,71 +289,3 @@ def _check_declared(values: pa.ChunkedArray, batch_by: BatchBy) -> None:
         f"value is {shown}; add each value under source.batch_by.batches in defs.yaml, and mend "
         "rows that have none"
     )
-
-
-def read_file(path: Path) -> pa.Table:
-    """The table in a CSV file (every value as text, in UTF-8) or a Parquet file.
-
-    Raises:
-        SourceError: when the file is missing, empty, not UTF-8, ragged or damaged.
-    """
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    if not path.exists():
-        raise SourceError(f"{path}: no such file; check source.path in defs.yaml")
-    if path.suffix.lower() not in SUFFIXES:
-        raise SourceError(
-            f"{path}: cannot read {path.suffix or 'this kind of'} files; use CSV or Parquet"
-        )
-    try:
-        if path.suffix.lower() == ".csv":
-            return _read_csv(path)
-        # One file and nothing else: a folder called year=2024 adds no column.
-        table = parquet.ParquetFile(path).read()
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(
-            f"{path}: {error} Mend the file; {_NEEDED[path.suffix.lower()]}."
-        ) from error
-    _check_header(path, table.column_names)
-    return table
-
-
-def _read_csv(path: Path) -> pa.Table:
-    import pyarrow as pa
-    from pyarrow import csv
-
-    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        byte = path.stat().st_size - len(data) + error.start
-        raise SourceError(
-            f"{path}: byte {byte} (line {line}) is not UTF-8: "
-            f"{data[error.start : error.end]!r}. "
-            "Save the file as UTF-8; Latin-1 and Windows-1252 files must be converted."
-        ) from error
-    if not text.strip():
-        raise SourceError(f"{path}: the file is empty; a batch needs a header and at least one row")
-    parsing = csv.ParseOptions(newlines_in_values=True)
-    columns = csv.open_csv(pa.py_buffer(text.encode()), parse_options=parsing).schema.names
-    _check_header(path, columns)
-    # Values are read as text: what a value means is decided by the use case's columns alone.
-    options = csv.ConvertOptions(
-        column_types=dict.fromkeys(columns, pa.string()),
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
-        null_values=[""],
-    )
-    return csv.read_csv(
-        pa.py_buffer(text.encode()),
-        parse_options=parsing,
-        convert_options=options,
-    )
-
-
-def _check_header(path: Path, columns: list[str]) -> None:
-    twice = sorted({name for name in columns if columns.count(name) > 1})
-    if twice:
-        raise SourceError(f"{path}: the header names {twice[0]!r} more than once")

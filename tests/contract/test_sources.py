@@ -18,14 +18,13 @@ from pyarrow import parquet
 from leeway.identifiers import check_batch
 from leeway.spec import BatchBy, FileSource, PackageSource, UseCase
 from orchestration.use_cases import load_use_cases
-from resources import sources
+from resources import files
+from resources.files import QUIET_SECONDS, SourceError
 from resources.sources import (
-    QUIET_SECONDS,
     BatchSource,
     Folder,
     Package,
     SingleFile,
-    SourceError,
     open_source,
 )
 from tests.conftest import age
@@ -247,7 +246,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
 ) -> None:
     """A copy that paused for longer than one waits is noticed when it goes on meanwhile."""
     source = folder_of_files(tmp_path)
-    really = sources.read_file
+    really = files.read_file
 
     def slowly(path: Path) -> pa.Table:
         found = really(path)
@@ -255,7 +254,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
             file.write(b"4,2009,d\n")
         return found
 
-    monkeypatch.setattr(sources, "read_file", slowly)
+    monkeypatch.setattr(files, "read_file", slowly)
     with pytest.raises(SourceError, match="still being written"):
         source.read("2009")
 

@@ -35,10 +35,10 @@ from leeway.spec import FileSource, Freshness, Retraining
 from orchestration.jobs import graph_job_name, retrain_job_name
 from orchestration.sensors import retraining_tick, sensors_of
 from orchestration.use_cases import load_use_cases
+from resources.files import SourceError
 from resources.instance import open_instance
 from resources.platform import Platform
 from resources.releases import Release, insert_incident, promote_in
-from resources.sources import SourceError
 from tests.conftest import installation
 from tests.graph.conftest import NAME, Graph, penguins
 

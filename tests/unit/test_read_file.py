@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from resources.sources import SourceError, read_file
+from resources.files import SourceError, read_file
 
 
 def csv(folder: Path, text: str | bytes) -> Path:

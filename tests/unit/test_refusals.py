@@ -16,8 +16,8 @@ from dagster import DagsterExecutionInterruptedError
 from cli.output import Verbs, emit
 from orchestration.use_cases import InvalidUseCase
 from resources.dbt import InvalidDbtProject
+from resources.files import SourceError
 from resources.settings import get_settings
-from resources.sources import SourceError
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from leeway.data.validation import Reject, SchemaMismatch, Validated, validate
 from leeway.spec import UseCase
-from resources.sources import read_file
+from resources.files import read_file
 
 COLUMNS: list[dict[str, Any]] = [
     {"name": "id", "type": "integer", "role": "key"},
