@@ -50,8 +50,7 @@ def dev(port: int) -> int:
     open_instance()
     recover(get_settings())
     manifest_path()
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a service manager's Ctrl-C, a closed terminal
-        signal.signal(number, signal.default_int_handler)
+    _end_when_asked()
     services: list[Service] = []
     try:
         with folder_for_socket(get_settings().home) as folder:
@@ -65,6 +64,19 @@ def dev(port: int) -> int:
                 end_together(services, END_SECONDS)
     except KeyboardInterrupt:
         return 0
+
+
+def _end_when_asked() -> None:
+    """Ends by SIGTERM and by a terminal that closes as by Ctrl-C; what was ignored stays so.
+
+    A shell has a command in the background ignore SIGINT, and `nohup` SIGHUP. What is ignored here
+    would be in the services too, and Dagster's do with SIGTERM as they do with SIGINT: a handler
+    that does nothing is not passed on to them.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        ignored = signal.getsignal(number) is signal.SIG_IGN
+        signal.signal(number, (lambda *_: None) if ignored else signal.default_int_handler)
 
 
 def _start(services: list[Service], port: int, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Generator, Iterator
@@ -21,6 +22,15 @@ from tests.faults.harness import FIGURES
 from tests.installed import Complete
 
 FIGURE = "figure of a fault test"
+
+
+def pytest_configure() -> None:
+    """A command in the background of a shell ignores SIGINT, and so does all that it starts.
+
+    Dagster, which runs in this process, would then have SIGTERM ignored too, and the processes that
+    tests start and ask to end would not.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -109,6 +109,8 @@ def together() -> Iterator[Callable[..., list[Any]]]:
             return pool.starmap(_call, [(function, each) for each in arguments], chunksize=1)
 
         yield call
+        pool.close()  # the processes end by themselves; leaving the block would kill them
+        pool.join()
 
 
 def _join(barrier: Barrier) -> None:

@@ -5,14 +5,15 @@ The worker of a run is stopped at a fault point, so that it cannot end before it
 
 from __future__ import annotations
 
-import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from cli.dev import END_SECONDS
 from tests.dev_server import dev, processes_of
 from tests.faults.harness import alive, figure, stopped, until
 from tests.installed import Complete
@@ -73,10 +74,26 @@ def test_what_is_killed_is_started_again_and_nothing_outlives_it(installed: Comp
     )
 
 
-def test_a_leeway_dev_that_is_asked_to_end_leaves_nothing(installed: Complete) -> None:
-    with dev(installed) as it:
-        eventually(lambda: processes_of(installed, "code-server"), 60, "the code server began")
+@contextmanager
+def ignoring(*numbers: int) -> Iterator[None]:
+    """What is started meanwhile ignores these signals."""
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def test_a_leeway_dev_in_the_background_outlives_its_terminal_and_ends_when_asked(
+    installed: Complete,
+) -> None:
+    """Guards: `nohup leeway dev &` ended with its terminal, and then only by force."""
+    with ignoring(signal.SIGINT, signal.SIGHUP), dev(installed) as it:
+        eventually(lambda: processes_of(installed, "api", "grpc"), 60, "the code server has begun")
+        it.process.send_signal(signal.SIGHUP)
         time.sleep(1)
-        os.kill(it.process.pid, signal.SIGTERM)
-        assert it.process.wait(timeout=30) == 0
+        assert processes_of(installed, "api", "grpc"), "SIGHUP ended it"
+        it.process.send_signal(signal.SIGTERM)
+        assert it.process.wait(timeout=END_SECONDS / 2) == 0, "what it started had to be killed"
         assert processes_of(installed) == []
