@@ -47,8 +47,9 @@ demo: $(STAMP) ## materialize every use case that ships, and show what came out
 dev: $(STAMP) ## serve the Dagster UI and its daemon on 127.0.0.1
 	@.venv/bin/leeway dev $(ARGS)
 
+# In the order of the files, so that the many short tests come last and no process waits for the other.
 test: $(STAMP) ## run the tests
-	@.venv/bin/pytest -n 2 --dist loadfile $(ARGS)
+	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # An instance of its own: dagster.yaml asks for the database, which a check has no need of.
 check: $(STAMP) ## lint, format, types, and the definitions of the asset graph

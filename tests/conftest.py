@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import make_url
@@ -31,6 +32,14 @@ def pytest_configure() -> None:
     tests start and ask to end would not.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Of `make test`."""
+    from tests.scheduling import ByFile
+
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

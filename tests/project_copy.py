@@ -41,9 +41,14 @@ def copy_project(project: Path, **attributes: Any) -> None:
     for use_case in (project / "orchestration" / "defs").iterdir():
         if use_case.name != NAME:
             shutil.rmtree(use_case)
+    set_attributes(project, search=SEARCH, **attributes)
+
+
+def set_attributes(project: Path, **attributes: Any) -> None:
+    """Replaces attributes of the copy's use case."""
     defs = project / "orchestration" / "defs" / NAME / "defs.yaml"
     content = yaml.safe_load(defs.read_text())
-    content["attributes"] |= {"search": SEARCH, **attributes}
+    content["attributes"] |= attributes
     defs.write_text(yaml.safe_dump(content))
 
 

@@ -22,7 +22,7 @@ from leeway.data.validation import validate
 from leeway.data.values import POSTGRES_TYPES
 from leeway.digests import digest_of
 from orchestration.use_cases import load_use_cases
-from resources.dbt import CALL, begin_call, executable
+from resources.dbt import CALL, begin_call, executable, keep_parsed
 from resources.ledger import Ledger
 from resources.postgres import dsn, transaction
 from resources.settings import Settings, get_settings
@@ -146,6 +146,8 @@ def built(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         token = Ledger(settings).begin("penguins", "clean", BATCH, "old").token
         code, said, _ = finish(dbt("--full-refresh", tokens={BATCH: token}))
         assert code == 0, said
+        (call,) = (settings.dbt_target / "target").glob("test-*")
+        keep_parsed(call, settings)
         yield Built(settings, token)
 
 

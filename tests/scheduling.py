@@ -1,0 +1,30 @@
+"""Which tests stay together when several processes share them.
+
+Belongs here: only that. Loaded by tests/conftest.py when pytest-xdist is there.
+"""
+
+from __future__ import annotations
+
+from xdist.scheduler import LoadFileScheduling
+
+# What takes long to make for the whole session, and who uses it: in one process it is made once.
+SHARED = {
+    "a complete installation": (
+        "test_dev_kills",
+        "test_postgres_restart",
+        "test_run_kills",
+        "test_ui",
+    ),
+    "a server of MLflow": ("test_registry", "test_tracking"),
+}
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Each file to one process, and files that share something to the same."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        for shared, users in SHARED.items():
+            if any(file.endswith(f"{user}.py") for user in users):
+                return shared
+        return file
