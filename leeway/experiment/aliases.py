@@ -55,7 +55,8 @@ class AliasStructure:
     def chain(self, word: int) -> tuple[tuple[int, int], ...]:
         """All words that share the effect of `word`, each with its sign relative to it.
 
-        The one of fewest factors is first: it gives the effect its name.
+        The first has the fewest factors, and of those the first letters. It gives the effect its
+        name, and each part of a name is a name: as of monomials in a graded order.
         """
         found = [(word, 1), *((word ^ each, sign) for each, sign in self.relation.items())]
         return tuple(sorted(found, key=lambda pair: _order(pair[0])))
@@ -120,17 +121,13 @@ def alias_structure(generators: Sequence[Generator]) -> AliasStructure:
 def generators_of(relation: Mapping[int, int]) -> tuple[Generator, ...]:
     """Generators that give a defining relation, the factors with the last letters generated."""
     rows: dict[int, tuple[int, int]] = {}
-    for start, start_sign in sorted(relation.items()):
+    for start, start_sign in sorted(relation.items()):  # no word has a letter after its own last
         word, sign = start, start_sign
         for lead, (other, other_sign) in rows.items():
             if word >> lead & 1:
                 word, sign = word ^ other, sign * other_sign
         if word:
-            lead = word.bit_length() - 1
-            for key, (other, other_sign) in rows.items():
-                if other >> lead & 1:
-                    rows[key] = (other ^ word, other_sign * sign)
-            rows[lead] = (word, sign)
+            rows[word.bit_length() - 1] = (word, sign)
     return tuple(Generator(lead, w ^ 1 << lead, s) for lead, (w, s) in sorted(rows.items()))
 
 

@@ -145,15 +145,12 @@ class SignificantModel:
 
 def significant_model(analysis: Analysis) -> SignificantModel:
     """The effects whose interval leaves out 0, and those that hierarchy asks for."""
-    names: dict[int, int] = {}
-    for effect in analysis.effects:
-        chain = analysis.design.aliases.chain(effect.word)
-        names |= {word: effect.word for word, _ in chain}
     kept = set()
     for effect in analysis.significant:
         part = effect.word
-        while part:  # all subsets of the word
-            kept.add(names[part])
+        # All subsets of the word: in a fraction, too, each is the name of an effect.
+        while part:
+            kept.add(part)
             part = part - 1 & effect.word
     return SignificantModel(analysis, tuple(e.word for e in analysis.effects if e.word in kept))
 

@@ -7,7 +7,6 @@ from decimal import Decimal
 from itertools import product
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,6 +75,15 @@ def test_natural_levels_are_coded_with_the_smaller_one_low() -> None:
     assert design.means.tolist() == [1, 2, 3, 4]
     assert design.centre.tolist() == [9]
     assert [(f.low, f.centre, f.high) for f in design.factors] == [(80, 100.25, 120.5), (1, 1.5, 2)]
+
+
+@pytest.mark.parametrize("number", [float, Decimal])
+def test_a_centre_of_decimal_fractions_is_one(number: Any) -> None:
+    """(0.1 + 0.7) / 2 is not 0.4 in binary; a numeric column of a database brings decimals."""
+    levels = [number(text) for text in ("0.1", "0.4", "0.7")]
+    design = read({"feed": levels, "y": [number("1.5"), number("2.5"), number("3.5")]})
+    assert design.centre.tolist() == [2.5]
+    assert design.means.tolist() == [1.5, 3.5]
 
 
 def test_texts_and_decimals_are_levels_and_declared_ones_say_which_is_high() -> None:
@@ -220,4 +228,9 @@ def test_generators_are_found_again_from_the_relation_that_they_give(data: st.Da
     relation = alias_structure(parsed).relation
     assert len(relation) == 2 ** len(chosen) - 1
     assert generators_of(relation) == parsed
-    assert np.all([sign in (-1, 1) for sign in relation.values()])
+    assert set(relation.values()) <= {-1, 1}
+
+    names = {alias_structure(parsed).chain(word)[0][0] for word in range(2**basic)}
+    assert len(names) == 2**basic
+    parts = {name & ~(1 << factor) for name in names for factor in range(basic + len(chosen))}
+    assert parts <= names, "hierarchy of a model relies on it"

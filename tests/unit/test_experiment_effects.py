@@ -178,7 +178,7 @@ def test_lenths_margins_of_the_filtration_rate_are_reproduced() -> None:
     assert agrees(analysis.margin, "6.75")
     assert agrees(analysis.simultaneous_margin, "13.70")
     assert [effect.name for effect in analysis.significant] == ["A", "C", "AC", "D", "AD"]
-    assert {row.f_value for row in anova_table(analysis)} == {None}
+    assert {(row.f_value, row.p_value) for row in anova_table(analysis)} == {(None, None)}
     assert "error (lenth)" not in anova(analysis)
 
 
@@ -347,6 +347,44 @@ def test_an_interaction_brings_its_inactive_factors_along() -> None:
     assert best.setting == {"A": -1, "B": 1}
     assert best.prediction is not None
     assert best.prediction.estimate == pytest.approx(20.2)
+
+
+def test_a_fraction_may_find_its_best_setting_in_a_cell_that_was_not_run() -> None:
+    runs = runs_of([(20.0, 20.1), (20.1, 20.0), (20.2, 20.0), (60.0, 60.2)])
+    product_of_signs = [a * b for a, b in zip(runs["A"], runs["B"], strict=True)]
+    runs = {"A": runs["A"], "B": runs["B"], "C": product_of_signs, "y": runs["y"]}
+    analysis = analyse(design_of(runs, "C=AB"))
+    assert [effect.label for effect in analysis.significant] == ["A + BC", "B + AC", "C + AB"]
+    best, worst = best_setting(analysis, "maximise"), best_setting(analysis, "minimise")
+    assert (best.setting, best.was_run) == ({"A": 1, "B": 1, "C": 1}, True)
+    assert (worst.setting, worst.was_run) == ({"A": -1, "B": -1, "C": -1}, False)
+    assert worst.prediction is not None
+    halves = sum(effect.estimate for effect in analysis.effects) / 2
+    assert worst.prediction.estimate == pytest.approx(analysis.mean - halves)
+
+
+def test_hierarchy_follows_the_names_of_effects_in_a_fraction() -> None:
+    """With D = AB the contrast ABC is called CD: it brings C and D along, not A and B."""
+    runs = runs_of([(50.0, 50.1)] * 8)
+    names = ("A", "B", "C")
+    runs = {name: runs[name] for name in names} | {
+        "D": [a * b for a, b in zip(runs["A"], runs["B"], strict=True)],
+        "y": [y + 5 * a * b * c for *_, a, b, c, y in zip(*(runs[n] for n in "ABCy"), strict=True)],
+    }
+    model = significant_model(analyse(design_of(runs, "D=AB")))
+    assert model.terms == ("D", "C", "CD")
+    assert model.predict({"C": 1, "D": 1}).estimate == pytest.approx(55.05)
+
+
+def test_the_model_of_all_effects_predicts_each_cell_with_the_error_of_its_mean() -> None:
+    analysis = analysed([(10.0, 11.0, 12.0), (30.0,), (55.0, 56.0), (94.0, 95.0, 93.0, 94.0)])
+    model = significant_model(analysis)
+    assert model.terms == ("A", "B", "AB")
+    assert analysis.error.variance == pytest.approx(4.5 / 6)
+    for a, b, mean, count in ((-1, -1, 11, 3), (1, -1, 30, 1), (-1, 1, 55.5, 2), (1, 1, 94, 4)):
+        found = model.predict({"A": a, "B": b})
+        assert found.estimate == pytest.approx(mean)
+        assert found.standard_error == pytest.approx(np.sqrt(0.75 / count))
 
 
 def test_a_prediction_between_levels_is_the_plane_and_one_outside_is_refused() -> None:

@@ -103,6 +103,12 @@ def test_lives_of_one_experiment_share_their_error() -> None:
     assert found.roi is not None
     assert found.roi.low is not None
     assert found.roi.low > 0
+    slopes = DRILL.slope(lives.before), -DRILL.slope(lives.after)
+    spread = np.sqrt(
+        lives.variances[0] * (slopes[0] ** 2 + slopes[1] ** 2)
+        + 2 * slopes[0] * slopes[1] * lives.covariance
+    )
+    assert found.roi.low == pytest.approx(found.roi.value - 10 * t.ppf(0.975, 12) * spread)
     assert lives.after - lives.before == pytest.approx(
         sum(effect.estimate for effect in model.analysis.effects if effect.name in ("A", "B"))
     )
