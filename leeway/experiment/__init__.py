@@ -1,0 +1,1 @@
+"""Two-level factorial experiments: design, effects, best setting, and what it saves."""
