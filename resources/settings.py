@@ -112,6 +112,9 @@ class Settings(BaseSettings):
         repr=False,  # it may hold a password
         description="MLflow server; unset: its tables in PostgreSQL",
     )
+    max_file_mb: int = Field(
+        default=1024, ge=1, description="largest file or answer of a source, packed or unpacked"
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -34,7 +34,10 @@ class PackageSource(Strict):
 
 
 class FileSource(Strict):
-    """A file, or a folder whose files are batches in order of their names (CSV or Parquet)."""
+    """A file, or a folder whose files are batches in order of their names.
+
+    CSV, TSV and JSON lines, each also within gzip, and Parquet.
+    """
 
     kind: Literal["file"]
     path: str = Field(min_length=1, description="relative paths start at the project's folder")
