@@ -11,12 +11,22 @@ from pathlib import Path
 from leeway.spec import UseCase
 from resources.files import SourceError
 from resources.settings import PROJECT
+from resources.sources.archive import Archive
 from resources.sources.base import BatchSource, Origin
 from resources.sources.folder import Folder
 from resources.sources.package import Package
 from resources.sources.single_file import SingleFile
 
-__all__ = ["BatchSource", "Folder", "Origin", "Package", "SingleFile", "SourceError", "open_source"]
+__all__ = [
+    "Archive",
+    "BatchSource",
+    "Folder",
+    "Origin",
+    "Package",
+    "SingleFile",
+    "SourceError",
+    "open_source",
+]
 
 
 def open_source(use_case: UseCase) -> BatchSource:
@@ -28,6 +38,8 @@ def open_source(use_case: UseCase) -> BatchSource:
     source = use_case.source
     if source.kind == "package":
         return Package(source)
+    if source.kind == "archive":
+        return Archive(source)
     path = Path(source.path).expanduser()
     path = path if path.is_absolute() else PROJECT / path
     return Folder(path) if path.is_dir() else SingleFile(path, source)
