@@ -75,20 +75,30 @@ class Web:
         self._asked = -float("inf")
 
     def get(
-        self, url: str, read: Callable[[Answer], Read], headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        read: Callable[[Answer], Read],
+        headers: Mapping[str, str] | None = None,
+        place: str = "",
     ) -> Read:
         """What `read` makes of the answer; a `Passing` that it raises is an attempt that failed.
+
+        Args:
+            url: what is asked for.
+            read: judges the answer.
+            headers: of the request; a secret one goes to no other host.
+            place: begins each message; empty: the URL, without what may be secret.
 
         Raises:
             SourceError: when the address is not allowed, the server refuses, the answer is too
                 large, or no attempt came to an end.
         """
-        place = place_of(url)
+        place = place or place_of(url)
         for attempt in range(1, self.patience.attempts + 1):
             try:
-                return read(self._once(url, dict(headers or {})))
+                return read(self._once(url, dict(headers or {}), place))
             except (Passing, UnknownHost) as error:
-                said = str(error).removeprefix(f"{place}: ")
+                said = str(error).removeprefix(f"{place_of(url)}: ")
                 if attempt == self.patience.attempts:
                     raise SourceError(
                         f"{place}: {said} (the last of {attempt} attempts). Run the command again "
@@ -109,19 +119,19 @@ class Web:
             )
         return asked
 
-    def _once(self, url: str, headers: dict[str, str]) -> Answer:
+    def _once(self, url: str, headers: dict[str, str], place: str) -> Answer:
         """One attempt, redirects and all; each address is judged anew."""
         target = target_of(url, self.settings)
         for _ in range(_REDIRECTS + 1):
             self._pace()
-            answer = self._ask(target, headers, place_of(url))
+            answer = self._ask(target, headers, place)
             if answer.status not in _MOVED:
                 return answer
             url = urljoin(url, answer.headers.get("location", ""))
             before, target = target, target_of(url, self.settings)
             if target.origin != before.origin:
                 headers = {k: v for k, v in headers.items() if k.lower() not in _SECRET}
-        raise SourceError(f"{place_of(url)}: more than {_REDIRECTS} redirects, one to the next")
+        raise SourceError(f"{place}: more than {_REDIRECTS} redirects, one to the next")
 
     def _pace(self) -> None:
         if self.patience.requests_per_second is not None:

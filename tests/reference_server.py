@@ -1,11 +1,13 @@
 """A server that sources are tested against: files, and the API of a real-estate system by month.
 
-A process of its own: `python reference_server.py FOLDER` prints its port. It serves FOLDER/files
-under /files/, and the rows of FOLDER/listings.json ({month: [row, …]}) as `/months` and
-`/listings?month=…&page=…&page_size=…`, with ETag. Requests are listed under /log. POST /faults with
-a list makes each of the next answers one of: a status (`500`, `429 after 0`), `html`, `half` (the
-body breaks off), `short` (a row less), `empty` (no rows), `repeat` (the page before), `never`,
-`drip`, `endless`, `to URL` (a redirect), `""` (a good one).
+A process of its own: `python reference_server.py FOLDER [TOKEN]` prints its port. It serves
+FOLDER/files under /files/, and the rows of FOLDER/listings.json ({month: [row, …]}) as `/months`
+and `/listings?month=…&page=…&page_size=…`, with ETag (FOLDER/marks: `date` or `none` instead);
+below /capped/ it gives seven rows a page, and below /restless/ another total each time. Requests
+are listed under /log. POST /faults with a list makes each of the next answers one of: a status
+(`500`, `429 after 0`), `html`, `half` (the body breaks off), `short` (a row less), `empty` (no
+rows), `repeat` (the page before), `never`, `drip`, `endless`, `to URL` (a redirect), `""` (a good
+one).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import json
 import ssl
 import sys
 import time
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -62,22 +65,38 @@ class Handler(BaseHTTPRequestHandler):
         if TOKEN and self.headers.get("Authorization") != f"Bearer {TOKEN}":
             return self.send(401, b"")
         listings = json.loads((FOLDER / "listings.json").read_text())
-        if path == "/months":
+        if path.endswith("/months"):
             return self.answer(sorted(listings), fault)
-        if path != "/listings" or asked.get("month") not in listings:
+        if path == "/object":
+            return self.answer({}, fault)
+        if path == "/capped/listings":  # seven rows a page, whatever is asked for
+            return self.answer({"items": listings[asked["month"]][:7], "total": 99}, fault)
+        if path not in ("/listings", "/restless/listings") or asked.get("month") not in listings:
             return self.send(404, b"")
         rows = listings[asked["month"]]
         page, size = int(asked["page"]) - (fault == "repeat"), int(asked["page_size"])
         items = rows[(page - 1) * size : page * size]
         items = {"short": items[:-1], "empty": []}.get(fault, items)
-        return self.answer({"items": items, "total": len(rows)}, fault)
+        more = len(log) if path.startswith("/restless") else 0
+        return self.answer({"items": items, "total": len(rows) + more}, fault)
 
     def answer(self, content: object, fault: str) -> None:
         data = json.dumps(content).encode()
+        marks = self.marks(data)
+        if not fault and any(self.headers.get(name) == mark for name, mark in marks.values()):
+            return self.send(304, b"")
+        sent = {name: mark for name, (_, mark) in marks.items()}
+        return self.broken(data, fault, {"Content-Type": "application/json", **sent})
+
+    def marks(self, data: bytes) -> dict[str, tuple[str, str]]:
+        """What tells versions apart, as the file `marks` says; with it the header that asks."""
+        kind = (FOLDER / "marks").read_text() if (FOLDER / "marks").exists() else "etag"
+        changed = formatdate((FOLDER / "listings.json").stat().st_mtime, usegmt=True)
         etag = f'"{hashlib.sha256(data).hexdigest()}"'
-        if self.headers.get("If-None-Match") == etag:
-            return self.send(304, b"", {"ETag": etag})
-        return self.broken(data, fault, {"ETag": etag, "Content-Type": "application/json"})
+        return {
+            "etag": {"ETag": ("If-None-Match", etag)},
+            "date": {"Last-Modified": ("If-Modified-Since", changed)},
+        }.get(kind, {})
 
     def broken(self, data: bytes, fault: str, headers: dict[str, str] | None = None) -> None:
         if fault not in ("half", "drip", "endless"):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class NotRecords(ValueError):
@@ -54,6 +55,8 @@ def table_of_records(records: Sequence[object], first: int = 1) -> pa.Table:
     Raises:
         NotRecords: names the row and the field that is no single value.
     """
+    import pyarrow as pa
+
     rows = [_row(record, number) for number, record in enumerate(records, first)]
     names = dict.fromkeys(name for row in rows for name in row)
     return pa.table(

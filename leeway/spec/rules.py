@@ -80,7 +80,7 @@ def _check_roles(use_case: UseCase) -> None:
 
 def _check_references(use_case: UseCase) -> None:
     known = [column.name for column in use_case.columns]
-    batch_by = use_case.source.batch_by
+    batch_by = getattr(use_case.source, "batch_by", None)  # not every kind is cut
     if batch_by is not None:
         require_known("source.batch_by.column", [batch_by.column], known)
         _check_batches(batch_by)

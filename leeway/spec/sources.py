@@ -109,4 +109,46 @@ def _is_inside(member: str) -> bool:
     return not (odd or path.is_absolute() or ".." in path.parts)
 
 
-Source = Annotated[PackageSource | FileSource | ArchiveSource, Field(discriminator="kind")]
+VARIABLE_PATTERN = r"^[A-Z][A-Z0-9_]*$"
+Variable = Annotated[str, Field(pattern=VARIABLE_PATTERN)]
+_NAME = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
+_Path = Annotated[str, Field(pattern=rf"^{_NAME}(/{_NAME})*$")]
+_Parameter = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+
+
+class HttpSource(Strict):
+    """Rows that an HTTP API gives as JSON, page by page, for each batch that it lists.
+
+    `GET url/batches` gives a list of batch ids, oldest first. `GET url/rows?batch_parameter=ID&
+    page_parameter=1&page_size_parameter=500` gives an object with the rows of the page, and the
+    number of rows on all pages of the batch.
+    """
+
+    kind: Literal["http"]
+    url: Url | None = None
+    url_env: Variable | None = Field(
+        default=None, description="name of the variable with the URL, where it is not public"
+    )
+    token_env: Variable | None = Field(
+        default=None, description="name of the variable with the token, sent as Bearer"
+    )
+    batches: _Path = Field(description="path below `url` of the list of batches")
+    rows: _Path = Field(description="path below `url` of the rows")
+    batch_parameter: _Parameter
+    page_parameter: _Parameter = "page"
+    page_size_parameter: _Parameter = "page_size"
+    page_size: int = Field(default=500, ge=1, le=100_000)
+    rows_field: str = Field(default="items", min_length=1)
+    total_field: str = Field(default="total", min_length=1)
+    requests_per_second: float = Field(default=5, gt=0, le=1000)
+
+    @model_validator(mode="after")
+    def _one_url(self) -> Self:
+        if (self.url is None) == (self.url_env is None):
+            raise ValueError("url: give either url or url_env")
+        return self
+
+
+Source = Annotated[
+    PackageSource | FileSource | ArchiveSource | HttpSource, Field(discriminator="kind")
+]

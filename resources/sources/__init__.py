@@ -14,6 +14,7 @@ from resources.settings import PROJECT
 from resources.sources.archive import Archive
 from resources.sources.base import BatchSource, Origin
 from resources.sources.folder import Folder
+from resources.sources.http_api import HttpApi
 from resources.sources.package import Package
 from resources.sources.single_file import SingleFile
 
@@ -21,6 +22,7 @@ __all__ = [
     "Archive",
     "BatchSource",
     "Folder",
+    "HttpApi",
     "Origin",
     "Package",
     "SingleFile",
@@ -40,6 +42,8 @@ def open_source(use_case: UseCase) -> BatchSource:
         return Package(source)
     if source.kind == "archive":
         return Archive(source)
+    if source.kind == "http":
+        return HttpApi(source)
     path = Path(source.path).expanduser()
     path = path if path.is_absolute() else PROJECT / path
     return Folder(path) if path.is_dir() else SingleFile(path, source)

@@ -56,6 +56,9 @@ class BatchSource(Protocol):
 
         It is the same exactly when `read` gives the same rows. A batch that cannot be read has one,
         too, so that a file that was damaged is noticed, and one that was mended.
+
+        Raises:
+            SourceError: when the source is elsewhere and cannot be asked: nothing is known then.
         """
         ...
 

@@ -62,3 +62,36 @@ def test_an_archive_that_is_not_safe_is_refused(change: dict[str, Any], says: st
     with pytest.raises(ValidationError) as refused:
         use_case(ARCHIVE | change)
     assert says.split("; did")[0] in str(refused.value)
+
+
+HTTP = {
+    "kind": "http",
+    "url": "https://api.example.org/v1",
+    "batches": "months",
+    "rows": "listings/all",
+    "batch_parameter": "month",
+}
+
+
+def test_an_api_has_an_address_or_the_name_of_a_variable() -> None:
+    assert use_case(HTTP).source.kind == "http"
+    assert use_case(HTTP | {"url": None, "url_env": "LISTINGS_URL"}).source.kind == "http"
+
+
+BAD_API = [
+    ({"url": None}, "give either url or url_env"),
+    ({"url_env": "LISTINGS_URL"}, "give either url or url_env"),
+    ({"token_env": "secret-token"}, "token_env"),
+    ({"rows": "../admin"}, "rows"),
+    ({"rows": "//other.example.org/rows"}, "rows"),
+    ({"batches": "months?key=1"}, "batches"),
+    ({"batch_parameter": "month&x"}, "batch_parameter"),
+    ({"page_size": 0}, "page_size"),
+    ({"requests_per_second": 0}, "requests_per_second"),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), BAD_API, ids=[str(each) for each, _ in BAD_API])
+def test_an_api_that_is_not_safe_is_refused(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        use_case(HTTP | change)
