@@ -71,8 +71,10 @@ DATA_NODES = (
         (
             "assets/raw.py",
             "resources/files.py",
-            "resources/sources.py",
+            "resources/quiet.py",
+            "resources/sources/*.py",
             "resources/warehouse.py",
+            "leeway/data/records.py",
             "leeway/data/validation.py",
             "leeway/data/values.py",
         ),

@@ -9,17 +9,20 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
+Item = TypeVar("Item")
+Listed = Annotated[tuple[Item, ...], NoDecode]  # separated by commas
 PROJECT = Path(__file__).resolve().parent.parent
 _PREFIX = "LEEWAY_"
 _SCHEME = re.compile(r"postgres(ql)?(\+psycopg2)?://")
@@ -112,6 +115,19 @@ class Settings(BaseSettings):
         repr=False,  # it may hold a password
         description="MLflow server; unset: its tables in PostgreSQL",
     )
+    max_file_mb: int = Field(
+        default=1024, ge=1, description="largest file or answer of a source, packed or unpacked"
+    )
+    data_dir: Path | None = Field(
+        default=None, description="folder with public files, looked in before a download"
+    )
+    source_schemes: Listed[Literal["https", "http"]] = ("https",)
+    source_hosts: Listed[str] | None = Field(
+        default=None, description="hosts that sources may ask; unset: every public one"
+    )
+    source_networks: Listed[IPvAnyNetwork] = Field(
+        default=(), description="networks beside the public ones that sources may ask"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -130,6 +146,16 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute_data(cls, value: Path | None) -> Path | None:
+        return None if value is None else PROJECT / value.expanduser()
+
+    @field_validator("source_schemes", "source_hosts", "source_networks", mode="before")
+    @classmethod
+    def _separated(cls, value: object) -> object:
+        return [each.strip() for each in value.split(",")] if isinstance(value, str) else value
 
     @field_validator("database_url")
     @classmethod

@@ -7,18 +7,27 @@ into assets (`assets`), or any rule about rows (`leeway.data.validation`). Impor
 
 from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, Gate, unit_of
 from leeway.spec.policies import Drift, Freshness, Retraining, as_timedelta
-from leeway.spec.sources import BatchBy, FileSource, PackageSource
+from leeway.spec.sources import (
+    ARCHIVES,
+    ArchiveSource,
+    BatchBy,
+    FileSource,
+    HttpSource,
+    PackageSource,
+)
 from leeway.spec.table import LARGEST_NUMBER, NUMERIC_TYPES, Column, ColumnType, Role
 from leeway.spec.training import CANDIDATES, LARGEST_SEED, DerivedFeature
 from leeway.spec.use_case import Task, UseCase
 
 __all__ = [
+    "ARCHIVES",
     "CANDIDATES",
     "LARGEST_NUMBER",
     "LARGEST_SEED",
     "LOWER_IS_BETTER",
     "METRIC_RANGES",
     "NUMERIC_TYPES",
+    "ArchiveSource",
     "BatchBy",
     "Column",
     "ColumnType",
@@ -27,6 +36,7 @@ __all__ = [
     "FileSource",
     "Freshness",
     "Gate",
+    "HttpSource",
     "PackageSource",
     "Retraining",
     "Role",

@@ -80,10 +80,13 @@ def _check_roles(use_case: UseCase) -> None:
 
 def _check_references(use_case: UseCase) -> None:
     known = [column.name for column in use_case.columns]
-    batch_by = use_case.source.batch_by
+    batch_by = getattr(use_case.source, "batch_by", None)  # not every kind is cut
     if batch_by is not None:
         require_known("source.batch_by.column", [batch_by.column], known)
         _check_batches(batch_by)
+    row_key = getattr(use_case.source, "row_key", None)
+    if row_key is not None:
+        require_known("source.row_key", [row_key], [use_case.key.name])
     stored = [column.name for column in use_case.columns if column.role != "ignored"]
     require_known("required_any", use_case.required_any, stored)
     require_known("monitoring.segments", use_case.monitoring.segments, stored)

@@ -6,13 +6,17 @@ Belongs here: one model for each kind of source. Does not belong here: reading o
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import PurePosixPath
+from typing import Annotated, Literal, Self
+from urllib.parse import unquote, urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from leeway.identifiers import BATCH_PATTERN
 from leeway.spec.base import Identifier, Strict
 
+ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
 BatchId = Annotated[str, Field(pattern=BATCH_PATTERN)]
 
 
@@ -34,11 +38,117 @@ class PackageSource(Strict):
 
 
 class FileSource(Strict):
-    """A file, or a folder whose files are batches in order of their names (CSV or Parquet)."""
+    """A file, or a folder whose files are batches in order of their names.
+
+    CSV, TSV and JSON lines, each also within gzip, and Parquet.
+    """
 
     kind: Literal["file"]
     path: str = Field(min_length=1, description="relative paths start at the project's folder")
     batch_by: BatchBy | None = None
 
 
-Source = Annotated[PackageSource | FileSource, Field(discriminator="kind")]
+def _check_url(url: str) -> str:
+    """A public address: it is stored and shown, so it holds no secret."""
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+        raise ValueError("it holds a blank or another character to be written as %XX")
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("it must begin with https:// or http:// and a host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("it holds a user or password; what is in this file is no secret")
+    return url
+
+
+Url = Annotated[str, AfterValidator(_check_url)]
+
+
+class ArchiveSource(Strict):
+    """A file at a public address whose content never changes: a table, or an archive with one."""
+
+    kind: Literal["archive"]
+    url: Url
+    digest: str = Field(pattern=DIGEST_PATTERN, description="SHA-256 of the file at `url`")
+    member: str | None = Field(
+        default=None, min_length=1, description="name of the table in a .tar.gz, .tar or .zip"
+    )
+    row_key: Identifier | None = Field(
+        default=None,
+        description="a key to add to a table that has none: the position of a row, from 1",
+    )
+    batch_by: BatchBy | None = None
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file at `url`."""
+        return unquote(PurePosixPath(urlsplit(self.url).path).name)
+
+    @model_validator(mode="after")
+    def _one_table(self) -> Self:
+        name = self.file_name
+        if "/" in name or "\\" in name or "\0" in name or name in ("", ".", ".."):
+            raise ValueError(f"url: its last part {name!r} is no name of a file")
+        packed = name.lower().endswith(ARCHIVES)
+        if packed and self.member is None:
+            raise ValueError(f"member: name the table in the archive {name}")
+        if not packed and self.member is not None:
+            raise ValueError(
+                f"member: {name} is no archive, which ends in {', '.join(ARCHIVES)}; leave it out"
+            )
+        if self.member is not None and not _is_inside(self.member):
+            raise ValueError(
+                f"member: {self.member!r} leads out of the archive; give the name as the archive "
+                "has it, without a leading / and without .."
+            )
+        return self
+
+
+def _is_inside(member: str) -> bool:
+    path = PurePosixPath(member)
+    odd = "\\" in member or "\0" in member or ":" in path.parts[0]
+    return not (odd or path.is_absolute() or ".." in path.parts)
+
+
+VARIABLE_PATTERN = r"^[A-Z][A-Z0-9_]*$"
+Variable = Annotated[str, Field(pattern=VARIABLE_PATTERN)]
+_NAME = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
+_Path = Annotated[str, Field(pattern=rf"^{_NAME}(/{_NAME})*$")]
+_Parameter = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+
+
+class HttpSource(Strict):
+    """Rows that an HTTP API gives as JSON, page by page, for each batch that it lists.
+
+    `GET url/batches` gives a list of batch ids, oldest first. `GET url/rows?batch_parameter=ID&
+    page_parameter=1&page_size_parameter=500` gives an object with the rows of the page, and the
+    number of rows on all pages of the batch.
+    """
+
+    kind: Literal["http"]
+    url: Url | None = None
+    url_env: Variable | None = Field(
+        default=None, description="name of the variable with the URL, where it is not public"
+    )
+    token_env: Variable | None = Field(
+        default=None, description="name of the variable with the token, sent as Bearer"
+    )
+    batches: _Path = Field(description="path below `url` of the list of batches")
+    rows: _Path = Field(description="path below `url` of the rows")
+    batch_parameter: _Parameter
+    page_parameter: _Parameter = "page"
+    page_size_parameter: _Parameter = "page_size"
+    page_size: int = Field(default=500, ge=1, le=100_000)
+    rows_field: str = Field(default="items", min_length=1)
+    total_field: str = Field(default="total", min_length=1)
+    requests_per_second: float = Field(default=5, gt=0, le=1000)
+
+    @model_validator(mode="after")
+    def _one_url(self) -> Self:
+        if (self.url is None) == (self.url_env is None):
+            raise ValueError("url: give either url or url_env")
+        return self
+
+
+Source = Annotated[
+    PackageSource | FileSource | ArchiveSource | HttpSource, Field(discriminator="kind")
+]

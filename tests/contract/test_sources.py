@@ -1,7 +1,8 @@
-"""Package, file and folder keep one contract: known batches, each read as it is."""
+"""Every kind of source keeps one contract: known batches, each read as it is."""
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import threading
@@ -18,8 +19,9 @@ from pyarrow import parquet
 from leeway.identifiers import check_batch
 from leeway.spec import BatchBy, FileSource, PackageSource, UseCase
 from orchestration.use_cases import load_use_cases
-from resources import files
-from resources.files import QUIET_SECONDS, SourceError
+from resources import quiet
+from resources.files import SourceError, read_file
+from resources.quiet import QUIET_SECONDS
 from resources.sources import (
     BatchSource,
     Folder,
@@ -71,8 +73,14 @@ def folder_of_files(folder: Path) -> BatchSource:
     return Folder(folder)
 
 
+def folder_of_formats(folder: Path) -> BatchSource:
+    write(folder / "2007-2008.tsv.gz", gzip.compress(b"id\tyear\tx\n2\t2007\tb\n3\t2008\tc\n"))
+    write(folder / "2009.jsonl", b'{"id": 1, "year": 2009, "x": "a"}\n')
+    return Folder(folder)
+
+
 Make = Callable[[Path], BatchSource]
-BY_YEAR: list[Make] = [package, single_file, parquet_file, folder_of_files]
+BY_YEAR: list[Make] = [package, single_file, parquet_file, folder_of_files, folder_of_formats]
 
 
 @pytest.fixture(params=[*BY_YEAR, whole_file], ids=lambda make: make.__name__)
@@ -130,7 +138,6 @@ def test_batches_are_in_order_and_hold_their_own_rows(by_year: BatchSource) -> N
 
 def test_a_source_says_whether_its_rows_are_real(source: BatchSource) -> None:
     assert source.origin == "real"
-    assert type(source).origin == source.origin
 
 
 def test_a_batch_has_a_digest_of_its_own_that_stays_and_an_unknown_one_has_none(
@@ -246,7 +253,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
 ) -> None:
     """A copy that paused for longer than one waits is noticed when it goes on meanwhile."""
     source = folder_of_files(tmp_path)
-    really = files.read_file
+    really = read_file
 
     def slowly(path: Path) -> pa.Table:
         found = really(path)
@@ -254,7 +261,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
             file.write(b"4,2009,d\n")
         return found
 
-    monkeypatch.setattr(files, "read_file", slowly)
+    monkeypatch.setattr(quiet, "read_file", slowly)
     with pytest.raises(SourceError, match="still being written"):
         source.read("2009")
 

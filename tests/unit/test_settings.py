@@ -91,7 +91,7 @@ def test_variables_of_other_programs_are_none_of_ours_and_one_of_ours_must_be_kn
     found = of_file(tmp_path, "OPENBLAS_NUM_THREADS=1\nHOME=/nowhere\nLEEWAY_ENVIRONMENT=test\n")
     assert found.environment == "test"
     assert found.home == PROJECT / ".leeway", "HOME is not LEEWAY_HOME"
-    for misspelt in ("LEEWAY_DATA_DIR=/mirror", "leeway_hme=/x"):
+    for misspelt in ("LEEWAY_DATA_DRI=/mirror", "leeway_hme=/x"):
         with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
             of_file(tmp_path, misspelt)
 
@@ -133,3 +133,18 @@ def test_the_store_is_one_folder_wherever_a_command_is_called(
 def test_a_store_that_is_no_folder_is_refused(url: str) -> None:
     """Regression: a folder called `s3:` was made."""
     assert "objects live in a folder" in refused(store_url=url)
+
+
+def test_lists_are_separated_by_commas_and_what_is_no_network_or_scheme_is_refused(
+    tmp_path: Path,
+) -> None:
+    found = of_file(
+        tmp_path,
+        "LEEWAY_SOURCE_HOSTS=a.example.org, b.example.org\nLEEWAY_SOURCE_NETWORKS=10.0.0.0/8,::1\n",
+    )
+    assert found.source_hosts == ("a.example.org", "b.example.org")
+    assert [str(each) for each in found.source_networks] == ["10.0.0.0/8", "::1/128"]
+    assert found.source_schemes == ("https",), "the safe one, unless asked otherwise"
+    assert "source_networks" in refused(source_networks="everything")
+    for scheme in ("file", "https,ftp"):
+        assert "Input should be 'https' or 'http'" in refused(source_schemes=scheme)

@@ -1,0 +1,49 @@
+"""Sources: where the rows of a use case come from, batch by batch.
+
+Belongs here: one module for each kind, behind one Protocol. Does not belong here: reading a file
+(`resources.files`), judging rows (`leeway.data.validation`) or storing them. Import from here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from leeway.spec import UseCase
+from resources.files import SourceError
+from resources.settings import PROJECT
+from resources.sources.archive import Archive
+from resources.sources.base import BatchSource, Origin
+from resources.sources.folder import Folder
+from resources.sources.http_api import HttpApi
+from resources.sources.package import Package
+from resources.sources.single_file import SingleFile
+
+__all__ = [
+    "Archive",
+    "BatchSource",
+    "Folder",
+    "HttpApi",
+    "Origin",
+    "Package",
+    "SingleFile",
+    "SourceError",
+    "open_source",
+]
+
+
+def open_source(use_case: UseCase) -> BatchSource:
+    """The source that a use case names; nothing is asked of it yet.
+
+    A folder named like `path` plus `batches/` is not guessed at: a file is one table, a folder is
+    one file a batch.
+    """
+    source = use_case.source
+    if source.kind == "package":
+        return Package(source)
+    if source.kind == "archive":
+        return Archive(source)
+    if source.kind == "http":
+        return HttpApi(source)
+    path = Path(source.path).expanduser()
+    path = path if path.is_absolute() else PROJECT / path
+    return Folder(path) if path.is_dir() else SingleFile(path, source)
