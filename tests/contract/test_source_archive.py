@@ -79,12 +79,12 @@ def zipped(*members: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:
 
 PACKED: dict[str, tuple[bytes, str | None]] = {
     "t.csv": (CSV, None),
-    "t.csv.gz": (gzip.compress(CSV), None),
+    "t.csv.gz": (gzip.compress(CSV, mtime=0), None),
     "t.tgz": (tar(("./data/t.csv", CSV), ("README", b"x")), "data/t.csv"),
     "t.tar.gz": (tar(("t.csv", CSV)), "t.csv"),
     "t.tar": (tar(("t.csv", CSV), mode="w"), "t.csv"),
     "t.zip": (zipped(("data/t.csv", CSV), ("README", b"x")), "data/t.csv"),
-    "u.zip": (zipped(("t.csv.gz", gzip.compress(CSV))), "t.csv.gz"),
+    "u.zip": (zipped(("t.csv.gz", gzip.compress(CSV, mtime=0))), "t.csv.gz"),
 }
 
 
@@ -128,7 +128,7 @@ def test_a_file_of_the_data_folder_is_taken_when_it_has_the_digest(
     folder = tmp_path / "data"
     path = folder / "below" / name.format(digest=digest(CSV).removeprefix("sha256:"))
     path.parent.mkdir(parents=True)
-    path.write_bytes(gzip.compress(CSV) if name.endswith(".gz") else CSV)
+    path.write_bytes(gzip.compress(CSV, mtime=0) if name.endswith(".gz") else CSV)
     (folder / "t.csv").write_bytes(b"another file of the same name")
     monkeypatch.setenv("LEEWAY_DATA_DIR", str(folder))
     get_settings.cache_clear()
@@ -282,10 +282,14 @@ def sparse() -> bytes:
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
-        ("bomb.csv.gz", gzip.compress(BOMB), "too large: more than 1 MB"),
+        ("bomb.csv.gz", gzip.compress(BOMB, mtime=0), "too large: more than 1 MB"),
         ("bomb.tgz", tar(("t.csv", BOMB)), "too large: more than 1 MB"),
         ("bomb.zip", zipped(("t.csv", BOMB)), "t.csv: it is too large: 2 MB of 1 MB at most"),
-        ("inner.zip", zipped(("t.csv.gz", gzip.compress(BOMB))), "too large: more than 1 MB"),
+        (
+            "inner.zip",
+            zipped(("t.csv.gz", gzip.compress(BOMB, mtime=0))),
+            "too large: more than 1 MB",
+        ),
         ("lies.zip", understated(), "cannot be unpacked: Bad CRC-32"),
         ("hole.tgz", sparse(), "t.csv: it is too large: 1024 MB of 1 MB at most"),
     ],
@@ -330,7 +334,7 @@ HOSTILE: dict[str, tuple[str, bytes, str]] = {
     "cut tgz": ("e.tgz", tar(("t.csv", LARGE))[:-9999], "the file is cut short"),
     "cut tar": ("e.tar", tar(("t.csv", CSV), mode="w")[:515], "e.tar cannot be unpacked"),
     "cut zip": ("e.zip", zipped(("t.csv", CSV))[:-30], "e.zip cannot be unpacked: File is not a"),
-    "no tar": ("f.tgz", gzip.compress(CSV), "f.tgz cannot be unpacked"),
+    "no tar": ("f.tgz", gzip.compress(CSV, mtime=0), "f.tgz cannot be unpacked"),
     "no gzip": ("g.tgz", CSV, "no gzip, or damaged"),
     "climbs": ("h.tgz", tar(("../t.csv", CSV)), "has no 't.csv'; it has ../t.csv"),
 }
