@@ -64,7 +64,7 @@ def _materialize(
         # Before the rows: a batch that changes in between is read again, never taken for read.
         source_digest = source.fingerprint(batch)
         table = source.read(batch)
-        judged = validate(table, stage.use_case, _taken(platform, stage, batch))
+        judged = validate(table, stage.use_case, _taken(platform, stage, batch), batch=batch)
     except SourceError as error:  # its message begins with the place
         raise dg.Failure(f"{stage.name}, batch {batch}: {error}", allow_retries=False) from error
     except SchemaMismatch as error:

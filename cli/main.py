@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from pathlib import Path
 
 import click
 
@@ -91,6 +92,30 @@ def run(name: str, batch: str | None, select: str | None, everything: bool, as_j
     if as_json:
         emit(report.as_dict())
     raise SystemExit(0 if report.status == "success" else 1)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="CSV or Parquet file.")
+@click.option("--target", required=True, help="Column to predict.")
+@click.option("--key", help="Column that identifies a row; found or made when not given.")
+@click.option("--time", help="Column that says when a row is from.")
+@JSON
+def new(
+    name: str, data: Path, target: str, key: str | None, time: str | None, as_json: bool
+) -> None:
+    """Make a use case from a file: its YAML and its dbt models.
+
+    Says what it assumed. What is there already is never written over.
+
+    Example: leeway new churn2 --data my.csv --target churned
+    """
+    from cli.new import new as carry_out
+
+    report = carry_out(name, data, target, key, time)
+    if as_json:
+        emit(report.as_dict())
+    raise SystemExit(1 if report.kept else 0)
 
 
 @cli.command()

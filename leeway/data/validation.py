@@ -46,13 +46,16 @@ class Validated:
         return self.rows - int(self.accepted.num_rows)
 
 
-def validate(table: pa.Table, use_case: UseCase, taken: pa.Table | None = None) -> Validated:
+def validate(
+    table: pa.Table, use_case: UseCase, taken: pa.Table | None = None, *, batch: str = ""
+) -> Validated:
     """Judges a batch.
 
     Args:
         table: the batch as its source gave it.
         use_case: what it must be.
         taken: columns `key` and `batch_id`: the keys that earlier batches brought.
+        batch: its id, which is part of a key that is made from positions.
 
     Raises:
         SchemaMismatch: when there are no rows, or a declared column is missing or was retyped.
@@ -62,7 +65,7 @@ def validate(table: pa.Table, use_case: UseCase, taken: pa.Table | None = None) 
     rejects: list[Reject] = []
     parsed: dict[str, pa.Array] = {}
     for column in columns:
-        result = _parse(table, column)
+        result = _parse(table, column, batch)
         parsed[column.name] = result.values
         rejects += _rejects_of(column, result)
     if taken is not None:
@@ -82,9 +85,9 @@ def validate(table: pa.Table, use_case: UseCase, taken: pa.Table | None = None) 
 
 def _check_schema(table: pa.Table, columns: list[Column]) -> tuple[str, ...]:
     """Names of columns that the use case does not declare; raises when one is missing."""
-    declared = {column.name for column in columns}
+    declared = [column.in_source for column in columns if not column.from_position]
     extra = tuple(name for name in table.column_names if name not in declared)
-    missing = [column.name for column in columns if column.name not in table.column_names]
+    missing = [name for name in declared if name not in table.column_names]
     if missing:
         hints = []
         for name in missing:
@@ -106,9 +109,12 @@ def _rejects_of(column: Column, parsed: Parsed) -> list[Reject]:
     return [Reject(row + 1, column.name, value, reason) for row, value, reason in parsed.problems]
 
 
-def _parse(table: pa.Table, column: Column) -> Parsed:
+def _parse(table: pa.Table, column: Column, batch: str) -> Parsed:
     """The values of one column; raises when the column changed, and not its rows."""
-    raw = table[column.name].combine_chunks()
+    if column.from_position:
+        raw = pa.array([f"{batch}-{number}" for number in range(1, table.num_rows + 1)])
+    else:
+        raw = table[column.in_source].combine_chunks()
     try:
         parsed = parse_column(raw, column)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

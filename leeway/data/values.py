@@ -6,6 +6,7 @@ about rows or tables (`leeway.data.validation`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -93,7 +94,7 @@ def parse_column(raw: pa.Array, column: Column) -> Parsed:
         pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError: when values of this Arrow type have
             no text.
     """
-    texts = _as_text(raw, column)
+    texts = as_text(raw, column.type, column.missing)
     values = _cast(texts, column.type)
     unreadable = pc.and_(pc.is_valid(texts), pc.is_null(values))
     problems = _problems(unreadable, texts, _ARTICLES.get(column.type, "not readable"))
@@ -132,20 +133,25 @@ def _out_of_range(values: pa.Array, texts: pa.Array, column: Column) -> list[Any
     return problems
 
 
-def _as_text(raw: pa.Array, column: Column) -> pa.Array:
-    """Values as text; NaN, the empty text and the declared codes are missing."""
+def as_text(raw: pa.Array, type_: ColumnType, missing: Sequence[str] = ()) -> pa.Array:
+    """Values as the text that is read as `type_`; NaN, the empty text and `missing` are missing.
+
+    Raises:
+        pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError: when values of this Arrow type have
+            no text.
+    """
     if pa.types.is_dictionary(raw.type):
         raw = raw.dictionary_decode()
     if pa.types.is_floating(raw.type):
         raw = pc.if_else(pc.fill_null(pc.is_nan(raw), True), pa.scalar(None, raw.type), raw)
     texts = pc.cast(raw, pa.string())
-    if pa.types.is_floating(raw.type) and column.type != "number":
+    if pa.types.is_floating(raw.type) and type_ != "number":
         # Arrow writes the float 12000000000.0 as 1.2e+10; as a key or a code it is 12000000000.
         whole = pc.and_(pc.equal(raw, pc.floor(raw)), pc.less(pc.abs(raw), 2.0**63))
         integers = pc.cast(pc.if_else(whole, raw, None), pa.int64(), safe=False)
         texts = pc.coalesce(pc.cast(integers, pa.string()), texts)
     texts = pc.utf8_trim_whitespace(texts)
-    codes = pa.array(["", *column.missing])
+    codes = pa.array(["", *missing])
     return pc.if_else(pc.is_in(texts, value_set=codes), pa.scalar(None, pa.string()), texts)
 
 

@@ -16,6 +16,7 @@ from leeway.spec.sources import BatchBy
 from leeway.spec.training import CANDIDATES
 
 if TYPE_CHECKING:
+    from leeway.spec.table import Column
     from leeway.spec.use_case import UseCase
 
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 _OWN = frozenset({"part", "prediction"})
 _OWN_BESIDE_KEY = frozenset({"low", "high"})  # of predictions, where no other column of theirs is
 _OWN_PREFIXES = ("batch_", "row_number", "loaded_at", "probability_", "prediction_set")
+
+
+def is_own(name: str) -> bool:
+    """Whether a column of that name is, or could be taken for, one that Leeway adds."""
+    return name in _OWN or name.startswith(_OWN_PREFIXES)
 
 
 def check_use_case(use_case: UseCase) -> None:
@@ -46,7 +52,13 @@ def _check_columns(use_case: UseCase) -> None:
     twice = _repeated(names)
     if twice is not None:
         raise ValueError(f"columns: {twice!r} is declared more than once; names must be unique")
-    system = [name for name in names if name in _OWN or name.startswith(_OWN_PREFIXES)]
+    twice = _repeated([c.in_source for c in use_case.columns if not c.from_position])
+    if twice is not None:
+        raise ValueError(
+            f"columns: {twice!r} of the source is read by more than one column; "
+            "give each a source_name of its own"
+        )
+    system = [name for name in names if is_own(name)]
     system += [c.name for c in use_case.with_role("key") if c.name in _OWN_BESIDE_KEY]
     if system:
         raise ValueError(
@@ -83,6 +95,7 @@ def _check_references(use_case: UseCase) -> None:
     batch_by = getattr(use_case.source, "batch_by", None)  # not every kind is cut
     if batch_by is not None:
         require_known("source.batch_by.column", [batch_by.column], known)
+        _check_batch_column(use_case.column(batch_by.column))
         _check_batches(batch_by)
     row_key = getattr(use_case.source, "row_key", None)
     if row_key is not None:
@@ -97,6 +110,14 @@ def _check_references(use_case: UseCase) -> None:
                 f"monitoring.segments: {name!r} is a {column.type} column with role {column.role}; "
                 "a segment needs a category or boolean column that is not the key"
             )
+
+
+def _check_batch_column(column: Column) -> None:
+    if column.from_position or column.source_name is not None:
+        raise ValueError(
+            f"source.batch_by.column: the source itself has no column {column.name!r}; rename it "
+            "there, or give a folder whose files are the batches"
+        )
 
 
 def _check_batches(batch_by: BatchBy) -> None:

@@ -40,6 +40,14 @@ class Column(Strict):
         default=(), description="texts that mean a missing value, besides the empty one"
     )
     required: bool = Field(default=False, description="a row without a value is rejected")
+    source_name: str | None = Field(
+        default=None, description="what the source calls the column, where that is not its name"
+    )
+    from_position: bool = Field(
+        default=False,
+        description="a key that the source does not have: the batch and the row's position in it, "
+        "from 1, such as 2009-17",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -62,8 +70,20 @@ class Column(Strict):
                 f"a {self.type} column cannot have role time; give it type date, timestamp, "
                 "number or integer, or role monitored or ignored"
             )
+        if self.from_position and (
+            self.role != "key" or self.type != "text" or self.source_name is not None
+        ):
+            raise ValueError(
+                "from_position is for a key of type text that the source does not have; "
+                f"{self.name} is {self.type}, its role is {self.role}"
+            )
         self._check_texts()
         return self
+
+    @property
+    def in_source(self) -> str:
+        """What the source calls the column."""
+        return self.name if self.source_name is None else self.source_name
 
     def _check_texts(self) -> None:
         """Checks that values and missing codes can match: values are read without outer spaces."""

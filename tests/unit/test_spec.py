@@ -248,6 +248,10 @@ BROKEN_RULES = [
         "name each once",
     ),
     (put(["petal_mm"], "monitoring", "segments"), "monitoring.segments", "'petal_mm'", "category"),
+    (column(2, source_name="stem_mm"), "columns", "'stem_mm'", "a source_name of its own"),
+    (column(5, source_name="Year"), "source.batch_by.column", "'year'", "rename it there"),
+    (column(0, from_position=True), "columns.0", "id is integer", "a key of type text"),
+    (column(4, from_position=True), "columns.4", "its role is feature", "a key of type text"),
     (
         lambda a: (column(0, type="category")(a), put(["id"], "monitoring", "segments")(a)),
         "monitoring.segments",

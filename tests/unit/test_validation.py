@@ -267,3 +267,27 @@ def test_every_row_is_either_accepted_or_has_a_reason(rows: list[tuple[str | Non
     notes = given_rows["note"].take(pa.array([row - 1 for row in accepted], pa.int64())).to_pylist()
     for stored, source in zip(judged.accepted["note"].to_pylist(), notes, strict=True):
         assert (stored or "") == (source or "").strip()
+
+
+def test_a_column_is_read_under_the_name_that_its_source_gives_it() -> None:
+    columns = use_case().model_dump(mode="json")["columns"]
+    renamed = [{**c, "source_name": f"The {c['name']}"} for c in columns]
+    row = {"id": "7", "kind": "a", "mass_g": "1", "length_mm": "2", "note": "x"}
+    table = pa.table({f"The {name}": [value] for name, value in row.items()})
+    judged = validate(table, use_case(columns=renamed))
+    assert judged.accepted.to_pylist() == [
+        {"id": 7, "kind": "a", "mass_g": 1.0, "length_mm": 2.0, "note": "x", "row_number": 1}
+    ]
+    assert judged.ignored_columns == ()
+    with pytest.raises(SchemaMismatch, match="missing column 'The id'"):
+        validate(table.drop_columns(["The id"]), use_case(columns=renamed))
+
+
+def test_a_key_that_the_source_does_not_have_is_made_of_batch_and_position() -> None:
+    columns = use_case().model_dump(mode="json")["columns"]
+    columns[0] |= {"name": "row_id", "type": "text", "from_position": True}
+    rest = {"mass_g": [1, 2], "length_mm": [1, 2], "note": ["x", "y"], "row_id": ["x", "x"]}
+    table = pa.table({"kind": ["a", "b"], **rest})
+    judged = validate(table, use_case(columns=columns), batch="2009")
+    assert judged.accepted["row_id"].to_pylist() == ["2009-1", "2009-2"]
+    assert judged.ignored_columns == ("row_id",)

@@ -1,0 +1,72 @@
+"""The role of a column that is neither key nor target: feature, time, or ignored with the reason.
+
+Belongs here: what the content and the name of one column mean. Does not belong here: leaks
+(`leeway.scaffold.leaks`), or choosing between columns (`leeway.scaffold.choices`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leeway.scaffold.choices import is_id
+from leeway.scaffold.content import MOST_LEVELS, Content
+from leeway.spec import NUMERIC_TYPES, ColumnType, Role
+
+LISTED = 20  # categories of which all are listed as the only ones that are allowed
+_PER_LEVEL = 5
+_SENTENCE = 30  # characters on average; a category as long as that needs more rows of each
+_PER_SENTENCE = 20
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Type and role of a column; `why` it is ignored, as the rest of a sentence."""
+
+    type: ColumnType
+    role: Role
+    why: str | None = None
+
+
+def placed(name: str, content: Content, *, is_time: bool) -> Placed:
+    """What a column is used for, by itself."""
+    if content.unusable is not None:
+        return Placed("text", "ignored", content.unusable)
+    if content.given == 0:
+        return Placed(content.type, "ignored", "has no value in any row")
+    if is_time:
+        return Placed(content.type, "time")
+    if content.distinct == 1 and content.given == content.rows:
+        return Placed(content.type, "ignored", "is constant")
+    if content.type in ("date", "timestamp"):
+        why = f"is a {content.type}, which a model does not read; a feature made of it would be"
+        return Placed(content.type, "ignored", why)
+    if content.type in NUMERIC_TYPES:
+        return _number(name, content)
+    if content.type == "boolean":
+        return Placed("boolean", "feature")
+    return _text(content)
+
+
+def _number(name: str, content: Content) -> Placed:
+    if not is_id(name) or content.type != "integer":
+        return Placed(content.type, "feature")
+    if content.distinct <= LISTED and content.given >= content.distinct * _PER_LEVEL:
+        return Placed("category", "feature")
+    return Placed(content.type, "ignored", "numbers something, by its name, and measures nothing")
+
+
+def _text(content: Content) -> Placed:
+    long = content.mean_length > _SENTENCE
+    needed = content.distinct * (_PER_SENTENCE if long else _PER_LEVEL)
+    if content.levels and content.given >= needed:
+        return Placed("category", "feature")
+    if long:
+        why = f"is free text, of {content.mean_length:.0f} characters on average"
+    elif content.unique:
+        why = "has another text in every row, as a name or a key has"
+    else:
+        why = (
+            f"has {content.distinct} different texts in {content.given} rows; as a category it "
+            f"would need {_PER_LEVEL} rows of each, and at most {MOST_LEVELS} of them"
+        )
+    return Placed("text", "ignored", why)
