@@ -7,7 +7,7 @@ dbt writes tables before it tests them. Readers of `clean` therefore read the co
 never the table: a batch whose tests fail is in the table but is not shown to anyone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,8 @@ def build(stage: Stage, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
                 held.append(event)
             else:
                 yield event
-        lineage = _lineage(context, stage, manifest, invocation.target_path)
+        made = [_node_of(output) for output in held]
+        lineage = _lineage(context, stage, manifest, made, invocation.target_path)
         keep_parsed(invocation.target_path, platform.settings)
         commits = {
             batch: _commit(context, platform, stage, batch, attempts[batch]) for batch in batches
@@ -90,14 +91,22 @@ def build(stage: Stage, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     return models
 
 
+def _node_of(output: dg.Output[Any]) -> str:
+    return output.output_name.rsplit("__", 1)[-1]
+
+
 def _lineage(
-    context: dg.AssetExecutionContext, stage: Stage, manifest: Mapping[str, Any], target: Path
+    context: dg.AssetExecutionContext,
+    stage: Stage,
+    manifest: Mapping[str, Any],
+    made: Sequence[str],
+    target: Path,
 ) -> dict[str, dg.TableColumnLineage]:
     """Lineage of columns by node; SQL that is not understood has none, and need not be wrong."""
     from sqlglot.errors import SqlglotError
 
     found = {}
-    for node in ("staged", "clean"):
+    for node in made:
         try:
             found[node] = model_lineage(stage, manifest, node, target)
         except SqlglotError as error:
@@ -139,7 +148,7 @@ def _described(
 
     Dagster gives metadata of an output to every partition of the run.
     """
-    node = output.output_name.rsplit("__", 1)[-1]
+    node = _node_of(output)
     for batch, by_node in commits.items():
         metadata = metadata_of(by_node[node])
         context.add_asset_metadata(metadata, stage.key(node), partition_key=batch)
