@@ -19,7 +19,8 @@ from leeway.scaffold.defs_yaml import render_defs
 from leeway.scaffold.draft import Draft, infer
 from leeway.scaffold.errors import CannotInfer
 from orchestration.use_cases import InvalidUseCase, load_use_case
-from resources.files import SourceError, read_quietly
+from resources.files import SourceError
+from resources.quiet import read_quietly
 from resources.settings import PROJECT
 from resources.use_case_files import defs_folder, differing, models_folder, write_folder
 

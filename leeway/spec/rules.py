@@ -97,9 +97,6 @@ def _check_references(use_case: UseCase) -> None:
         require_known("source.batch_by.column", [batch_by.column], known)
         _check_batch_column(use_case.column(batch_by.column))
         _check_batches(batch_by)
-    row_key = getattr(use_case.source, "row_key", None)
-    if row_key is not None:
-        require_known("source.row_key", [row_key], [use_case.key.name])
     stored = [column.name for column in use_case.columns if column.role != "ignored"]
     require_known("required_any", use_case.required_any, stored)
     require_known("monitoring.segments", use_case.monitoring.segments, stored)

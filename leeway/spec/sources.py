@@ -72,10 +72,6 @@ class ArchiveSource(Strict):
     member: str | None = Field(
         default=None, min_length=1, description="name of the table in a .tar.gz, .tar or .zip"
     )
-    row_key: Identifier | None = Field(
-        default=None,
-        description="a key to add to a table that has none: the position of a row, from 1",
-    )
     batch_by: BatchBy | None = None
 
     @property

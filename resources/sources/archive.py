@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from leeway.spec import ArchiveSource
 from resources.addresses import place_of
 from resources.downloads import pinned
-from resources.files import SourceError, read_data
+from resources.files import read_data
 from resources.sources.base import Origin, batch_of, sha256, unknown_batch
 from resources.sources.cutting import cut
 from resources.sources.unpack import member_of
@@ -54,24 +54,11 @@ class Archive:
         if source.member is not None:
             data = member_of(data, source.file_name, source.member, place)
         table = read_data(self.table_name, data, place)
-        if source.row_key is not None:
-            table = _numbered(table, source.row_key, place)
         return table if source.batch_by is None else cut(table, source.batch_by, batch)
 
     def fingerprint(self, batch: str) -> str | None:
         """See `BatchSource`; of the digest and the choice of rows, without the network."""
         if batch not in self.batches():
             return None
-        chosen = (self.source.digest, self.source.member, self.source.row_key, batch)
+        chosen = (self.source.digest, self.source.member, batch)
         return sha256(repr(chosen).encode())
-
-
-def _numbered(table: pa.Table, name: str, place: str) -> pa.Table:
-    import pyarrow as pa
-
-    if name in table.column_names:
-        raise SourceError(
-            f"{place}: the table has a column {name!r} already; give source.row_key another name, "
-            "or leave it out"
-        )
-    return table.add_column(0, name, pa.array(range(1, table.num_rows + 1), pa.int64()))

@@ -351,13 +351,6 @@ def test_an_archive_that_does_not_hold_the_one_table_is_refused(
     assert f"{reference.url}/files/{name}" in str(refused.value)
 
 
-def test_a_table_without_a_key_gets_the_position_of_its_rows(reference: Reference) -> None:
-    url = reference.serve("t.csv", CSV)
-    assert rows(archive(url, CSV, row_key="id")) == {"id": [1, 2], **ROWS}
-    with pytest.raises(SourceError, match="has a column 'x' already"):
-        rows(archive(url, CSV, row_key="x"))
-
-
 def test_by_tls_the_certificate_must_be_that_of_the_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -393,9 +386,9 @@ def test_the_real_housing_table_comes_from_the_data_folder(monkeypatch: pytest.M
     get_settings.cache_clear()
     known = "8a3727f4cf54ac1a327f69b1d5b4db54c5834ea81c6e4efc0d163300022a685e"
     fields = {"kind": "archive", "url": "https://example.org/housing.csv",
-              "digest": f"sha256:{known}", "row_key": "house_id"}  # fmt: skip
+              "digest": f"sha256:{known}"}  # fmt: skip
     table = Archive(ArchiveSource.model_validate(fields)).read("housing")
-    assert (table.num_rows, table.num_columns) == (20640, 11)
+    assert (table.num_rows, table.num_columns) == (20640, 10)
     assert table["total_bedrooms"].null_count == 207
 
 

@@ -31,7 +31,7 @@ def use_case(source: dict[str, Any]) -> UseCase:
 def test_an_archive_has_a_digest_and_a_member_or_is_a_table() -> None:
     assert use_case(ARCHIVE).source.kind == "archive"
     plain = ARCHIVE | {"url": "https://example.org/housing%20a.csv.gz", "member": None}
-    source = use_case(plain | {"row_key": "id"}).source
+    source = use_case(plain).source
     assert source.kind == "archive"
     assert source.file_name == "housing a.csv.gz"
 
@@ -53,7 +53,6 @@ REFUSED = [
     ({"member": "/etc/passwd"}, "leads out of the archive"),
     ({"member": "a\\..\\b.csv"}, "leads out of the archive"),
     ({"member": "C:/b.csv"}, "leads out of the archive"),
-    ({"row_key": "x"}, "source.row_key: unknown name 'x'; did you mean"),
 ]
 
 
