@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from leeway.spec.base import Identifier, Strict
 
 ColumnType = Literal["number", "integer", "category", "boolean", "text", "date", "timestamp"]
+Encoding = Literal["one_hot", "target_mean"]
 Role = Literal["key", "time", "target", "feature", "monitored", "ignored"]
 
 NUMERIC_TYPES: frozenset[ColumnType] = frozenset({"number", "integer"})
@@ -40,6 +41,10 @@ class Column(Strict):
         default=(), description="texts that mean a missing value, besides the empty one"
     )
     required: bool = Field(default=False, description="a row without a value is rejected")
+    encoding: Encoding = Field(
+        default="one_hot",
+        description="how a category becomes numbers; target_mean is for those with many values",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -53,6 +58,11 @@ class Column(Strict):
                 raise ValueError(f"range [{low}, {high}] is empty: give the lower bound first")
         if self.values is not None and self.type != "category":
             raise ValueError(f"values is for category columns; {self.name} is {self.type}")
+        if self.encoding != "one_hot" and (self.type, self.role) != ("category", "feature"):
+            raise ValueError(
+                f"encoding is for category columns with role feature; {self.name} is a "
+                f"{self.type} column with role {self.role}: remove it"
+            )
         if self.role == "feature" and self.type not in FEATURE_TYPES:
             raise ValueError(
                 f"a {self.type} column cannot be a feature; use role monitored, time or ignored"

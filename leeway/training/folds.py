@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leeway.training.candidates import default_estimator
-from leeway.training.preprocessing import build_preprocessor
+from leeway.training.preprocessing import TARGET_MEAN_FOLDS, build_preprocessor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,11 +49,22 @@ def cross_validation_folds(target: NDArray[Any], use_case: UseCase) -> list[Posi
         raise TooFewRows(
             f"{len(target)} rows cannot make {folds} folds: collect more rows or lower search.folds"
         )
+    _check_target_means(len(target), use_case)
     rows = np.zeros(len(target))
     if use_case.task != "classification":
         return list(KFold(folds, shuffle=True, random_state=seed).split(rows))
     _check_classes(target, folds)
     return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows, target))
+
+
+def _check_target_means(rows: int, use_case: UseCase) -> None:
+    fitted = rows - -(-rows // use_case.search.folds)
+    encoded = [c.name for c in use_case.feature_columns if c.encoding == "target_mean"]
+    if encoded and fitted < TARGET_MEAN_FOLDS:
+        raise TooFewRows(
+            f"{fitted} of {rows} rows are fitted at a time, and the target means of {encoded[0]!r} "
+            f"need {TARGET_MEAN_FOLDS}: collect more rows, or leave out encoding: target_mean"
+        )
 
 
 def _check_classes(target: NDArray[Any], folds: int) -> None:
@@ -120,8 +131,10 @@ def prepare_folds(frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase) 
     """
     folds = []
     for fit, judged in cross_validation_folds(target, use_case):
-        preprocessor = build_preprocessor(use_case).fit(frame.iloc[fit])
-        rows, judged_rows = (preprocessor.transform(frame.iloc[part]) for part in (fit, judged))
+        preprocessor = build_preprocessor(use_case)
+        # As a Pipeline does: what is made from the target is fitted without the row itself.
+        rows = preprocessor.fit_transform(frame.iloc[fit], target[fit])
+        judged_rows = preprocessor.transform(frame.iloc[judged])
         folds.append(Fold(rows, target[fit], judged, judged_rows, target[judged]))
     return folds
 

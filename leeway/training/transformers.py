@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import KMeans
 from sklearn.impute import KNNImputer
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, TargetEncoder
 from sklearn.utils.validation import check_is_fitted
 
 from leeway.spec import LARGEST_NUMBER
@@ -130,6 +130,20 @@ class ClusterDistances(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """`name#0` to `name#k-1`, shape (k,)."""
         return np.array([f"{self.name}#{i}" for i in range(self.k)], dtype=object)
+
+
+class TargetMeanEncoder(TargetEncoder):  # type: ignore[misc]  # sklearn has no stubs
+    """`TargetEncoder` whose names of several classes collide with no column.
+
+    `|` cannot stand in an identifier; scikit-learn's `_` can.
+    """
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
+        """The names that came in, or `column|class` for each of more than two classes."""
+        names = np.asarray(input_features, dtype=object).tolist()
+        if self.target_type_ == "multiclass":
+            names = [f"{name}|{label}" for name in names for label in self.classes_]
+        return np.array(names, dtype=object)
 
 
 class CategoryImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs
