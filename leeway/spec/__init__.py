@@ -9,7 +9,7 @@ from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, Gate, unit_of
 from leeway.spec.policies import Drift, Freshness, Retraining, as_timedelta
 from leeway.spec.sources import BatchBy, FileSource, PackageSource
 from leeway.spec.table import LARGEST_NUMBER, NUMERIC_TYPES, Column, ColumnType, Role
-from leeway.spec.training import CANDIDATES, LARGEST_SEED, DerivedFeature
+from leeway.spec.training import CANDIDATES, LARGEST_SEED, ClusterFeature, DerivedFeature
 from leeway.spec.use_case import Task, UseCase
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "METRIC_RANGES",
     "NUMERIC_TYPES",
     "BatchBy",
+    "ClusterFeature",
     "Column",
     "ColumnType",
     "DerivedFeature",

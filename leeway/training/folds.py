@@ -84,17 +84,35 @@ def _check_classes(target: NDArray[Any], folds: int) -> None:
         )
 
 
-def make_pipeline(use_case: UseCase, name: str, parameters: Mapping[str, Any]) -> Any:
+def sample_positions(target: NDArray[Any], use_case: UseCase, most: int) -> NDArray[np.intp]:
+    """Positions of at most `most` rows, ascending, drawn with the seed of the search.
+
+    A class that has enough rows for the folds still has them.
+    """
+    import pandas as pd
+
+    if len(target) <= most:
+        return np.arange(len(target))
+    order = np.random.default_rng(use_case.search.seed).permutation(len(target))
+    if use_case.task == "classification":
+        drawn = pd.Series(target[order])
+        rank = drawn.groupby(drawn).cumcount().to_numpy()
+        order = order[np.argsort(rank >= use_case.search.folds, kind="stable")]
+    return np.sort(order[:most])
+
+
+def make_pipeline(use_case: UseCase, name: str, parameters: Mapping[str, Any], rows: int) -> Any:
     """An unfitted `Pipeline` with the steps `preprocess` and `model`.
 
     Args:
         use_case: gives columns, imputation, derived features and the seed.
         name: one of the candidates of the task.
         parameters: override the defaults of the candidate.
+        rows: how many it will be fitted on, which decides the defaults.
     """
     from sklearn.pipeline import Pipeline
 
-    model = default_estimator(name, use_case.task, use_case.search.seed)
+    model = default_estimator(name, use_case.task, use_case.search.seed, rows)
     model.set_params(**parameters)
     return Pipeline([("preprocess", build_preprocessor(use_case)), ("model", model)])
 
@@ -141,7 +159,8 @@ def prepare_folds(frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase) 
 
 def fit_model(fold: Fold, use_case: UseCase, name: str, parameters: Mapping[str, Any]) -> Any:
     """A candidate, fitted on the rows outside a fold."""
-    model = default_estimator(name, use_case.task, use_case.search.seed)
+    rows = len(fold.rows) + len(fold.judged)
+    model = default_estimator(name, use_case.task, use_case.search.seed, rows)
     return model.set_params(**parameters).fit(fold.rows, fold.target)
 
 

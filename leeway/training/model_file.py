@@ -23,6 +23,7 @@ TRUSTED_TYPES = (
     "leeway.training.transformers.CategoryImputer",
     "leeway.training.transformers.ClusterDistances",
     "leeway.training.transformers.GapScaler",
+    "leeway.training.transformers.MixedImputer",
     "leeway.training.transformers.NeighbourImputer",
     "leeway.training.transformers.PairTransformer",
     "leeway.training.transformers.TargetMeanEncoder",

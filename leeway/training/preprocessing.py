@@ -8,6 +8,7 @@ themselves (`leeway.training.transformers`), or the choice of the estimator
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 NUMBER, CATEGORY, TARGET_MEAN, DERIVED = "number", "category", "target_mean", "derived_"
 # The mean of a category in one part comes from the rows of the others.
 TARGET_MEAN_FOLDS = 5
+SETTLE = "leeway.training.decisions.settle"
 
 
 def build_preprocessor(use_case: UseCase) -> Any:
@@ -35,6 +37,7 @@ def build_preprocessor(use_case: UseCase) -> Any:
     Columns that are constant or have no value give a constant and do not fail.
     """
     from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import Pipeline
 
     numbers = [c.name for c in use_case.feature_columns if c.type != "category"]
     categories = [c for c in use_case.feature_columns if c.type == "category"]
@@ -42,7 +45,7 @@ def build_preprocessor(use_case: UseCase) -> Any:
     by_target = [c.name for c in categories if c.encoding == "target_mean"]
     blocks: list[tuple[str, Any, list[str]]] = []
     if numbers:
-        blocks.append((NUMBER, _number_steps(use_case), numbers))
+        blocks.append((NUMBER, Pipeline(fill_steps(use_case, numbers)), numbers))
     for position, feature in enumerate(use_case.features):
         blocks.append((f"{DERIVED}{position}", *_derived_steps(use_case, feature)))
     if one_hot:
@@ -76,26 +79,41 @@ def output_sources(preprocessor: Any) -> list[str]:
     return sources
 
 
-def _imputer(use_case: UseCase) -> Any:
+def imputer(strategy: str, seed: int) -> Any:
+    """An unfitted imputer of standardised numbers, which keeps a column without any value as 0.
+
+    Args:
+        strategy: `median`, `mean`, `knn` (5 neighbours) or `iterative` (Bayesian ridge regression
+            of each column on the others, in 10 rounds).
+        seed: random state of `iterative`.
+
+    Raises:
+        ValueError: when the strategy is `auto`, which is no imputer until it is settled.
+    """
     from sklearn.experimental import enable_iterative_imputer  # noqa: F401  # allows the next import
     from sklearn.impute import IterativeImputer, SimpleImputer
 
     from leeway.training.transformers import NeighbourImputer
 
-    strategy = use_case.imputation.number
+    if strategy == "auto":
+        raise ValueError(f"imputation.number is auto: settle it with {SETTLE}")
     if strategy == "knn":
         return NeighbourImputer(keep_empty_features=True)
     if strategy == "iterative":
-        return IterativeImputer(random_state=use_case.search.seed, keep_empty_features=True)
+        return IterativeImputer(random_state=seed, keep_empty_features=True)
     return SimpleImputer(strategy=strategy, keep_empty_features=True)
 
 
-def _number_steps(use_case: UseCase) -> Any:
-    from sklearn.pipeline import Pipeline
+def fill_steps(use_case: UseCase, columns: Sequence[str]) -> list[tuple[str, Any]]:
+    """The steps that standardise number columns and then fill them, each by its strategy."""
+    from leeway.training.transformers import GapScaler, MixedImputer
 
-    from leeway.training.transformers import GapScaler
-
-    return Pipeline([("scale", GapScaler()), ("impute", _imputer(use_case))])
+    usual, seed = use_case.imputation.number, use_case.search.seed
+    strategies: list[str] = [use_case.imputation.columns.get(name, usual) for name in columns]
+    used = list(dict.fromkeys(strategies))
+    imputers = [(strategy, imputer(strategy, seed)) for strategy in used]
+    fill = imputers[0][1] if len(used) == 1 else MixedImputer(imputers, strategies)
+    return [("scale", GapScaler()), ("impute", fill)]
 
 
 def _category_steps(use_case: UseCase) -> Any:
@@ -134,16 +152,18 @@ def _derived_steps(use_case: UseCase, feature: DerivedFeature) -> tuple[Any, lis
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from leeway.training.transformers import ClusterDistances, GapScaler, PairTransformer
+    from leeway.training.transformers import ClusterDistances, PairTransformer
 
-    scale, impute = ("scale", GapScaler()), ("impute", _imputer(use_case))
     if feature.kind == "clusters":
+        if not isinstance(feature.k, int):
+            raise ValueError(f"{feature.name}: k is a range: settle it with {SETTLE}")
         distances = ClusterDistances(feature.name, feature.k, use_case.search.seed)
-        steps = [scale, impute, ("derive", distances), ("rescale", StandardScaler())]
+        fill = fill_steps(use_case, feature.of)
+        steps = [*fill, ("derive", distances), ("rescale", StandardScaler())]
         return Pipeline(steps), list(feature.of)
     pair = PairTransformer(feature.name, feature.kind)
     if feature.kind == "ratio":
         columns = [feature.numerator, feature.denominator]
     else:
         columns = [feature.left, feature.right]
-    return Pipeline([("derive", pair), scale, impute]), columns
+    return Pipeline([("derive", pair), *fill_steps(use_case, [feature.name])]), columns

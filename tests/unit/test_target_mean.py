@@ -39,7 +39,8 @@ def noise(towns: int) -> tuple[pd.DataFrame, NDArray[np.float64]]:
     random = np.random.default_rng(11)
     town = np.array([f"town {i}" for i in random.integers(0, towns, ROWS)], dtype=object)
     frame = pd.DataFrame({"size": random.normal(size=ROWS), "town": town})
-    return frame, random.normal(100_000, 20_000, ROWS)
+    # Whole dollars: scikit-learn would take them for classes.
+    return frame, random.normal(100_000, 20_000, ROWS).round()
 
 
 def means(frame: pd.DataFrame, fitted: Any) -> NDArray[np.float64]:
