@@ -34,31 +34,35 @@ VERDICT_COLOURS = {
 
 
 def candidate_plot(scores: Sequence[CandidateScore], metric: str, unit: str) -> bytes:
-    """Mean of each candidate as a bar, its folds as dots; failed candidates say so.
+    """Mean of each candidate as a bar, its folds as dots, the score on fitted rows as a diamond.
+
+    A diamond far from its bar shows a model that learned its rows by heart. Failed candidates say
+    so.
 
     Args:
         scores: from `leeway.training.search.compare_candidates`.
         metric: name of the metric.
         unit: unit of the metric, such as fraction or g.
     """
-    figure, axes = _figure(6.0, 1.2 + 0.4 * len(scores))
+    figure, axes = new_figure(6.0, 1.2 + 0.4 * len(scores))
     for position, score in enumerate(scores):
         if score.mean is None:
             axes.text(0, position, " failed", va="center", color=COLOURS[3])
             continue
         axes.barh(position, score.mean, color=COLOURS[5], height=0.6)
         axes.plot(score.folds, [position] * len(score.folds), "o", color=COLOURS[7], ms=3)
+        axes.plot(score.train_mean, position, "D", color=COLOURS[3], ms=6, mfc="none")
     axes.set_yticks(range(len(scores)), [score.name for score in scores])
     axes.set_ylim(len(scores) - 0.5, -0.5)
-    axes.set_xlabel(f"{metric} ({unit}); bar: mean, dots: folds")
+    axes.set_xlabel(f"{metric} ({unit}); bar: mean, dots: folds, diamond: on the rows fitted on")
     axes.set_ylabel("candidate")
-    return _png(figure)
+    return as_png(figure)
 
 
 def confusion_plot(counts: NDArray[np.integer[Any]], classes: Sequence[str]) -> bytes:
     """Confusion counts, shape (classes, classes): true classes down, predicted ones across."""
     size = min(3.0 + 0.5 * len(classes), 9.0)
-    figure, axes = _figure(size, size)
+    figure, axes = new_figure(size, size)
     axes.imshow(counts, cmap="Blues")
     middle = counts.max() / 2
     for (row, column), count in np.ndenumerate(counts):
@@ -68,7 +72,7 @@ def confusion_plot(counts: NDArray[np.integer[Any]], classes: Sequence[str]) -> 
     axes.set_yticks(range(len(classes)), classes)
     axes.set_xlabel("predicted class (colour and number: rows)")
     axes.set_ylabel("true class")
-    return _png(figure)
+    return as_png(figure)
 
 
 def shap_plot(
@@ -87,7 +91,7 @@ def shap_plot(
     """
     strength = np.abs(values).mean(axis=0)
     order = np.argsort(-strength.sum(axis=1), kind="stable")[:MOST_FEATURES]
-    figure, axes = _figure(6.0, 1.2 + 0.3 * len(order))
+    figure, axes = new_figure(6.0, 1.2 + 0.3 * len(order))
     left = np.zeros(len(order))
     for column, name in enumerate(outputs):
         width = strength[order, column]
@@ -100,7 +104,7 @@ def shap_plot(
     axes.set_ylabel("feature")
     if len(outputs) > 1:
         axes.legend(fontsize="small")
-    return _png(figure)
+    return as_png(figure)
 
 
 def pca_plot(
@@ -117,7 +121,7 @@ def pca_plot(
     """
     step = max(1, -(-len(coordinates) // MOST_POINTS))
     points, marks = coordinates[::step], labels[::step]
-    figure, axes = _figure(6.0, 4.5)
+    figure, axes = new_figure(6.0, 4.5)
     if np.issubdtype(marks.dtype, np.number):
         drawn = axes.scatter(points[:, 0], points[:, 1], c=marks, s=10, cmap="viridis")
         figure.colorbar(drawn, label="target (its unit)")
@@ -130,7 +134,7 @@ def pca_plot(
     first, second = 100 * explained_variance_ratio
     axes.set_xlabel(f"component 1 (standard deviations; {first:.0f} % of variance)")
     axes.set_ylabel(f"component 2 (standard deviations; {second:.0f} % of variance)")
-    return _png(figure)
+    return as_png(figure)
 
 
 def drift_plot(columns: Sequence[ColumnDrift]) -> bytes:
@@ -142,7 +146,7 @@ def drift_plot(columns: Sequence[ColumnDrift]) -> bytes:
     """
     largest = sorted(columns, key=lambda column: -1 if column.effect is None else column.effect)
     shown = largest[::-1][:MOST_COLUMNS]
-    figure, axes = _figure(6.0, 1.2 + 0.3 * len(shown))
+    figure, axes = new_figure(6.0, 1.2 + 0.3 * len(shown))
     for position, column in enumerate(shown):
         if column.effect is None or column.interval is None:
             axes.text(0, position, " undefined", va="center", color=GREY)
@@ -156,17 +160,18 @@ def drift_plot(columns: Sequence[ColumnDrift]) -> bytes:
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlim(0, 1)
     axes.set_xlabel("effect (share of rows); line: interval, black: threshold")
-    return _png(figure)
+    return as_png(figure)
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
+def new_figure(width: float, height: float) -> tuple[Any, Any]:
+    """A figure without pyplot and its axes; width and height in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
     return figure, figure.add_subplot()
 
 
-def _png(figure: Any) -> bytes:
+def as_png(figure: Any) -> bytes:
     """A PNG with a palette, a third of the size of full colour; equal figures give equal bytes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text

@@ -24,13 +24,25 @@ from leeway.metrics.bootstrap import (
     bootstrap_weights,
     percentile_interval,
 )
-from leeway.metrics.formulas import classification_scorer, log_losses, regression_scorer
+from leeway.metrics.formulas import (
+    NEAR_PERCENT,
+    classification_scorer,
+    log_losses,
+    regression_scorer,
+)
 from leeway.metrics.inputs import check_probabilities, encode, finite_pair
 from leeway.metrics.perfection import lower_bounds
 from leeway.spec import METRIC_RANGES, unit_of
 
 Floats = NDArray[np.float64]
 Labels = NDArray[Any]
+
+OF_PERCENTAGE_ERRORS = (
+    "mape_percent",
+    "median_ape_percent",
+    "smape_percent",
+    *(f"fraction_within_{limit}_percent" for limit in NEAR_PERCENT),
+)
 
 
 @dataclass(frozen=True)
@@ -130,7 +142,9 @@ def regression_metrics(
     undefined: dict[str, str] = {}
     if np.any(truth == 0):
         why = "a true value is 0, which has no percentage error"
-        undefined |= dict.fromkeys(("mape_percent", "median_ape_percent"), why)
+        undefined |= dict.fromkeys(OF_PERCENTAGE_ERRORS, why)
+    if rows and not np.any(truth):
+        undefined["wmape_percent"] = "all true values are 0, so there is nothing to weigh by"
     if rows and np.ptp(truth) == 0:
         undefined["r2"] = "all true values are equal, so there is no variance to explain"
     units = {name: unit_of(name, unit) for name in METRIC_RANGES["regression"]}

@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 Scorer = Callable[[Floats], dict[str, float]]
 Areas = Callable[[Floats], tuple[float, float]]
 
+NEAR_PERCENT = (5, 10, 15)
+
 
 def log_losses(codes: NDArray[np.intp], probabilities: Floats) -> Floats:
     """Log loss of each row in nats, shape (rows,); probabilities are clipped at machine epsilon."""
@@ -85,29 +87,51 @@ def _ranking(scores: Floats, positive: NDArray[np.bool_]) -> Areas:
 
 
 def regression_scorer(truth: Floats, predicted: Floats) -> Scorer:
-    """A function from row weights, shape (rows,), to every regression metric."""
-    error = np.abs(truth - predicted)
-    undefined = np.full(len(truth), np.nan)
-    percent = np.divide(100 * error, np.abs(truth), out=undefined, where=truth != 0)
+    """A function from row weights, shape (rows,), to every regression metric.
+
+    smape_percent is 200 |e| / (|y| + |p|), averaged over rows (0 to 200; S. Makridakis, Accuracy
+    measures, International Journal of Forecasting 9, 1993); wmape_percent is 100 sum |e| / sum |y|.
+    A row with a true value of 0 leaves all of them undefined but wmape: it has no percentage error,
+    and a symmetric one of 200 whatever is predicted.
+    """
+    error, size = np.abs(truth - predicted), np.abs(truth)
+    percent = _ratio(100 * error, size, truth != 0)
+    symmetric = _ratio(200 * error, size + np.abs(predicted), truth != 0)
+    near = {
+        f"fraction_within_{limit}_percent": np.where(np.isnan(percent), np.nan, percent <= limit)
+        for limit in NEAR_PERCENT
+    }
     order = np.argsort(percent)
 
     def score(weights: Floats) -> dict[str, float]:
         squared = np.average(error**2, weights=weights)
         spread = np.average((truth - np.average(truth, weights=weights)) ** 2, weights=weights)
         varies = np.ptp(truth[weights > 0]) > 0 and spread > 0
+        total = weights @ size
         return {
             "mae": np.average(error, weights=weights),
             "rmse": np.sqrt(squared),
             "r2": 1 - squared / spread if varies else np.nan,
             "mape_percent": np.average(percent, weights=weights),
             "median_ape_percent": _median(percent[order], weights[order]),
+            "smape_percent": np.average(symmetric, weights=weights),
+            "wmape_percent": 100 * (weights @ error) / total if total > 0 else np.nan,
+            **{name: np.average(inside, weights=weights) for name, inside in near.items()},
         }
 
     return score
 
 
+def _ratio(above: Floats, below: Floats, where: NDArray[np.bool_]) -> Floats:
+    """`above / below`, NaN outside `where`."""
+    result: Floats = np.divide(above, below, out=np.full(len(above), np.nan), where=where)
+    return result
+
+
 def _median(ordered: Floats, weights: Floats) -> float:
-    """Median of sorted values, each repeated a whole number of times."""
+    """Median of sorted values, each repeated a whole number of times; NaN where one is NaN."""
+    if np.isnan(ordered[-1:]).any():
+        return np.nan
     reached = np.cumsum(weights)
     middle = [(reached[-1] - 1) // 2, reached[-1] // 2]
     return float(ordered[np.searchsorted(reached, middle, side="right")].mean())

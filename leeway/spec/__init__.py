@@ -16,7 +16,7 @@ from leeway.spec.sources import (
     PackageSource,
 )
 from leeway.spec.table import LARGEST_NUMBER, NUMERIC_TYPES, Column, ColumnType, Role
-from leeway.spec.training import CANDIDATES, LARGEST_SEED, DerivedFeature
+from leeway.spec.training import CANDIDATES, LARGEST_SEED, ClusterFeature, DerivedFeature
 from leeway.spec.use_case import Task, UseCase
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "NUMERIC_TYPES",
     "ArchiveSource",
     "BatchBy",
+    "ClusterFeature",
     "Column",
     "ColumnType",
     "DerivedFeature",

@@ -29,7 +29,8 @@ class Strict(BaseModel):
     @classmethod
     def _known_keys(cls, content: Any) -> Any:
         if isinstance(content, dict):
-            require_known("keys", content, cls.model_fields)
+            fields = cls.model_fields.items()
+            require_known("keys", content, [field.alias or name for name, field in fields])
         return content
 
 

@@ -29,11 +29,25 @@ METRIC_RANGES: dict[str, dict[str, tuple[float | None, float | None]]] = {
         "r2": (None, 1),
         "mape_percent": (0, None),
         "median_ape_percent": (0, None),
+        "smape_percent": (0, 200),
+        "wmape_percent": (0, None),
+        "fraction_within_5_percent": (0, 1),
+        "fraction_within_10_percent": (0, 1),
+        "fraction_within_15_percent": (0, 1),
     },
     "experiment": {},
 }
 LOWER_IS_BETTER = frozenset(
-    {"log_loss_nats", "brier_score", "mae", "rmse", "mape_percent", "median_ape_percent"}
+    {
+        "log_loss_nats",
+        "brier_score",
+        "mae",
+        "rmse",
+        "mape_percent",
+        "median_ape_percent",
+        "smape_percent",
+        "wmape_percent",
+    }
 )
 
 _UNITS = {
@@ -43,6 +57,11 @@ _UNITS = {
     "log_loss_nats": "nats",
     "mape_percent": "percent",
     "median_ape_percent": "percent",
+    "smape_percent": "percent",
+    "wmape_percent": "percent",
+    "fraction_within_5_percent": "fraction",
+    "fraction_within_10_percent": "fraction",
+    "fraction_within_15_percent": "fraction",
 }
 
 

@@ -133,6 +133,8 @@ def _check_batches(batch_by: BatchBy) -> None:
 
 
 def _check_derived(use_case: UseCase) -> None:
+    filled = [c.name for c in use_case.feature_columns if c.type != "category"]
+    require_known("imputation.columns", use_case.imputation.columns, filled)
     numeric = [c.name for c in use_case.feature_columns if c.type in ("number", "integer")]
     for position, feature in enumerate(use_case.features):
         if feature.kind == "ratio":

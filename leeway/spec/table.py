@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from leeway.spec.base import Identifier, Strict
 
 ColumnType = Literal["number", "integer", "category", "boolean", "text", "date", "timestamp"]
+Encoding = Literal["one_hot", "target_mean"]
 Role = Literal["key", "time", "target", "feature", "monitored", "ignored"]
 
 NUMERIC_TYPES: frozenset[ColumnType] = frozenset({"number", "integer"})
@@ -48,6 +49,10 @@ class Column(Strict):
         description="a key that the source does not have: the batch and the row's position in it, "
         "from 1, such as 2009-17",
     )
+    encoding: Encoding = Field(
+        default="one_hot",
+        description="how a category becomes numbers; target_mean is for those with many values",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -61,6 +66,11 @@ class Column(Strict):
                 raise ValueError(f"range [{low}, {high}] is empty: give the lower bound first")
         if self.values is not None and self.type != "category":
             raise ValueError(f"values is for category columns; {self.name} is {self.type}")
+        if self.encoding != "one_hot" and (self.type, self.role) != ("category", "feature"):
+            raise ValueError(
+                f"encoding is for category columns with role feature; {self.name} is a "
+                f"{self.type} column with role {self.role}: remove it"
+            )
         if self.role == "feature" and self.type not in FEATURE_TYPES:
             raise ValueError(
                 f"a {self.type} column cannot be a feature; use role monitored, time or ignored"

@@ -6,9 +6,9 @@ belong here: doing any of it (`leeway.training`, `leeway.explainers`).
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from leeway.spec.base import Identifier, Strict
 
@@ -33,10 +33,19 @@ CANDIDATES: dict[str, tuple[str, ...]] = {
 }
 
 
+ImputationStrategy = Literal["median", "mean", "knn", "iterative"]
+
+
 class Imputation(Strict):
     """How missing feature values are filled; fitted inside cross-validation."""
 
-    number: Literal["median", "mean", "knn", "iterative"] = "median"
+    number: ImputationStrategy | Literal["auto"] = Field(
+        default="median",
+        description="auto: for each column with missing values, what fills masked known ones best",
+    )
+    columns: dict[Identifier, ImputationStrategy] = Field(
+        default={}, description="the strategy of single number columns; auto leaves these alone"
+    )
     category: Literal["most_frequent", "constant"] = "most_frequent"
 
 
@@ -58,13 +67,43 @@ class ProductFeature(Strict):
     right: Identifier
 
 
+class ClusterRange(Strict):
+    """The numbers of clusters that are compared, both ends included."""
+
+    low: int = Field(alias="from", ge=2, le=50)
+    high: int = Field(alias="to", ge=2, le=50)
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"from {self.low} to {self.high} is no range: give the smaller first")
+        return self
+
+
 class ClusterFeature(Strict):
     """Distances to the centres of k-means clusters of some numeric columns."""
 
     kind: Literal["clusters"]
     name: Identifier
     of: tuple[Identifier, ...] = Field(min_length=1)
-    k: int = Field(ge=2, le=50)
+    k: Annotated[
+        Annotated[int, Field(ge=2, le=50), Tag("number")] | Annotated[ClusterRange, Tag("range")],
+        Discriminator(
+            lambda value: "range" if isinstance(value, dict | ClusterRange) else "number"
+        ),
+    ]
+    choose: Literal["silhouette", "error"] = Field(
+        default="silhouette",
+        description="how k is chosen from a range; error, of a model, takes about ten times longer",
+    )
+
+    @model_validator(mode="after")
+    def _a_choice(self) -> Self:
+        if self.choose == "error" and isinstance(self.k, int):
+            raise ValueError(
+                f"choose: error needs a range of k such as {{from: 5, to: 15}}, got {self.k}"
+            )
+        return self
 
 
 DerivedFeature = Annotated[

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     import optuna
 
 
-def default_estimator(name: str, task: str, seed: int) -> Any:
+def default_estimator(name: str, task: str, seed: int, rows: int = 0) -> Any:
     """An unfitted estimator with the parameters that tuning starts from.
 
     Args:
         name: one of the candidates of the task.
         task: `classification` or `regression`.
         seed: random state of the estimator.
+        rows: of the training part; boosting gets more and larger trees from `MANY_ROWS` on.
 
     Raises:
         ValueError: when the task has no such candidate.
@@ -34,27 +35,34 @@ def default_estimator(name: str, task: str, seed: int) -> Any:
     if name not in known:
         raise ValueError(f"{task} has no candidate {name!r} (known: {', '.join(known)})")
     estimator = _class(name, task)(random_state=seed)
-    return estimator.set_params(**DEFAULTS[name])
+    return estimator.set_params(**defaults(name, rows))
 
 
-def suggest_parameters(name: str, trial: optuna.trial.BaseTrial) -> dict[str, Any]:
+def defaults(name: str, rows: int) -> dict[str, Any]:
+    """The parameters that tuning starts from in a training part of `rows` rows."""
+    return DEFAULTS[name] | (DEFAULTS_OF_MANY.get(name, {}) if rows >= MANY_ROWS else {})
+
+
+def suggest_parameters(name: str, trial: optuna.trial.BaseTrial, rows: int = 0) -> dict[str, Any]:
     """Parameters of one Optuna trial for `default_estimator(name, ...).set_params`.
 
-    The keys are those of `DEFAULTS[name]` that are tuned, so that the defaults are one point of
-    the space.
+    The keys are those of `defaults(name, rows)` that are tuned, so that the defaults are one point
+    of the space.
 
     Raises:
         KeyError: when there is no such candidate.
     """
-    return SPACES[name](trial)
+    spaces = SPACES | SPACES_OF_MANY if rows >= MANY_ROWS else SPACES
+    return spaces[name](trial)
 
 
-def tuned_defaults(name: str) -> dict[str, Any]:
+def tuned_defaults(name: str, rows: int = 0) -> dict[str, Any]:
     """The default values of the parameters that `suggest_parameters` tunes."""
     import optuna
 
-    tuned = suggest_parameters(name, optuna.trial.FixedTrial(DEFAULTS[name]))
-    return {parameter: DEFAULTS[name][parameter] for parameter in tuned}
+    first = defaults(name, rows)
+    tuned = suggest_parameters(name, optuna.trial.FixedTrial(first), rows)
+    return {parameter: first[parameter] for parameter in tuned}
 
 
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -87,6 +95,19 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "min_child_weight": 1.0,
         "reg_lambda": 1.0,
     },
+}
+# Boosting is not stopped early: on 16 500 rows of housing, stopping by a tenth of them that is held
+# out had an error 1.6 % above that of 300 rounds on all of them, for the same time.
+MANY_ROWS = 5_000
+DEFAULTS_OF_MANY: dict[str, dict[str, Any]] = {
+    "gradient_boosting": {
+        "max_iter": 300,
+        "max_leaf_nodes": 31,
+        "min_samples_leaf": 20,
+        "max_features": 0.5,  # of the columns at each split: faster, and less alike
+        "max_bins": 255,
+    },
+    "xgboost": {"n_estimators": 300, "max_depth": 6},
 }
 
 
@@ -172,4 +193,33 @@ SPACES: dict[str, Callable[[optuna.trial.BaseTrial], dict[str, Any]]] = {
     "random_forest": _random_forest,
     "gradient_boosting": _gradient_boosting,
     "xgboost": _xgboost,
+}
+
+
+def _gradient_boosting_of_many(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
+    return {
+        "max_iter": trial.suggest_int("max_iter", 100, 600, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 0.03, 0.2, log=True),
+        "max_leaf_nodes": trial.suggest_int("max_leaf_nodes", 15, 127, log=True),
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 5, 100, log=True),
+        "l2_regularization": trial.suggest_float("l2_regularization", 1e-4, 10.0, log=True),
+        "max_features": trial.suggest_float("max_features", 0.2, 1.0),
+    }
+
+
+def _xgboost_of_many(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 100, 600, log=True),
+        "max_depth": trial.suggest_int("max_depth", 4, 10),
+        "learning_rate": trial.suggest_float("learning_rate", 0.03, 0.2, log=True),
+        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.4, 1.0),
+        "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 20.0, log=True),
+        "reg_lambda": trial.suggest_float("reg_lambda", 0.01, 10.0, log=True),
+    }
+
+
+SPACES_OF_MANY: dict[str, Callable[[optuna.trial.BaseTrial], dict[str, Any]]] = {
+    "gradient_boosting": _gradient_boosting_of_many,
+    "xgboost": _xgboost_of_many,
 }

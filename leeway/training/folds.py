@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leeway.training.candidates import default_estimator
-from leeway.training.preprocessing import build_preprocessor
+from leeway.training.preprocessing import TARGET_MEAN_FOLDS, build_preprocessor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,11 +49,22 @@ def cross_validation_folds(target: NDArray[Any], use_case: UseCase) -> list[Posi
         raise TooFewRows(
             f"{len(target)} rows cannot make {folds} folds: collect more rows or lower search.folds"
         )
+    _check_target_means(len(target), use_case)
     rows = np.zeros(len(target))
     if use_case.task != "classification":
         return list(KFold(folds, shuffle=True, random_state=seed).split(rows))
     _check_classes(target, folds)
     return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows, target))
+
+
+def _check_target_means(rows: int, use_case: UseCase) -> None:
+    fitted = rows - -(-rows // use_case.search.folds)
+    encoded = [c.name for c in use_case.feature_columns if c.encoding == "target_mean"]
+    if encoded and fitted < TARGET_MEAN_FOLDS:
+        raise TooFewRows(
+            f"{fitted} of {rows} rows are fitted at a time, and the target means of {encoded[0]!r} "
+            f"need {TARGET_MEAN_FOLDS}: collect more rows, or leave out encoding: target_mean"
+        )
 
 
 def _check_classes(target: NDArray[Any], folds: int) -> None:
@@ -73,17 +84,35 @@ def _check_classes(target: NDArray[Any], folds: int) -> None:
         )
 
 
-def make_pipeline(use_case: UseCase, name: str, parameters: Mapping[str, Any]) -> Any:
+def sample_positions(target: NDArray[Any], use_case: UseCase, most: int) -> NDArray[np.intp]:
+    """Positions of at most `most` rows, ascending, drawn with the seed of the search.
+
+    A class that has enough rows for the folds still has them.
+    """
+    import pandas as pd
+
+    if len(target) <= most:
+        return np.arange(len(target))
+    order = np.random.default_rng(use_case.search.seed).permutation(len(target))
+    if use_case.task == "classification":
+        drawn = pd.Series(target[order])
+        rank = drawn.groupby(drawn).cumcount().to_numpy()
+        order = order[np.argsort(rank >= use_case.search.folds, kind="stable")]
+    return np.sort(order[:most])
+
+
+def make_pipeline(use_case: UseCase, name: str, parameters: Mapping[str, Any], rows: int) -> Any:
     """An unfitted `Pipeline` with the steps `preprocess` and `model`.
 
     Args:
         use_case: gives columns, imputation, derived features and the seed.
         name: one of the candidates of the task.
         parameters: override the defaults of the candidate.
+        rows: how many it will be fitted on, which decides the defaults.
     """
     from sklearn.pipeline import Pipeline
 
-    model = default_estimator(name, use_case.task, use_case.search.seed)
+    model = default_estimator(name, use_case.task, use_case.search.seed, rows)
     model.set_params(**parameters)
     return Pipeline([("preprocess", build_preprocessor(use_case)), ("model", model)])
 
@@ -120,15 +149,18 @@ def prepare_folds(frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase) 
     """
     folds = []
     for fit, judged in cross_validation_folds(target, use_case):
-        preprocessor = build_preprocessor(use_case).fit(frame.iloc[fit])
-        rows, judged_rows = (preprocessor.transform(frame.iloc[part]) for part in (fit, judged))
+        preprocessor = build_preprocessor(use_case)
+        # As a Pipeline does: what is made from the target is fitted without the row itself.
+        rows = preprocessor.fit_transform(frame.iloc[fit], target[fit])
+        judged_rows = preprocessor.transform(frame.iloc[judged])
         folds.append(Fold(rows, target[fit], judged, judged_rows, target[judged]))
     return folds
 
 
 def fit_model(fold: Fold, use_case: UseCase, name: str, parameters: Mapping[str, Any]) -> Any:
     """A candidate, fitted on the rows outside a fold."""
-    model = default_estimator(name, use_case.task, use_case.search.seed)
+    rows = len(fold.rows) + len(fold.judged)
+    model = default_estimator(name, use_case.task, use_case.search.seed, rows)
     return model.set_params(**parameters).fit(fold.rows, fold.target)
 
 

@@ -23,13 +23,16 @@ TRUSTED_TYPES = (
     "leeway.training.transformers.CategoryImputer",
     "leeway.training.transformers.ClusterDistances",
     "leeway.training.transformers.GapScaler",
+    "leeway.training.transformers.MixedImputer",
     "leeway.training.transformers.NeighbourImputer",
     "leeway.training.transformers.PairTransformer",
+    "leeway.training.transformers.TargetMeanEncoder",
     "leeway.training.transformers.category_name",
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.impute._iterative.IterativeImputer",
     "sklearn.impute._iterative._ImputerTriplet",
+    "sklearn.model_selection._split.KFold",
     "sklearn.tree._tree.Tree",
 )
 SCHEMA = "schema.json"

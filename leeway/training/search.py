@@ -23,9 +23,10 @@ from leeway.training.folds import (
     make_pipeline,
     one_thread,
     prepare_folds,
+    sample_positions,
 )
 from leeway.training.scoring import score_model
-from leeway.training.tuning import TunedModel, tune
+from leeway.training.tuning import MOST_SEARCHED_ROWS, TunedModel, tune
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,14 +56,18 @@ def compare_candidates(
 ) -> list[CandidateScore]:
     """Scores every candidate of the use case on the same folds, in the order of the use case.
 
+    Of more than `MOST_SEARCHED_ROWS` rows, so many are drawn: the choice is that of a sample, and
+    the model that is made in the end is fitted on all rows.
+
     A candidate that fails has an `error` and no mean.
 
     Raises:
         TooFewRows: when the folds cannot be made.
         NoCandidate: when all candidates fail.
     """
+    some = sample_positions(target, use_case, MOST_SEARCHED_ROWS)
     with one_thread():
-        folds = prepare_folds(frame, target, use_case)
+        folds = prepare_folds(frame.iloc[some], target[some], use_case)
         scores = [_score(folds, use_case, name) for name in use_case.candidates]
     if all(score.error for score in scores):
         errors = "; ".join(f"{score.name}: {score.error}" for score in scores)
@@ -114,10 +119,11 @@ def fit_final(
 ) -> Any:
     """A `Pipeline` (steps `preprocess` and `model`) fitted on the whole training part."""
     with one_thread():
-        return make_pipeline(use_case, name, parameters).fit(frame, target)
+        return make_pipeline(use_case, name, parameters, len(frame)).fit(frame, target)
 
 
 __all__ = [
+    "MOST_SEARCHED_ROWS",
     "CandidateScore",
     "NoCandidate",
     "TooFewRows",

@@ -12,16 +12,17 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.cluster import KMeans
-from sklearn.impute import KNNImputer
-from sklearn.preprocessing import StandardScaler
+from sklearn.impute import KNNImputer, SimpleImputer
+from sklearn.preprocessing import StandardScaler, TargetEncoder
 from sklearn.utils.validation import check_is_fitted
 
 from leeway.spec import LARGEST_NUMBER
 
 NO_CATEGORY = "missing"
 FURTHEST = 1e30
+MOST_FITTED_ROWS = 20_000
 
 
 def category_name(column: str, category: object) -> str:
@@ -55,6 +56,46 @@ class NeighbourImputer(KNNImputer):  # type: ignore[misc]  # sklearn has no stub
 
     scikit-learn 1.9.1 leaves them out of the names though not out of the output.
     """
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
+        """The names that came in, shape (columns,)."""
+        return np.asarray(input_features, dtype=object)
+
+
+class MixedImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs
+    """Fills each column by one of several imputers, every one of which reads all columns.
+
+    Those that relate rows or columns to each other are fitted on `MOST_FITTED_ROWS` evenly spaced
+    rows: more cost time and change little.
+    """
+
+    def __init__(self, imputers: list[tuple[str, Any]], strategies: list[str]) -> None:
+        self.imputers = imputers
+        self.strategies = strategies
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Fits every imputer on `X`, shape (rows, columns), NaN for a missing value."""
+        values = np.asarray(X, dtype=np.float64)
+        some = values[:: max(1, -(-len(values) // MOST_FITTED_ROWS))]
+        self.imputers_ = [
+            clone(imputer).fit(values if isinstance(imputer, SimpleImputer) else some)
+            for _, imputer in self.imputers
+        ]
+        self.n_features_in_ = values.shape[1]
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float64]:
+        """A copy of `X` without missing values, same shape."""
+        check_is_fitted(self)
+        filled = np.array(X, dtype=np.float64)
+        chosen = np.array(self.strategies)
+        gaps = np.isnan(filled)
+        for (name, _), fitted in zip(self.imputers, self.imputers_, strict=True):
+            own = gaps & (chosen == name)
+            rows = own.any(axis=1)
+            if rows.any():
+                filled[own] = np.asarray(fitted.transform(np.asarray(X)[rows]))[own[rows]]
+        return filled
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """The names that came in, shape (columns,)."""
@@ -130,6 +171,20 @@ class ClusterDistances(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """`name#0` to `name#k-1`, shape (k,)."""
         return np.array([f"{self.name}#{i}" for i in range(self.k)], dtype=object)
+
+
+class TargetMeanEncoder(TargetEncoder):  # type: ignore[misc]  # sklearn has no stubs
+    """`TargetEncoder` whose names of several classes collide with no column.
+
+    `|` cannot stand in an identifier; scikit-learn's `_` can.
+    """
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
+        """The names that came in, or `column|class` for each of more than two classes."""
+        names = np.asarray(input_features, dtype=object).tolist()
+        if self.target_type_ == "multiclass":
+            names = [f"{name}|{label}" for name in names for label in self.classes_]
+        return np.array(names, dtype=object)
 
 
 class CategoryImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs

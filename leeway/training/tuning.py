@@ -15,8 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leeway.spec import LARGEST_SEED, LOWER_IS_BETTER
-from leeway.training.candidates import suggest_parameters, tuned_defaults
-from leeway.training.folds import Fold, fit_model, one_thread, prepare_folds
+from leeway.training.candidates import MANY_ROWS, suggest_parameters, tuned_defaults
+from leeway.training.folds import (
+    Fold,
+    fit_model,
+    one_thread,
+    prepare_folds,
+    sample_positions,
+)
 from leeway.training.scoring import score_model
 
 if TYPE_CHECKING:
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from leeway.spec import UseCase
 
 IDENTITY = "leeway_identity"
+MOST_SEARCHED_ROWS = 20_000  # choices of more cost more, and hardly ever differ
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ def tune(
     sampler starts each trial from a seed that follows from the count of finished trials, and a
     trial that was cut off is failed, which the sampler does not see. A study in `storage` that was
     made from other rows, folds or features, or has more trials than now asked for, is deleted and
-    started again.
+    started again. Of more than `MOST_SEARCHED_ROWS` rows, so many are drawn.
 
     Args:
         frame: features, shape (rows, columns).
@@ -76,10 +83,14 @@ def tune(
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = _open_study(storage, study_name, use_case, _identity(frame, target, use_case, winner))
+    some = sample_positions(target, use_case, MOST_SEARCHED_ROWS)
+    rows = len(some)
+    identity = _identity(frame, target, use_case, winner)
+    study = _open_study(storage, study_name, use_case, identity, rows)
     with one_thread():
-        objective = _objective(prepare_folds(frame, target, use_case), use_case, winner)
-        _run(study, objective, use_case, winner, on_trial)
+        folds = prepare_folds(frame.iloc[some], target[some], use_case)
+        objective = _objective(folds, use_case, winner, rows)
+        _run(study, objective, use_case, tuned_defaults(winner, rows), on_trial)
     trials = _summaries(study)
     return TunedModel(
         name=winner,
@@ -94,14 +105,14 @@ def _run(
     study: optuna.Study,
     objective: Callable[[optuna.Trial], float],
     use_case: UseCase,
-    winner: str,
+    first: dict[str, Any],
     on_trial: Callable[[dict[str, Any]], None] | None,
 ) -> None:
     import optuna
 
     while (done := len(_finished(study))) < use_case.search.trials:
         if done == 0:
-            study.enqueue_trial(tuned_defaults(winner))
+            study.enqueue_trial(first)
         seed = (use_case.search.seed + done) % (LARGEST_SEED + 1)
         study.sampler = optuna.samplers.TPESampler(seed=seed)
         study.optimize(objective, n_trials=1)
@@ -114,6 +125,7 @@ def _open_study(
     study_name: str | None,
     use_case: UseCase,
     identity: str,
+    rows: int,
 ) -> optuna.Study:
     import optuna
     from optuna.trial import TrialState
@@ -128,7 +140,10 @@ def _open_study(
         study_name=study_name,
         load_if_exists=True,
         direction="minimize" if use_case.metric in LOWER_IS_BETTER else "maximize",
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
+        # All trials have the same folds: on many rows the first already tells the poor ones.
+        pruner=optuna.pruners.MedianPruner(
+            n_startup_trials=4, n_warmup_steps=0 if rows >= MANY_ROWS else 1
+        ),
     )
     study.set_user_attr(IDENTITY, identity)
     for trial in study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING)):
@@ -153,12 +168,12 @@ def _identity(frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase, winn
 
 
 def _objective(
-    folds: Sequence[Fold], use_case: UseCase, winner: str
+    folds: Sequence[Fold], use_case: UseCase, winner: str, rows: int
 ) -> Callable[[optuna.Trial], float]:
     import optuna
 
     def mean_over_folds(trial: optuna.Trial) -> float:
-        parameters = suggest_parameters(winner, trial)
+        parameters = suggest_parameters(winner, trial, rows)
         scores: list[float] = []
         for step, fold in enumerate(folds):
             model = fit_model(fold, use_case, winner, parameters)

@@ -69,6 +69,9 @@ def test_regression_metrics_equal_those_of_scikit_learn(seed: int, rows: int) ->
         "r2": sk.r2_score(truth, predicted),
         "mape_percent": 100 * sk.mean_absolute_percentage_error(truth, predicted),
         "median_ape_percent": np.median(percent),
+        "smape_percent": np.mean(200 * abs(truth - predicted) / (abs(truth) + abs(predicted))),
+        "wmape_percent": 100 * sum(abs(truth - predicted)) / sum(abs(truth)),
+        **{f"fraction_within_{near}_percent": np.mean(percent <= near) for near in (5, 10, 15)},
     }
     assert {name: metric.value for name, metric in found.items()} == pytest.approx(expected)
     assert (found["mae"].unit, found["r2"].unit) == ("USD", "score")
