@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from leeway.experiment.effects import Analysis, Effect
-from leeway.plots import COLOURS, GREY, _figure, _png
+from leeway.plots import COLOURS, GREY, as_png, new_figure
 
 MOST_BARS = 31  # the effects of five factors
 _SIGNIFICANT, _NOT, _UNDEFINED = COLOURS[3], COLOURS[0], GREY
@@ -25,7 +25,7 @@ def half_normal_plot(analysis: Analysis, unit: str) -> bytes:
     effects = sorted(analysis.effects, key=lambda effect: abs(effect.estimate))
     sizes = [abs(effect.estimate) for effect in effects]
     quantiles = ndtri((1 + (np.arange(len(effects)) + 0.5) / len(effects)) / 2)
-    figure, axes = _figure(6.0, 4.5)
+    figure, axes = new_figure(6.0, 4.5)
     for size, quantile, effect in zip(sizes, quantiles, effects, strict=True):
         axes.plot(size, quantile, "o", color=_colour(effect), ms=5)
         if effect.significant:
@@ -40,7 +40,7 @@ def half_normal_plot(analysis: Analysis, unit: str) -> bytes:
     axes.set_ylim(bottom=0)
     axes.set_xlabel(f"size of the effect ({unit}); line: standard error")
     axes.set_ylabel("half-normal quantile")
-    return _png(figure)
+    return as_png(figure)
 
 
 def pareto_plot(analysis: Analysis, unit: str) -> bytes:
@@ -49,7 +49,7 @@ def pareto_plot(analysis: Analysis, unit: str) -> bytes:
     Of more than 31 effects, the largest are drawn.
     """
     effects = sorted(analysis.effects, key=lambda effect: -abs(effect.estimate))[:MOST_BARS]
-    figure, axes = _figure(6.0, 1.2 + 0.3 * len(effects))
+    figure, axes = new_figure(6.0, 1.2 + 0.3 * len(effects))
     sizes = [abs(effect.estimate) for effect in effects]
     axes.barh(range(len(effects)), sizes, color=[_colour(effect) for effect in effects])
     margins = [("margin of error", analysis.margin, "--")]
@@ -67,7 +67,7 @@ def pareto_plot(analysis: Analysis, unit: str) -> bytes:
     axes.set_ylim(len(effects) - 0.5, -0.5)
     axes.set_xlabel(f"size of the effect ({unit}); in brackets its sign")
     axes.set_ylabel("effect")
-    return _png(figure)
+    return as_png(figure)
 
 
 def _short(effect: Effect) -> str:
