@@ -14,6 +14,7 @@ from leeway.spec.sources import (
     FileSource,
     HttpSource,
     PackageSource,
+    SqlSource,
 )
 from leeway.spec.table import LARGEST_NUMBER, NUMERIC_TYPES, Column, ColumnType, Role
 from leeway.spec.training import CANDIDATES, LARGEST_SEED, ClusterFeature, DerivedFeature
@@ -41,6 +42,7 @@ __all__ = [
     "PackageSource",
     "Retraining",
     "Role",
+    "SqlSource",
     "Task",
     "UseCase",
     "as_timedelta",

@@ -145,6 +145,53 @@ class HttpSource(Strict):
         return self
 
 
+def _check_name(name: str) -> str:
+    """A name in a database of others, which the driver quotes whatever it holds."""
+    if not name or len(name) > 128 or not name.isprintable():
+        raise ValueError("a name has 1 to 128 characters that can be printed")
+    return name
+
+
+SqlName = Annotated[str, AfterValidator(_check_name)]
+
+
+class BatchByTime(Strict):
+    """Batches by calendar periods, in UTC; one is a batch when it is over."""
+
+    column: SqlName
+    period: Literal["day", "month", "year"]
+
+
+class BatchByKey(Strict):
+    """Batches by ranges of a key that is a number from 0; one is a batch when it is full."""
+
+    column: SqlName
+    size: int = Field(ge=1, le=10**9, description="how many numbers a range has")
+
+
+class SqlSource(Strict):
+    """A table of a database; without a way to cut it, all of it is one batch."""
+
+    kind: Literal["sql"]
+    url_env: Variable = Field(description="name of the variable with SQLAlchemy's URL")
+    database_schema: SqlName | None = None
+    table: SqlName
+    columns: tuple[SqlName, ...] = Field(default=(), description="empty: all that the table has")
+    batch_by: BatchBy | None = None
+    batch_by_time: BatchByTime | None = None
+    batch_by_key: BatchByKey | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = {"batch_by": self.batch_by, "batch_by_time": self.batch_by_time,
+                "batch_by_key": self.batch_by_key}  # fmt: skip
+        given = [name for name, way in ways.items() if way is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)}: a table is cut in one way; give one")
+        return self
+
+
 Source = Annotated[
-    PackageSource | FileSource | ArchiveSource | HttpSource, Field(discriminator="kind")
+    PackageSource | FileSource | ArchiveSource | HttpSource | SqlSource,
+    Field(discriminator="kind"),
 ]

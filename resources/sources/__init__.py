@@ -17,6 +17,7 @@ from resources.sources.folder import Folder
 from resources.sources.http_api import HttpApi
 from resources.sources.package import Package
 from resources.sources.single_file import SingleFile
+from resources.sources.sql_table import SqlTable
 
 __all__ = [
     "Archive",
@@ -27,6 +28,7 @@ __all__ = [
     "Package",
     "SingleFile",
     "SourceError",
+    "SqlTable",
     "open_source",
 ]
 
@@ -44,6 +46,8 @@ def open_source(use_case: UseCase) -> BatchSource:
         return Archive(source)
     if source.kind == "http":
         return HttpApi(source)
+    if source.kind == "sql":
+        return SqlTable(source, use_case.key.name)
     path = Path(source.path).expanduser()
     path = path if path.is_absolute() else PROJECT / path
     return Folder(path) if path.is_dir() else SingleFile(path, source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import re
 import threading
@@ -14,22 +15,37 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 from pyarrow import parquet
+from sqlalchemy.pool import NullPool
 
 from leeway.identifiers import check_batch
-from leeway.spec import BatchBy, FileSource, PackageSource, UseCase
+from leeway.spec import (
+    ArchiveSource,
+    BatchBy,
+    FileSource,
+    HttpSource,
+    PackageSource,
+    SqlSource,
+    UseCase,
+)
 from orchestration.use_cases import load_use_cases
 from resources import quiet
 from resources.files import SourceError, read_file
+from resources.postgres import embedded_url
 from resources.quiet import QUIET_SECONDS
 from resources.sources import (
+    Archive,
     BatchSource,
     Folder,
+    HttpApi,
     Package,
     SingleFile,
+    SqlTable,
     open_source,
 )
 from tests.conftest import age
+from tests.reference import asking_this_machine, serving
 
 YEARS = BatchBy(column="year", batches={"2007-2008": (2007, 2008), "2009": ("2009",)})
 CSV = b"id,year,x\n1,2009,a\n2,2007,b\n3,2008,c\n"
@@ -79,11 +95,71 @@ def folder_of_formats(folder: Path) -> BatchSource:
     return Folder(folder)
 
 
+ELSEWHERE: dict[str, str] = {}  # addresses of the servers of this module, by kind
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _servers(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A database with the table, and a server with the file and the rows by batch."""
+    ELSEWHERE["sql"] = embedded_url(server_home).replace("/leeway?", "/postgres?")
+    engine = sa.create_engine(ELSEWHERE["sql"], poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("drop table if exists by_year"))
+        connection.execute(sa.text("create table by_year (id int, year int, x text)"))
+        rows = "(1, 2009, 'a'), (2, 2007, 'b'), (3, 2008, 'c')"
+        connection.execute(sa.text(f"insert into by_year values {rows}"))  # noqa: S608  # above
+    with serving(tmp_path_factory.mktemp("server")) as server:
+        server.serve("t.csv", CSV)
+        first = [{"id": 2, "year": 2007, "x": "b"}, {"id": 3, "year": 2008, "x": "c"}]
+        server.hold({"2007-2008": first, "2009": [{"id": 1, "year": 2009, "x": "a"}]})
+        ELSEWHERE["http"] = server.url
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("BY_YEAR", ELSEWHERE["sql"])
+    with asking_this_machine(tmp_path / "home"):
+        yield
+
+
+def archive(folder: Path) -> BatchSource:
+    digest = f"sha256:{hashlib.sha256(CSV).hexdigest()}"
+    url = f"{ELSEWHERE['http']}/files/t.csv"
+    return Archive(ArchiveSource(kind="archive", url=url, digest=digest, batch_by=YEARS))
+
+
+def http_api(folder: Path) -> BatchSource:
+    source = HttpSource(
+        kind="http", url=ELSEWHERE["http"], batches="months", rows="listings",
+        batch_parameter="month", page_size=1, requests_per_second=1000,
+    )  # fmt: skip
+    return HttpApi(source)
+
+
+def sql_table(folder: Path) -> BatchSource:
+    source = SqlSource(kind="sql", url_env="BY_YEAR", table="by_year", batch_by=YEARS)
+    return SqlTable(source, "id")
+
+
+def whole_sql_table(folder: Path) -> BatchSource:
+    return SqlTable(SqlSource(kind="sql", url_env="BY_YEAR", table="by_year"), "id")
+
+
 Make = Callable[[Path], BatchSource]
-BY_YEAR: list[Make] = [package, single_file, parquet_file, folder_of_files, folder_of_formats]
+BY_YEAR: list[Make] = [
+    package,
+    single_file,
+    parquet_file,
+    folder_of_files,
+    folder_of_formats,
+    archive,
+    http_api,
+    sql_table,
+]
 
 
-@pytest.fixture(params=[*BY_YEAR, whole_file], ids=lambda make: make.__name__)
+@pytest.fixture(params=[*BY_YEAR, whole_file, whole_sql_table], ids=lambda make: make.__name__)
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> BatchSource:
     made: BatchSource = request.param(tmp_path)
     return made
@@ -127,7 +203,9 @@ def test_an_unknown_batch_is_refused_with_those_that_there_are(
 
 
 def test_a_source_says_what_it_is(source: BatchSource) -> None:
-    assert source.description.split()[0] in ("Python", "file", "folder")
+    assert source.description.split()[0] in (
+        "Python", "file", "folder", "archive", "HTTP", "table"
+    )  # fmt: skip
 
 
 def test_batches_are_in_order_and_hold_their_own_rows(by_year: BatchSource) -> None:
@@ -324,6 +402,22 @@ def test_a_file_that_is_gone_is_refused_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "t-1.csv").unlink()
     with pytest.raises(SourceError, match=r"t-1\.csv: no such file"):
         source.read("t-1")
+
+
+def test_each_kind_of_a_use_case_opens_its_source_and_asks_nothing(tmp_path: Path) -> None:
+    content = of_path("t.csv").model_dump()
+    for made, kind in {
+        archive: Archive,
+        http_api: HttpApi,
+        whole_sql_table: SqlTable,
+        package: Package,
+    }.items():
+        source = made(tmp_path)
+        assert isinstance(source, Archive | HttpApi | SqlTable | Package)
+        fields = source.source.model_dump()
+        if kind is Package or kind is Archive:
+            fields["batch_by"] = {"column": "x", "batches": {"1": [1]}}
+        assert type(open_source(UseCase.model_validate(content | {"source": fields}))) is kind
 
 
 def of_path(path: str) -> UseCase:

@@ -94,3 +94,32 @@ BAD_API = [
 def test_an_api_that_is_not_safe_is_refused(change: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         use_case(HTTP | change)
+
+
+SQL = {"kind": "sql", "url_env": "SALES_DATABASE", "table": "Daily Sales"}
+TIME = {"column": "sold at", "period": "month"}
+KEY = {"column": "id", "size": 1000}
+
+
+@pytest.mark.parametrize("way", [{}, {"batch_by_time": TIME}, {"batch_by_key": KEY}])
+def test_a_table_of_a_database_is_cut_in_one_way_or_not(way: dict[str, Any]) -> None:
+    assert use_case(SQL | way).source.kind == "sql"
+
+
+BAD_SQL = [
+    ({"batch_by_time": TIME, "batch_by_key": KEY}, "a table is cut in one way; give one"),
+    ({"url_env": "postgresql://ana@h/db"}, "url_env"),
+    ({"url": "postgresql://ana@h/db"}, "unknown name 'url'"),
+    ({"query": "select 1"}, "unknown name 'query'"),
+    ({"table": ""}, "1 to 128 characters"),
+    ({"table": "a\0b"}, "1 to 128 characters"),
+    ({"columns": ["x" * 129]}, "1 to 128 characters"),
+    ({"batch_by_time": TIME | {"period": "week"}}, "period"),
+    ({"batch_by_key": KEY | {"size": 0}}, "size"),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), BAD_SQL, ids=[says for _, says in BAD_SQL])
+def test_a_table_that_is_named_in_another_way_is_refused(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        use_case(SQL | change)
