@@ -105,8 +105,8 @@ def csv(table: pd.DataFrame) -> bytes:
 
 LINES = csv(later()).splitlines(keepends=True)
 REFUSED = {
-    "empty": (b"", ["{file}: the file is empty", "needs a header and at least one row"]),
-    "blank-lines": (b"\n \n", ["{file}: the file is empty", "a header and at least one row"]),
+    "empty": (b"", ["{file}: the file is empty", "needs names and at least one row"]),
+    "blank-lines": (b"\n \n", ["{file}: the file is empty", "names and at least one row"]),
     "header-only": (
         LINES[0],
         ["{file}: the batch has a header but no rows", "Remove the file, or give it at least one"],
