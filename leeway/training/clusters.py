@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-MOST_ROWS = 10_000  # of the training part that take part: more move the centres little
+MOST_ROWS = 4_000  # of the training part that take part: more move the centres little
 MOST_JUDGED = 1_000  # of a fold: silhouettes need the distance of every pair
 
 

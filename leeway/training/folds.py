@@ -118,7 +118,12 @@ def make_pipeline(use_case: UseCase, name: str, parameters: Mapping[str, Any], r
 
 
 def one_thread() -> AbstractContextManager[Any]:
-    """A context in which BLAS and OpenMP use one thread: sums then always have one order."""
+    """A context in which BLAS and OpenMP use one thread: sums then always have one order.
+
+    Only libraries that are loaded are limited, so those of scikit-learn are loaded first: one that
+    came later had a thread per core, which on a busy machine wait for each other for seconds.
+    """
+    import sklearn.ensemble  # noqa: F401  # loads OpenMP and BLAS
     from threadpoolctl import threadpool_limits
 
     return cast("AbstractContextManager[Any]", threadpool_limits(limits=1))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -114,3 +117,27 @@ def test_the_best_parameters_are_text_that_says_all_and_repeats_itself() -> None
     }
     assert sum(read["trials"].values()) == 4
     assert all(len(line) < 80 for line in text.splitlines())
+
+
+def test_one_thread_also_holds_for_what_is_loaded_inside() -> None:
+    """Regression: scikit-learn's OpenMP came after the limit and had a thread per core.
+
+    A boosting of 0.1 s then took 18 s on a busy machine, and sums had any order.
+    """
+    program = (
+        "from leeway.training.folds import one_thread\n"
+        "with one_thread():\n"
+        "    from sklearn.cluster import KMeans\n"
+        "    from sklearn.ensemble import HistGradientBoostingRegressor\n"
+        "    from threadpoolctl import threadpool_info\n"
+        "    print(*(pool['num_threads'] for pool in threadpool_info()))\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert set(said.split()) == {"1"}
