@@ -15,6 +15,7 @@ import dagster as dg
 
 from cli.collector import collect_from_here
 from cli.output import INTERRUPTED, say
+from cli.preload import Preload
 from cli.progress import Progress
 from cli.quiet import output_to
 from cli.run import DECISIONS, RunReport
@@ -56,6 +57,7 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
             for portion in portions(steps, batches):
                 report.run_id = first if report.run_id is None else str(uuid.uuid4())
                 instance.add_event_listener(report.run_id, progress.show)
+                instance.add_event_listener(report.run_id, Preload(portion.nodes).notice)
                 result = job.execute_in_process(
                     instance=instance,
                     run_id=report.run_id,

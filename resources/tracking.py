@@ -48,6 +48,16 @@ def registry_lock(use_case: str) -> str:
     return f"registry.{use_case}"
 
 
+def load_mlflow() -> None:
+    """Imports MLflow, which reads its limits from the environment while it is imported."""
+    os.environ.update({k: v for k, v in _LIMITS.items() if k not in os.environ})
+    import logging
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    import dagster_mlflow  # noqa: F401
+    import mlflow  # noqa: F401
+
+
 class Tracking:
     """What one Dagster run tells MLflow about one use case."""
 
@@ -67,10 +77,7 @@ class Tracking:
     @cached_property
     def client(self) -> MlflowClient:
         """MLflow's client."""
-        os.environ.update({k: v for k, v in _LIMITS.items() if k not in os.environ})
-        import logging
-
-        logging.getLogger("alembic").setLevel(logging.WARNING)
+        load_mlflow()
         import mlflow
 
         with one_at_a_time(self.settings, "mlflow.tables"):  # it creates those that are missing
