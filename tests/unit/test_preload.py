@@ -1,4 +1,4 @@
-"""What a run imports while dbt works: in time for the next step, and only where something trains."""
+"""What a run imports while dbt works: in time for the next step, and only for training."""
 
 import json
 import subprocess
