@@ -102,7 +102,6 @@ def _whole_batches(stage: Stage, platform: Platform) -> dict[str, Commit]:
     allowed = stage.use_case.max_rejected
     found = {}
     for batch in platform.ledger.batches(stage.name):
-        found[batch] = platform.ledger.require(stage.name, "clean", batch)
         facts = platform.ledger.require(stage.name, "raw", batch).facts
         if facts["rejected"] > allowed * facts["rows"]:
             raise dg.Failure(
@@ -111,6 +110,7 @@ def _whole_batches(stage: Stage, platform: Platform) -> dict[str, Commit]:
                 "Correct the source, or raise max_rejected",
                 allow_retries=False,
             )
+        found[batch] = platform.ledger.require(stage.name, "clean", batch)
     if not found:
         platform.ledger.require(stage.name, "clean", "of any id")
     return found
