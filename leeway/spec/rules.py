@@ -139,10 +139,10 @@ def _check_derived(use_case: UseCase) -> None:
     for position, feature in enumerate(use_case.features):
         if feature.kind == "ratio":
             used: tuple[str, ...] = (feature.numerator, feature.denominator)
-        elif feature.kind == "product":
-            used = (feature.left, feature.right)
-        else:
+        elif feature.kind == "clusters":
             used = feature.of
+        else:
+            used = (feature.left, feature.right)
         require_known(f"features[{position}]", used, numeric)
         twice = _repeated(used) if feature.kind == "clusters" else None
         if twice is not None:

@@ -58,10 +58,10 @@ class RatioFeature(Strict):
     denominator: Identifier
 
 
-class ProductFeature(Strict):
-    """`left * right`."""
+class PairFeature(Strict):
+    """`left * right`, or `left + right`."""
 
-    kind: Literal["product"]
+    kind: Literal["product", "sum"]
     name: Identifier
     left: Identifier
     right: Identifier
@@ -106,9 +106,7 @@ class ClusterFeature(Strict):
         return self
 
 
-DerivedFeature = Annotated[
-    RatioFeature | ProductFeature | ClusterFeature, Field(discriminator="kind")
-]
+DerivedFeature = Annotated[RatioFeature | PairFeature | ClusterFeature, Field(discriminator="kind")]
 
 
 class Split(Strict):
