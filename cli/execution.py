@@ -28,7 +28,7 @@ from resources.instance import open_instance
 from resources.ledger import Ledger
 from resources.reaper import worker_tags
 from resources.settings import get_settings
-from resources.sources import open_source
+from resources.stand_ins import reading_of
 
 if TYPE_CHECKING:
     from dagster_shared.error import SerializableErrorInfo
@@ -93,8 +93,9 @@ def _labels(name: str, use_case: UseCase) -> dict[str, str]:
 
 def _known_to_dagster(instance: dg.DagsterInstance, name: str, use_case: UseCase) -> Sequence[str]:
     """The batches of the ledger, in the order in which Dagster got to know them."""
-    batches, partitions = Ledger().batches(name), f"{name}_batches"
-    exist = {*batches, *open_source(use_case).batches()}
+    ledger, partitions = Ledger(), f"{name}_batches"
+    batches = ledger.batches(name)
+    exist = {*batches, *reading_of(name, use_case, ledger.settings).source.batches()}
     for gone in set(instance.get_dynamic_partitions(partitions)) - exist:
         instance.delete_dynamic_partition(partitions, gone)
     instance.add_dynamic_partitions(partitions, batches)

@@ -46,11 +46,13 @@ def _status(
     raw = [commits[("raw", batch)] for batch in batches]
     newest = max((commit.committed_at for commit in raw), default=None)
     source = open_source(use_case)
+    # What the rows came from, which may have been what stands in for the source.
+    read = raw[-1].facts if raw else {}
     return {
         "task": use_case.task,
         "data": {
-            "origin": source.origin,
-            "source": source.description,
+            "origin": read.get("origin", source.origin),
+            "source": read.get("source", source.description),
             "rows": sum(commit.rows or 0 for commit in raw),
             "rejected": sum(commit.facts["rejected"] for commit in raw),
             "batches": len(batches),

@@ -15,6 +15,8 @@ from leeway.spec.sources import (
     HttpSource,
     PackageSource,
     SqlSource,
+    StandIn,
+    SyntheticRows,
 )
 from leeway.spec.table import LARGEST_NUMBER, NUMERIC_TYPES, Column, ColumnType, Role
 from leeway.spec.training import CANDIDATES, LARGEST_SEED, ClusterFeature, DerivedFeature
@@ -43,6 +45,8 @@ __all__ = [
     "Retraining",
     "Role",
     "SqlSource",
+    "StandIn",
+    "SyntheticRows",
     "Task",
     "UseCase",
     "as_timedelta",

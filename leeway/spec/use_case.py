@@ -14,7 +14,7 @@ from leeway.spec.base import Identifier, Strict
 from leeway.spec.metrics import Gate
 from leeway.spec.policies import Drift, Freshness, Monitoring, Retraining
 from leeway.spec.rules import check_use_case
-from leeway.spec.sources import Source
+from leeway.spec.sources import Source, StandIn
 from leeway.spec.table import Column, Role
 from leeway.spec.training import (
     CANDIDATES,
@@ -36,6 +36,7 @@ class UseCase(Strict):
     owners: tuple[str, ...] = Field(default=("team:data",), min_length=1)
     task: Task
     source: Source
+    stand_in: StandIn | None = None
     columns: tuple[Column, ...] = Field(min_length=1)
     required_any: tuple[Identifier, ...] = Field(
         default=(), description="a row must have a value in at least one of these columns"

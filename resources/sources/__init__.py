@@ -18,6 +18,8 @@ from resources.sources.http_api import HttpApi
 from resources.sources.package import Package
 from resources.sources.single_file import SingleFile
 from resources.sources.sql_table import SqlTable
+from resources.sources.synthetic import Synthetic
+from resources.web import Web
 
 __all__ = [
     "Archive",
@@ -29,13 +31,15 @@ __all__ = [
     "SingleFile",
     "SourceError",
     "SqlTable",
+    "Synthetic",
     "open_source",
 ]
 
 
-def open_source(use_case: UseCase) -> BatchSource:
-    """The source that a use case names; nothing is asked of it yet.
+def open_source(use_case: UseCase, web: Web | None = None) -> BatchSource:
+    """The source that a use case names, asked by `web`; nothing is asked of it yet.
 
+    What an installation reads may be what stands in for it (`resources.stand_ins`).
     A folder named like `path` plus `batches/` is not guessed at: a file is one table, a folder is
     one file a batch.
     """
@@ -43,9 +47,9 @@ def open_source(use_case: UseCase) -> BatchSource:
     if source.kind == "package":
         return Package(source)
     if source.kind == "archive":
-        return Archive(source)
+        return Archive(source, web)
     if source.kind == "http":
-        return HttpApi(source)
+        return HttpApi(source, web)
     if source.kind == "sql":
         return SqlTable(source, use_case.key.name)
     path = Path(source.path).expanduser()
