@@ -63,6 +63,8 @@ _METRICS = (
     "leeway/metrics/inputs.py",
     "leeway/metrics/bootstrap.py",
     "leeway/metrics/perfection.py",
+    "leeway/metrics/costs.py",
+    "leeway/metrics/positive.py",
 )
 DATA_NODES = (
     Node(
@@ -130,9 +132,11 @@ MODEL_NODES = (
             "leeway/explainers/neighbourhood.py",
             "leeway/explainers/calibration.py",
             "leeway/explainers/conformal.py",
+            "leeway/metrics/bootstrap.py",
+            "leeway/metrics/costs.py",
             *_FITTING,
         ),
-        ("explanation",),
+        ("explanation", "costs"),
     ),
     Node(
         "reference_profile",
@@ -162,7 +166,7 @@ MODEL_NODES = (
             "leeway/training/model_file.py",
             *_METRICS,
         ),
-        ("title", "task", "columns", "gates", "retraining.non_inferiority"),
+        ("title", "task", "columns", "costs", "gates", "retraining.non_inferiority"),
         checks=("passes_gates",),
     ),
     Node(
@@ -181,7 +185,7 @@ MODEL_NODES = (
         "performance",
         ("predictions", "clean"),
         ("assets/performance.py", "leeway/performance.py", "leeway/data/frames.py", *_METRICS),
-        ("monitoring", "columns"),
+        ("monitoring", "columns", "costs"),
         per_batch=True,
     ),
     Node(
