@@ -19,7 +19,7 @@ from cli.preload import Preload
 from cli.progress import Progress
 from cli.quiet import output_to
 from cli.run import DECISIONS, RunReport
-from leeway.graph import nodes_of
+from leeway.graph import graph_of
 from leeway.plan import WHOLE, Step, portions
 from leeway.spec import UseCase
 from orchestration.build import cached_defs
@@ -85,7 +85,7 @@ def _from_here(path: Path) -> Path:
 def _labels(name: str, use_case: UseCase) -> dict[str, str]:
     """What a person calls each step of Dagster's."""
     labels = {f"{name}_dbt": "staged, clean"}
-    for node in nodes_of(use_case.task):
+    for node in graph_of(use_case):
         labels[f"{name}__{node.name}"] = node.name
         labels |= {f"{name}__{node.name}_{check}": f"{node.name}.{check}" for check in node.checks}
     return labels

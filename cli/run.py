@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from cli.output import say
 from cli.recovery import recover
-from leeway.graph import code_version, nodes_of
+from leeway.graph import code_version, graph_of
 from leeway.plan import NO_CHAMPION, Committed, Step, plan
 from leeway.spec import UseCase
 from orchestration.use_cases import InvalidUseCase, load_use_cases
@@ -104,7 +104,7 @@ def plan_of(
     everything: bool = False,
 ) -> list[Step]:
     """What would be materialized now, and why."""
-    nodes = nodes_of(use_case.task)
+    nodes = graph_of(use_case)
     champion = Releases(ledger.settings).champion(name)
     committed = {
         key: Committed(

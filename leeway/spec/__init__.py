@@ -5,6 +5,7 @@ between their fields. Does not belong here: reading the file (`orchestration.use
 into assets (`assets`), or any rule about rows (`leeway.data.validation`). Import from here.
 """
 
+from leeway.spec.experiment import Costs, CuttingMinutes, Experiment
 from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, Gate, unit_of
 from leeway.spec.policies import Drift, Freshness, Retraining, as_timedelta
 from leeway.spec.sources import (
@@ -42,8 +43,10 @@ __all__ = [
     "Column",
     "ColumnType",
     "Costs",
+    "CuttingMinutes",
     "DerivedFeature",
     "Drift",
+    "Experiment",
     "FileSource",
     "Freshness",
     "Gate",

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from leeway.spec.base import require_known
+from leeway.spec.experiment_rules import check_experiment
 from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, POSITIVE_RANGES, Gate
 from leeway.spec.sources import BatchBy
 from leeway.spec.training import CANDIDATES
@@ -41,6 +42,7 @@ def check_use_case(use_case: UseCase) -> None:
     _check_roles(use_case)
     _check_references(use_case)
     _check_derived(use_case)
+    check_experiment(use_case)
     if use_case.task != "experiment":
         _check_search(use_case)
     _check_costs(use_case)
@@ -71,7 +73,7 @@ def _check_columns(use_case: UseCase) -> None:
 def _check_roles(use_case: UseCase) -> None:
     for role in ("key", "target"):
         found = [c.name for c in use_case.with_role(role)]
-        if len(found) != 1 and not (role == "target" and use_case.task == "experiment"):
+        if len(found) != 1:
             raise ValueError(
                 f"columns: exactly one column needs role {role}; found {found or 'none'}"
             )

@@ -44,8 +44,20 @@ class FileSource(Strict):
     """
 
     kind: Literal["file"]
-    path: str = Field(min_length=1, description="relative paths start at the project's folder")
+    path: str = Field(min_length=1, description="a relative one starts at the folder `below`")
+    below: Literal["project", "data_dir"] = Field(
+        default="project", description="the project's folder, or that of LEEWAY_DATA_DIR"
+    )
     batch_by: BatchBy | None = None
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        if self.below == "data_dir" and not _is_inside(self.path):
+            raise ValueError(
+                f"path: {self.path!r} leads out of LEEWAY_DATA_DIR; give it without a leading / "
+                "and without .."
+            )
+        return self
 
 
 def _check_url(url: str) -> str:

@@ -11,6 +11,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from leeway.spec.base import Identifier, Strict
+from leeway.spec.experiment import Experiment
 from leeway.spec.metrics import Gate
 from leeway.spec.policies import Drift, Freshness, Monitoring, Retraining
 from leeway.spec.rules import check_use_case
@@ -58,6 +59,7 @@ class UseCase(Strict):
     freshness: Freshness | None = None
     explanation: Explanation = Explanation()
     monitoring: Monitoring = Monitoring()
+    experiment: Experiment | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -86,7 +88,7 @@ class UseCase(Strict):
 
     @property
     def target(self) -> Column:
-        """The column that is predicted."""
+        """The column that is predicted, or the response of an experiment."""
         return self.with_role("target")[0]
 
     @property

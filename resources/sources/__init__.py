@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leeway.spec import UseCase
+from leeway.spec import FileSource, UseCase
 from resources.files import SourceError
-from resources.settings import PROJECT
+from resources.settings import PROJECT, get_settings
 from resources.sources.archive import Archive
 from resources.sources.base import BatchSource, Origin
 from resources.sources.folder import Folder
@@ -52,6 +52,13 @@ def open_source(use_case: UseCase, web: Web | None = None) -> BatchSource:
         return HttpApi(source, web)
     if source.kind == "sql":
         return SqlTable(source, use_case.key.name)
-    path = Path(source.path).expanduser()
-    path = path if path.is_absolute() else PROJECT / path
+    path = _path_of(source)
     return Folder(path) if path.is_dir() else SingleFile(path, source)
+
+
+def _path_of(source: FileSource) -> Path:
+    """Where a file or folder is; LEEWAY_DATA_DIR that is not set is told by the path."""
+    if source.below == "data_dir":
+        return (get_settings().data_dir or Path("LEEWAY_DATA_DIR (not set)")) / source.path
+    path = Path(source.path).expanduser()
+    return path if path.is_absolute() else PROJECT / path
