@@ -94,10 +94,10 @@ def rejects(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
 
 
 def gates(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
-    """Fails when the release was rejected by a gate."""
+    """Fails when a gate is broken: as an error where that rejects, as a warning where it holds."""
     return dg.AssetCheckResult(
-        passed=commit.facts["verdict"] != "reject",
-        severity=ERROR,
+        passed=not (commit.facts.get("broken_gates") or commit.facts["verdict"] == "reject"),
+        severity=ERROR if commit.facts["verdict"] == "reject" else WARN,
         description=f"Version {commit.facts['version']}: {commit.facts['reason']}",
         metadata={"verdict": commit.facts["verdict"], "version": commit.facts["version"]},
     )

@@ -7,6 +7,8 @@ Nothing that explains is stored as an object of a library: the service rebuilds 
 and the neighbour search from the model and the background rows.
 """
 
+from typing import TYPE_CHECKING, Any
+
 import dagster as dg
 
 from assets.stage import Stage, begin, metadata_of, png
@@ -16,6 +18,11 @@ from leeway.data.tables import to_parquet
 from leeway.data.training_set import TRAIN
 from leeway.digests import canonical_json
 from resources.platform import Platform
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from leeway.metrics.costs import CostCurve
 
 EXPLAINED_ROWS = 200  # enough for the picture of mean |SHAP|, which is all that is kept of them
 
@@ -32,7 +39,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     def explainers(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
-        from leeway.explainers.calibration import calibrate
+        from leeway.explainers.calibration import calibrate, fresh_predictions
         from leeway.explainers.neighbourhood import PcaMap, nearest
         from leeway.explainers.shapley import shap_values
         from leeway.plots import pca_plot, shap_plot
@@ -48,9 +55,11 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         shap = shap_values(pipeline, frame, frame.iloc[::step])
         known = nearest(pipeline, frame, target, None, stage.use_case.explanation.neighbours)
         pca = PcaMap.fit(pipeline, frame)
-        calibration = calibrate(
+        predictions = fresh_predictions(
             frame, target, stage.use_case, tuned["algorithm"], tuned["parameters"]
         )
+        calibration = calibrate(target, predictions, stage.use_case)
+        curve = _cost_curve(stage, target, predictions, tuned["classes"])
         result = {
             "background": work.put("models", "parquet", to_parquet(background)),
             "neighbours": stage.use_case.explanation.neighbours,
@@ -60,6 +69,8 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 "explained_variance_ratio": pca.explained_variance_ratio.tolist(),
             },
             "calibration": calibration.as_dict(),
+            "threshold": None if curve is None else curve.chosen,
+            "cost_curve": None if curve is None else curve.as_dict(),
             "shap": {
                 "explainer": shap.explainer,
                 "scale": shap.scale,
@@ -86,7 +97,34 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                     if calibration.threshold is None
                     else calibration.threshold
                 ),
+                **_threshold_metadata(curve),
             )
         )
 
     return explainers
+
+
+def _cost_curve(
+    stage: Stage, target: "NDArray[Any]", probabilities: "NDArray[Any]", classes: list[str] | None
+) -> "CostCurve | None":
+    """The threshold of the use case's costs, from rows that no model had seen."""
+    from leeway.metrics.costs import cost_curve, positive_column
+
+    costs = stage.use_case.costs
+    if costs is None or classes is None:
+        return None
+    return cost_curve(
+        target == costs.positive, positive_column(probabilities, classes, costs), costs
+    )
+
+
+def _threshold_metadata(curve: "CostCurve | None") -> dict[str, Any]:
+    from leeway.choice_plots import cost_plot
+
+    if curve is None:
+        return {}
+    return {
+        "decision_threshold": curve.threshold,
+        "cost_in_cross_validation": f"{curve.cost:.4g} {curve.unit} per row",
+        "cost_curve": png(cost_plot(curve)),
+    }

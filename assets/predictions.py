@@ -62,7 +62,7 @@ def _predict(
     pipeline: object,
 ) -> "tuple[Commit, pa.Table]":
     from leeway.explainers.conformal import Calibration
-    from leeway.prediction import prediction_table
+    from leeway.prediction import Threshold, prediction_table
 
     clean = platform.ledger.require(stage.name, "clean", batch)
     inputs: dict[str, Input] = {label("clean", batch): clean, "release": champion}
@@ -74,6 +74,7 @@ def _predict(
         stage.use_case,
         champion.manifest["classes"],
         Calibration.from_dict(explainers["calibration"]),
+        Threshold.from_dict(champion.manifest.get("threshold")),
     )
     commit = work.commit(
         "predictions",

@@ -76,10 +76,12 @@ def _evidence(
 ) -> "Evidence":
     """Opens the test part."""
     from leeway.evidence import Model, gather
+    from leeway.prediction import Threshold
     from leeway.training.model_file import load_model
 
     rows = read_part(work, TEST)
-    model = Model(load_model(work.get(tuned["model"])), tuned["classes"])
+    threshold = Threshold.from_dict(work.read_json("explainers")["threshold"])
+    model = Model(load_model(work.get(tuned["model"])), tuned["classes"], threshold)
     rival = _rival(work, champion)
     return gather(rows, work.stage.use_case, model, rival, cause)
 
@@ -119,6 +121,7 @@ def _manifest(
         found,
         version=version,
         batches=batches,
+        threshold=work.read_json("explainers")["threshold"],
         files={**entries, "model": tuned["model"]},
         libraries={name: installed(name) for name in ("scikit-learn", "xgboost-cpu", "skops")},
     )
@@ -189,7 +192,12 @@ def _commit(
         "json",
         data,
         rows=1,
-        facts={"version": release.version, "verdict": release.verdict, "reason": release.reason},
+        facts={
+            "version": release.version,
+            "verdict": release.verdict,
+            "reason": release.reason,
+            "broken_gates": [gate.metric for gate in found.decision.gates if not gate.passed],
+        },
         also=record,
     )
 

@@ -137,7 +137,7 @@ def explain(
     pipeline: Any, tuned: dict[str, Any], table: pa.Table, use_case: UseCase, store: LocalStore
 ) -> Any:
     """SHAP, neighbours, map and calibration."""
-    from leeway.explainers.calibration import calibrate
+    from leeway.explainers.calibration import calibrate, fresh_predictions
     from leeway.explainers.neighbourhood import PcaMap, nearest
     from leeway.explainers.shapley import shap_values
     from leeway.plots import pca_plot, shap_plot
@@ -146,7 +146,10 @@ def explain(
     shap = shap_values(pipeline, frame, frame.iloc[:: max(1, len(frame) // 200)])
     nearest(pipeline, frame, target, None, use_case.explanation.neighbours)
     pca = PcaMap.fit(pipeline, frame)
-    calibration = calibrate(frame, target, use_case, tuned["algorithm"], tuned["parameters"])
+    predictions = fresh_predictions(
+        frame, target, use_case, tuned["algorithm"], tuned["parameters"]
+    )
+    calibration = calibrate(target, predictions, use_case)
     store.put("models", NAME, "parquet", to_parquet(table))
     store.put("models", NAME, "json", canonical_json(calibration.as_dict()))
     shap_plot(shap.values, shap.feature_names, shap.outputs, shap.scale)

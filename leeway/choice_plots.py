@@ -1,6 +1,6 @@
-"""Pictures of the choices made before a model is: imputation and numbers of clusters.
+"""Pictures of the choices around a model: imputation, numbers of clusters, decision threshold.
 
-Belongs here: drawing the comparisons of `leeway.training.decisions`. Does not belong here: making
+Belongs here: drawing the comparisons that a choice was made by. Does not belong here: making
 them, or pictures of models (`leeway.plots`, which also has the palette and the PNG).
 """
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from leeway.plots import COLOURS, GREY, as_png, new_figure
 
 if TYPE_CHECKING:
+    from leeway.metrics.costs import CostCurve
     from leeway.training.clusters import ClusterComparison
     from leeway.training.imputation import ImputationComparison
 
@@ -94,4 +95,18 @@ def _over_k(
     axes.set_xticks([score.k for score in compared.scores])
     axes.set_xlabel(f"clusters of {compared.feature} (dashed: chosen, {compared.k})")
     axes.set_ylabel(label, fontsize="small")
+    return as_png(figure)
+
+
+def cost_plot(curve: CostCurve) -> bytes:
+    """Mean cost over the threshold with the interval of each; a line marks the chosen one."""
+    figure, axes = new_figure(6.0, 3.2)
+    axes.plot(curve.thresholds, curve.costs, color=COLOURS[0])
+    if curve.low is not None and curve.high is not None:
+        axes.fill_between(curve.thresholds, curve.low, curve.high, color=COLOURS[5], alpha=0.4)
+    axes.axvline(curve.threshold, color=COLOURS[2], linestyle="--")
+    axes.set_xlabel(
+        f"probability of {curve.positive} from which it is decided for (dashed: chosen)"
+    )
+    axes.set_ylabel(f"mean cost ({curve.unit} per row)", fontsize="small")
     return as_png(figure)

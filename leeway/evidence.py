@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from leeway.data.frames import target_array
+from leeway.metrics.costs import positive_column
 from leeway.metrics.evaluation import (
     Metric,
     classification_metrics,
@@ -24,7 +25,8 @@ from leeway.metrics.evaluation import (
     row_losses,
 )
 from leeway.metrics.inputs import with_unseen
-from leeway.prediction import model_output, most_probable
+from leeway.metrics.positive import positive_metrics
+from leeway.prediction import Threshold, decided_classes, model_output
 from leeway.release import (
     Cause,
     Comparison,
@@ -39,10 +41,14 @@ from leeway.spec import UseCase
 
 @dataclass(frozen=True)
 class Model:
-    """A fitted pipeline; `classes` are in the order of its probabilities, None for a regression."""
+    """A fitted pipeline; `classes` are in the order of its probabilities, None for a regression.
+
+    A `threshold` of None decides for the most probable class.
+    """
 
     pipeline: Any
     classes: Sequence[str] | None
+    threshold: Threshold | None = None
 
 
 @dataclass(frozen=True)
@@ -83,8 +89,11 @@ def gather(
     if model.classes is None:
         metrics = regression_metrics(truth, output, unit=use_case.target.unit or "")
     else:
-        metrics = classification_metrics(truth, output, model.classes)
-        chosen = most_probable(output, model.classes)
+        chosen = decided_classes(output, model.classes, model.threshold)
+        metrics = classification_metrics(truth, output, model.classes, predicted=chosen)
+        if use_case.costs is not None:
+            positive = positive_column(output, model.classes, use_case.costs)
+            metrics |= positive_metrics(truth, positive, chosen, use_case.costs)
         confusion = confusion_matrix(truth, chosen, model.classes)
     comparison = margin = None
     if isinstance(champion, Champion):

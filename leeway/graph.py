@@ -63,6 +63,8 @@ _METRICS = (
     "leeway/metrics/inputs.py",
     "leeway/metrics/bootstrap.py",
     "leeway/metrics/perfection.py",
+    "leeway/metrics/costs.py",
+    "leeway/metrics/positive.py",
 )
 _ANALYSING = (
     "assets/design.py",
@@ -146,9 +148,11 @@ MODEL_NODES = (
             "leeway/explainers/neighbourhood.py",
             "leeway/explainers/calibration.py",
             "leeway/explainers/conformal.py",
+            "leeway/metrics/bootstrap.py",
+            "leeway/metrics/costs.py",
             *_FITTING,
         ),
-        ("explanation",),
+        ("explanation", "costs"),
     ),
     Node(
         "reference_profile",
@@ -178,7 +182,7 @@ MODEL_NODES = (
             "leeway/training/model_file.py",
             *_METRICS,
         ),
-        ("title", "task", "columns", "gates", "retraining.non_inferiority"),
+        ("title", "task", "columns", "costs", "gates", "retraining.non_inferiority"),
         checks=("passes_gates",),
     ),
     Node(
@@ -197,7 +201,7 @@ MODEL_NODES = (
         "performance",
         ("predictions", "clean"),
         ("assets/performance.py", "leeway/performance.py", "leeway/data/frames.py", *_METRICS),
-        ("monitoring", "columns"),
+        ("monitoring", "columns", "costs"),
         per_batch=True,
     ),
     Node(

@@ -21,6 +21,7 @@ def manifest_of(
     *,
     version: int,
     batches: list[str],
+    threshold: Mapping[str, Any] | None,
     files: Mapping[str, Any],
     libraries: Mapping[str, str],
 ) -> dict[str, Any]:
@@ -31,6 +32,7 @@ def manifest_of(
         tuned: what `tuned_model` stored.
         version: of the release.
         batches: those of the training set.
+        threshold: that decides between two classes, where the use case has costs.
         files: digest and URI of each file of the release, by name.
         libraries: versions that the model was made with, by distribution.
     """
@@ -44,6 +46,7 @@ def manifest_of(
         "batches": batches,
         "training_key": tuned["training_key"],
         "classes": tuned["classes"],
+        "threshold": threshold,
         "columns": _columns(use_case),
         "files": dict(files),
         "metrics": {metric: found.as_dict() for metric, found in evidence.metrics.items()},

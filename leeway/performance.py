@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leeway.data.frames import target_array
+from leeway.metrics.costs import positive_column
 from leeway.metrics.evaluation import Metric, classification_metrics, regression_metrics
 from leeway.metrics.inputs import with_unseen
+from leeway.metrics.positive import positive_metrics
 
 if TYPE_CHECKING:
     from leeway.spec import UseCase
@@ -55,7 +57,7 @@ def measure(
     """Metrics of the rows that have a label, whole and for each value of each segment column."""
     key, segmented = use_case.key.name, use_case.monitoring.segments
     needed = dict.fromkeys([key, use_case.target.name, *segmented])
-    scored = ["prediction"] if classes is None else [f"probability_{name}" for name in classes]
+    scored = ["prediction", *(f"probability_{name}" for name in classes or ())]
     joined = clean.select(list(needed)).join(
         predictions.select([key, *scored]), key, join_type="inner"
     )
@@ -80,4 +82,11 @@ def _metrics(rows: pa.Table, use_case: UseCase, classes: Sequence[str] | None) -
         predicted = rows["prediction"].to_numpy()
         return regression_metrics(truth, predicted, unit=use_case.target.unit or "")
     probabilities = np.column_stack([rows[f"probability_{name}"].to_numpy() for name in classes])
-    return classification_metrics(truth, *with_unseen(probabilities, classes, truth))
+    predicted = np.array(rows["prediction"].to_pylist(), dtype=object)
+    metrics = classification_metrics(
+        truth, *with_unseen(probabilities, classes, truth), predicted=predicted
+    )
+    if use_case.costs is not None:
+        positive = positive_column(probabilities, classes, use_case.costs)
+        metrics |= positive_metrics(truth, positive, predicted, use_case.costs)
+    return metrics

@@ -6,7 +6,8 @@ and writing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,19 @@ from leeway.data.frames import feature_frame
 if TYPE_CHECKING:
     from leeway.explainers.conformal import Calibration
     from leeway.spec import UseCase
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Of two classes, `positive` is decided for where its probability is at least `value`."""
+
+    positive: str
+    value: float
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any] | None) -> Threshold | None:
+        """The threshold that a release holds as `data`, or None where it holds none."""
+        return None if data is None else cls(**data)
 
 
 def model_output(pipeline: Any, table: pa.Table, use_case: UseCase) -> NDArray[np.float64]:
@@ -40,12 +54,32 @@ def most_probable(
     return chosen
 
 
+def decided_classes(
+    probabilities: NDArray[np.float64], classes: Sequence[str], threshold: Threshold | None
+) -> NDArray[np.object_]:
+    """The class that each row is decided to be: by the threshold, else the most probable one.
+
+    Args:
+        probabilities: shape (rows, classes).
+        classes: of the columns; of two where there is a threshold.
+        threshold: None decides by probability alone.
+    """
+    if threshold is None:
+        return most_probable(probabilities, classes)
+    position = list(classes).index(threshold.positive)
+    names: NDArray[np.object_] = np.array(classes, dtype=object)
+    passed = probabilities[:, position] >= threshold.value
+    chosen: NDArray[np.object_] = np.where(passed, names[position], names[1 - position])
+    return chosen
+
+
 def prediction_table(
     pipeline: Any,
     table: pa.Table,
     use_case: UseCase,
     classes: Sequence[str] | None,
     calibration: Calibration,
+    threshold: Threshold | None = None,
 ) -> pa.Table:
     """One row per row of `table`: its key, the prediction, and the set or interval around it.
 
@@ -63,7 +97,7 @@ def prediction_table(
         columns["low"] = missing if bounds is None else pa.array(bounds[:, 0])
         columns["high"] = missing if bounds is None else pa.array(bounds[:, 1])
         return pa.table(columns)
-    columns["prediction"] = pa.array(most_probable(output, classes), pa.string())
+    columns["prediction"] = pa.array(decided_classes(output, classes, threshold), pa.string())
     for position, name in enumerate(classes):
         columns[f"probability_{name}"] = pa.array(output[:, position])
     sets = prediction_set(output, calibration)

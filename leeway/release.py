@@ -37,6 +37,7 @@ class GateResult:
     value: float | None
     passed: bool
     reason: str
+    if_broken: Literal["reject", "hold"] = "reject"
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -95,7 +96,7 @@ def _judge(gate: Gate, metric: Metric) -> GateResult:
     else:
         verb = "keeps" if passed else "breaks"
         reason = f"{gate.metric} is {metric.value:.4g} on {metric.rows} rows, which {verb} {bound}."
-    return GateResult(gate.metric, bound, metric.value, passed, reason)
+    return GateResult(gate.metric, bound, metric.value, passed, reason, gate.if_broken)
 
 
 def compare_losses(
@@ -154,9 +155,12 @@ def decide(
         uncompared: why there is no comparison.
     """
     failing = [gate for gate in gates if not gate.passed]
-    if failing:
+    if any(gate.if_broken == "reject" for gate in failing):
         count = f"{len(failing)} of {len(gates)} gates failed: "
         return _decision("reject", count + " ".join(g.reason for g in failing), gates, comparison)
+    if failing:
+        told = "It may only shadow the champion: " + " ".join(gate.reason for gate in failing)
+        return _decision("hold", told, gates, comparison)
     if comparison is None:
         kept = {0: "no gate, because none is declared", 1: "its only gate"}.get(
             len(gates), f"all {len(gates)} gates"

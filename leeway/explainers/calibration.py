@@ -1,4 +1,4 @@
-"""Calibrates a tuned model's prediction sets or intervals on its training part.
+"""What a tuned model says of the rows of its training part, and its calibration by that.
 
 Belongs here: out-of-fold predictions of the model that was chosen, handed to the conformal method.
 Does not belong here: the method (`leeway.explainers.conformal`).
@@ -26,27 +26,42 @@ if TYPE_CHECKING:
     from leeway.spec import UseCase
 
 
-def calibrate(
+def fresh_predictions(
     frame: pd.DataFrame,
     target: NDArray[Any],
     use_case: UseCase,
     algorithm: str,
     parameters: Mapping[str, Any],
-) -> Calibration:
-    """Calibration at the coverage of the use case, on folds that no choice was made with.
+) -> NDArray[np.float64]:
+    """Out-of-fold predictions on folds that no choice was made with.
 
     Args:
         frame: features of the training part, shape (rows, columns).
         target: shape (rows,).
-        use_case: its `explanation.coverage` is the coverage.
+        use_case: gives the folds.
         algorithm: name of the candidate.
         parameters: what tuning found.
+
+    Returns:
+        Probabilities (rows, classes), classes sorted; or predictions (rows,) for regression.
     """
-    coverage = use_case.explanation.coverage
     seed = (use_case.search.seed + 1) % (LARGEST_SEED + 1)
     other = use_case.search.model_copy(update={"seed": seed})
     use_case = use_case.model_copy(update={"search": other})
-    predictions = out_of_fold(frame, target, use_case, algorithm, parameters)
+    return out_of_fold(frame, target, use_case, algorithm, parameters)
+
+
+def calibrate(
+    target: NDArray[Any], predictions: NDArray[np.float64], use_case: UseCase
+) -> Calibration:
+    """Calibration at the coverage of the use case.
+
+    Args:
+        target: of the training part, shape (rows,).
+        predictions: from `fresh_predictions`.
+        use_case: its `explanation.coverage` is the coverage.
+    """
+    coverage = use_case.explanation.coverage
     if use_case.task == "classification":
         return calibrate_classes(target, predictions, sorted(set(target.tolist())), coverage)
     return calibrate_residuals(np.asarray(target, np.float64), predictions, coverage)

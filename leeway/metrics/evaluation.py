@@ -69,6 +69,7 @@ def classification_metrics(
     probabilities: Floats,
     classes: Sequence[str],
     *,
+    predicted: Labels | None = None,
     resamples: int = 500,
     seed: int = 0,
 ) -> dict[str, Metric]:
@@ -78,12 +79,13 @@ def classification_metrics(
 
     roc_auc and pr_auc are unweighted means over classes, one against the rest; pr_auc is average
     precision. brier_score is summed over classes (0 to 2; Brier 1950). log_loss_nats clips
-    probabilities at the machine epsilon. The predicted class is the most probable one.
+    probabilities at the machine epsilon.
 
     Args:
         truth: labels, shape (rows,).
         probabilities: shape (rows, classes), each row summing to 1.
         classes: labels of the columns of `probabilities`.
+        predicted: classes that were decided for, shape (rows,); None: the most probable ones.
 
     Raises:
         ValueError: on shapes that do not fit, a label outside `classes`, or no probability.
@@ -99,10 +101,11 @@ def classification_metrics(
         undefined = dict.fromkeys(("balanced_accuracy", "macro_f1", "roc_auc", "pr_auc"), why)
     if len(classes) < 2:
         undefined = dict.fromkeys(("roc_auc", "pr_auc"), "there is only one class")
-    score = classification_scorer(codes, np.asarray(probabilities, dtype=np.float64))
+    chosen = None if predicted is None else encode(predicted, classes)
+    score = classification_scorer(codes, np.asarray(probabilities, dtype=np.float64), chosen)
     weights = bootstrap_weights(rows, resamples, seed)
     units = {name: unit_of(name) for name in names}
-    metrics = _with_intervals(score, rows, units, undefined, weights)
+    metrics = with_intervals(score, rows, units, undefined, weights)
     counts = np.bincount(codes, minlength=len(classes)).tolist()
     return _bounded_when_perfect(metrics, counts)
 
@@ -150,16 +153,25 @@ def regression_metrics(
     units = {name: unit_of(name, unit) for name in METRIC_RANGES["regression"]}
     weights = bootstrap_weights(rows, resamples, seed)
     score = regression_scorer(truth, predicted)
-    return _with_intervals(score, rows, units, undefined, weights)
+    return with_intervals(score, rows, units, undefined, weights)
 
 
-def _with_intervals(
+def with_intervals(
     score: Callable[[Floats], Mapping[str, float]],
     rows: int,
     units: Mapping[str, str],
     undefined: Mapping[str, str],
     weights: Iterator[Floats],
 ) -> dict[str, Metric]:
+    """Metrics of a function from row weights, with the interval of each.
+
+    Args:
+        score: gives each metric from weights of shape (rows,).
+        rows: how many there are.
+        units: by metric.
+        undefined: why a metric has no value.
+        weights: of the resamples.
+    """
     if rows == 0:
         why = "there are no rows"
         return {name: Metric(None, None, None, unit, 0, why) for name, unit in units.items()}

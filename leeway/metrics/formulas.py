@@ -26,20 +26,24 @@ def log_losses(codes: NDArray[np.intp], probabilities: Floats) -> Floats:
     return losses
 
 
-def classification_scorer(codes: NDArray[np.intp], probabilities: Floats) -> Scorer:
+def classification_scorer(
+    codes: NDArray[np.intp], probabilities: Floats, predicted: NDArray[np.intp] | None = None
+) -> Scorer:
     """A function from row weights, shape (rows,), to every classification metric.
 
     Args:
         codes: positions of the true classes, shape (rows,).
         probabilities: shape (rows, classes).
+        predicted: positions of the decided classes, shape (rows,); None: the most probable ones.
     """
     rows, k = probabilities.shape
-    predicted = np.argmax(probabilities, axis=1) if rows else codes
+    if predicted is None:
+        predicted = np.argmax(probabilities, axis=1) if rows else codes
     cell = codes * k + predicted
     truth = np.eye(k)[codes]
     log_loss = log_losses(codes, probabilities)
     brier = ((probabilities - truth) ** 2).sum(axis=1)
-    curves = [_ranking(probabilities[:, code], codes == code) for code in range(k)]
+    curves = [ranking(probabilities[:, code], codes == code) for code in range(k)]
 
     def score(weights: Floats) -> dict[str, float]:
         confusion = np.bincount(cell, weights, minlength=k * k).reshape(k, k)
@@ -62,8 +66,13 @@ def classification_scorer(codes: NDArray[np.intp], probabilities: Floats) -> Sco
     return score
 
 
-def _ranking(scores: Floats, positive: NDArray[np.bool_]) -> Areas:
-    """ROC area (Mann-Whitney, ties count half) and average precision, as functions of weights."""
+def ranking(scores: Floats, positive: NDArray[np.bool_]) -> Areas:
+    """ROC area (Mann-Whitney, ties count half) and average precision, as functions of weights.
+
+    Args:
+        scores: shape (rows,), the higher the more likely positive.
+        positive: shape (rows,).
+    """
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ordered) else order

@@ -20,7 +20,13 @@ from leeway.spec.sources import (
     SyntheticRows,
 )
 from leeway.spec.table import LARGEST_NUMBER, NUMERIC_TYPES, Column, ColumnType, Role
-from leeway.spec.training import CANDIDATES, LARGEST_SEED, ClusterFeature, DerivedFeature
+from leeway.spec.training import (
+    CANDIDATES,
+    LARGEST_SEED,
+    ClusterFeature,
+    Costs,
+    DerivedFeature,
+)
 from leeway.spec.use_case import Task, UseCase
 
 __all__ = [

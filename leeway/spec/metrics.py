@@ -6,9 +6,9 @@ Belongs here: names, units and the bounds they can reach. Does not belong here: 
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from leeway.spec.base import Strict
 
@@ -37,8 +37,14 @@ METRIC_RANGES: dict[str, dict[str, tuple[float | None, float | None]]] = {
     },
     "experiment": {},
 }
+# Of one class against the other, where the use case says what wrong decisions cost.
+POSITIVE_RANGES: dict[str, tuple[float | None, float | None]] = {
+    "positive_pr_auc": (0, 1),
+    "mean_cost": (0, None),
+}
 LOWER_IS_BETTER = frozenset(
     {
+        "mean_cost",
         "log_loss_nats",
         "brier_score",
         "mae",
@@ -84,6 +90,9 @@ class Gate(Strict):
     metric: str
     at_least: float | None = None
     at_most: float | None = None
+    if_broken: Literal["reject", "hold"] = Field(
+        default="reject", description="hold: the release is kept beside the champion, as a shadow"
+    )
 
     @model_validator(mode="after")
     def _one_bound(self) -> Self:

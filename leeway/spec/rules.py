@@ -7,12 +7,12 @@ here: the shape of a single field (the other modules of `leeway.spec`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from leeway.spec.base import require_known
 from leeway.spec.experiment_rules import check_experiment
-from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, Gate
+from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, POSITIVE_RANGES, Gate
 from leeway.spec.sources import BatchBy
 from leeway.spec.training import CANDIDATES
 
@@ -45,8 +45,10 @@ def check_use_case(use_case: UseCase) -> None:
     check_experiment(use_case)
     if use_case.task != "experiment":
         _check_search(use_case)
+    _check_costs(use_case)
+    judged = METRIC_RANGES[use_case.task] | (POSITIVE_RANGES if use_case.costs else {})
     for position, gate in enumerate(use_case.gates):
-        _check_gate(use_case.task, position, gate)
+        _check_gate(judged, position, gate)
 
 
 def _check_columns(use_case: UseCase) -> None:
@@ -145,10 +147,10 @@ def _check_derived(use_case: UseCase) -> None:
     for position, feature in enumerate(use_case.features):
         if feature.kind == "ratio":
             used: tuple[str, ...] = (feature.numerator, feature.denominator)
-        elif feature.kind == "product":
-            used = (feature.left, feature.right)
-        else:
+        elif feature.kind == "clusters":
             used = feature.of
+        else:
+            used = (feature.left, feature.right)
         require_known(f"features[{position}]", used, numeric)
         twice = _repeated(used) if feature.kind == "clusters" else None
         if twice is not None:
@@ -172,10 +174,35 @@ def _check_search(use_case: UseCase) -> None:
         require_known("search.metric", [use_case.search.metric], METRIC_RANGES[use_case.task])
 
 
-def _check_gate(task: str, position: int, gate: Gate) -> None:
+def _check_costs(use_case: UseCase) -> None:
+    if use_case.costs is None:
+        return
+    if use_case.task != "classification":
+        raise ValueError(
+            f"costs: these are of decisions between two classes; {use_case.task} has none, "
+            "leave them out"
+        )
+    target = use_case.target
+    classes = ("false", "true") if target.type == "boolean" else target.values or ()
+    if len(classes) != 2:
+        raise ValueError(
+            f"costs: target {target.name!r} declares {len(classes) or 'no'} values, and costs are "
+            "of decisions between two; give it two values, or leave costs out"
+        )
+    require_known("costs.positive", [use_case.costs.positive], classes)
+
+
+Ranges = Mapping[str, tuple[float | None, float | None]]
+
+
+def _check_gate(ranges: Ranges, position: int, gate: Gate) -> None:
     where = f"gates[{position}]"
-    require_known(f"{where}.metric", [gate.metric], METRIC_RANGES[task])
-    low, high = METRIC_RANGES[task][gate.metric]
+    if gate.metric in POSITIVE_RANGES and gate.metric not in ranges:
+        raise ValueError(
+            f"{where}.metric: {gate.metric} needs costs, which name the positive class"
+        )
+    require_known(f"{where}.metric", [gate.metric], ranges)
+    low, high = ranges[gate.metric]
     if gate.metric in LOWER_IS_BETTER:
         if gate.at_most is None:
             raise ValueError(

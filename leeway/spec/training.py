@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from leeway.spec.base import Identifier, Strict
 
@@ -58,10 +58,10 @@ class RatioFeature(Strict):
     denominator: Identifier
 
 
-class ProductFeature(Strict):
-    """`left * right`."""
+class PairFeature(Strict):
+    """`left * right`, or `left + right`."""
 
-    kind: Literal["product"]
+    kind: Literal["product", "sum"]
     name: Identifier
     left: Identifier
     right: Identifier
@@ -106,9 +106,7 @@ class ClusterFeature(Strict):
         return self
 
 
-DerivedFeature = Annotated[
-    RatioFeature | ProductFeature | ClusterFeature, Field(discriminator="kind")
-]
+DerivedFeature = Annotated[RatioFeature | PairFeature | ClusterFeature, Field(discriminator="kind")]
 
 
 class Split(Strict):
@@ -129,6 +127,20 @@ class Search(Strict):
     folds: int = Field(default=5, ge=2, le=20)
     trials: int = Field(default=20, ge=1, le=1000)
     seed: int = Field(default=42, ge=0, le=LARGEST_SEED)
+
+
+class Costs(Strict):
+    """What wrong decisions between two classes cost; right ones cost nothing.
+
+    The threshold that decides is the one with the lowest mean cost in cross-validation.
+    """
+
+    positive: Annotated[
+        str, BeforeValidator(lambda v: str(v).lower() if isinstance(v, bool) else v)
+    ] = Field(description="the class that is looked for; true for a boolean target")
+    false_positive: float = Field(gt=0, description="of a row that is wrongly taken for positive")
+    false_negative: float = Field(gt=0, description="of a positive row that is not found")
+    unit: str = Field(default="cost units", min_length=1)
 
 
 class Explanation(Strict):

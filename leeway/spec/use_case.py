@@ -19,6 +19,7 @@ from leeway.spec.sources import Source, StandIn
 from leeway.spec.table import Column, Role
 from leeway.spec.training import (
     CANDIDATES,
+    Costs,
     DerivedFeature,
     Explanation,
     Imputation,
@@ -49,6 +50,9 @@ class UseCase(Strict):
     features: tuple[DerivedFeature, ...] = ()
     split: Split = Split()
     search: Search = Search()
+    costs: Costs | None = Field(
+        default=None, description="for two classes; null: the most probable class is decided for"
+    )
     gates: tuple[Gate, ...] = ()
     drift: Drift = Drift()
     retraining: Retraining = Retraining()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from leeway.explainers.calibration import calibrate
+from leeway.explainers.calibration import calibrate, fresh_predictions
 from leeway.explainers.conformal import (
     Calibration,
     calibrate_classes,
@@ -112,7 +112,8 @@ def test_what_cannot_be_calibrated_on_is_refused() -> None:
 
 
 def test_a_model_is_calibrated_on_other_folds_than_those_it_was_chosen_with() -> None:
-    found = calibrate(FRAME, TARGET, PENGUINS, "decision_tree", {"max_depth": 3})
+    fresh = fresh_predictions(FRAME, TARGET, PENGUINS, "decision_tree", {"max_depth": 3})
+    found = calibrate(TARGET, fresh, PENGUINS)
     chosen_with = out_of_fold(FRAME, TARGET, PENGUINS, "decision_tree", {"max_depth": 3})
     same = calibrate_classes(TARGET, chosen_with, sorted(set(TARGET)), found.coverage)
     assert found.rows == same.rows == len(FRAME)

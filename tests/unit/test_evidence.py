@@ -147,7 +147,7 @@ def test_a_champion_can_be_used_while_its_features_have_their_names_and_types(
     }
     evidence = gather(test, PENGUINS, fitted(train), "first", "request")
     made = manifest_of("penguins", PENGUINS, tuned, evidence, version=1, batches=[], files={},
-                       libraries={})  # fmt: skip
+                       threshold=None, libraries={})  # fmt: skip
     columns = [dict(column) for column in ATTRIBUTES["columns"]]
     mass = next(column for column in columns if column["name"] == "body_mass_g")
     mass[field] = value
