@@ -93,6 +93,8 @@ DATA_NODES = (
             "resources/warehouse.py",
             "leeway/data/records.py",
             "leeway/data/synthetic.py",
+            "leeway/experiment/aliases.py",
+            "leeway/experiment/cells.py",
             "leeway/data/validation.py",
             "leeway/data/values.py",
         ),

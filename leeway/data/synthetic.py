@@ -15,7 +15,7 @@ import pyarrow as pa
 from leeway.data.values import ARROW_TYPES
 
 if TYPE_CHECKING:
-    from leeway.spec import Column, UseCase
+    from leeway.spec import Column, Experiment, UseCase
 
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 SEED = 20_240_229
@@ -29,7 +29,8 @@ def synthetic_table(use_case: UseCase, batch: str, number: int, rows: int) -> pa
     """One batch of made-up rows, the same ones each time; every row keeps the declared rules.
 
     Each feature rests on a standard normal variable, and the target on a weighted sum of these,
-    one product of two, and noise. Batches follow the same law, at later times.
+    one product of two, and noise. Batches follow the same law, at later times. The rows of an
+    experiment are the cells of its design, one after the other, and the variables their codes.
 
     Args:
         use_case: the columns, by the names that the source has for them.
@@ -38,7 +39,10 @@ def synthetic_table(use_case: UseCase, batch: str, number: int, rows: int) -> pa
         rows: how many, at least 1.
     """
     random = np.random.default_rng([SEED, number])
-    latent = {each.name: random.standard_normal(rows) for each in use_case.feature_columns}
+    if use_case.experiment is not None:
+        latent = _codes(use_case.experiment, rows)
+    else:
+        latent = {each.name: random.standard_normal(rows) for each in use_case.feature_columns}
     table: dict[str, pa.Array] = {}
     for column in use_case.columns:
         if column.role == "ignored" or column.from_position:
@@ -49,11 +53,28 @@ def synthetic_table(use_case: UseCase, batch: str, number: int, rows: int) -> pa
             values = _times(column, number, rows)
         elif column.role == "target":
             values = _target(use_case, latent, random)
+        elif use_case.experiment is not None and column.name in latent:
+            values = _settings(use_case.experiment, column, latent[column.name])
         else:
             normal = latent.get(column.name, random.standard_normal(rows))
             values = _with_gaps(_values(column, normal), column, use_case, random)
         table[column.in_source] = pa.array(values, ARROW_TYPES[column.type])
     return pa.table(table)
+
+
+def _codes(block: Experiment, rows: int) -> dict[str, Numbers]:
+    """-1 or +1 for each factor and run; the cells come in standard order, again and again."""
+    from leeway.experiment.cells import cells_of
+
+    cells = np.array(cells_of(block))
+    runs = cells[np.arange(rows) % len(cells)]
+    return {factor.column: runs[:, place] for place, factor in enumerate(block.factors)}
+
+
+def _settings(block: Experiment, column: Column, codes: Numbers) -> list[Any]:
+    """The levels that codes stand for."""
+    factor = next(each for each in block.factors if each.column == column.name)
+    return [factor.high if code > 0 else factor.low for code in codes]
 
 
 def _values(column: Column, normal: Numbers) -> list[Any]:
@@ -130,9 +151,11 @@ def _target(
 ) -> list[Any]:
     """The target of each row: one score as a number, or the class with the largest score."""
     column = use_case.target
-    seen = [_seen(use_case.column(name), normal) for name, normal in latent.items()]
+    seen = list(latent.values())
+    if use_case.experiment is None:
+        seen = [_seen(use_case.column(name), normal) for name, normal in latent.items()]
     rows = len(seen[0])
-    if use_case.task == "regression":
+    if use_case.task != "classification":
         return list(_numbers(column, _score(seen, 0) + NOISE * random.standard_normal(rows)))
     classes: tuple[Any, ...] = (
         (False, True) if column.type == "boolean" else (column.values or _LEVELS[:2])

@@ -212,7 +212,7 @@ Source = Annotated[
 class SyntheticRows(Strict):
     """Rows that are made up to the declared columns (`leeway.data.synthetic`)."""
 
-    rows: int = Field(default=5000, ge=100, le=1_000_000, description="of all batches together")
+    rows: int = Field(default=5000, ge=10, le=1_000_000, description="of all batches together")
     batches: int = Field(default=1, ge=1, le=100)
 
     @model_validator(mode="after")

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from leeway.data.synthetic import synthetic_table
+from leeway.experiment.effects import analyse
+from leeway.experiment.runs import design_of
 from leeway.graph import graph_of
 from leeway.spec import UseCase
 
@@ -71,7 +74,8 @@ def test_without_costs_there_is_no_node_that_could_not_tell_any() -> None:
 
 
 SAVINGS = ("experiment", "savings")
-FIRST = ("experiment", "factors", 0)
+FACTORS = ("experiment", "factors")
+FIRST = (*FACTORS, 0)
 
 
 @pytest.mark.parametrize(
@@ -125,3 +129,30 @@ def test_a_file_below_the_data_folder_does_not_leave_it(path: str) -> None:
     below = put({"kind": "file", "below": "data_dir", "path": path}, "source")
     with pytest.raises(ValidationError, match="leads out of LEEWAY_DATA_DIR"):
         use_case(below)
+
+
+def test_rows_that_stand_in_are_whole_replicates() -> None:
+    assert use_case(put({"synthetic": {"rows": 24, "batches": 2}}, "stand_in")).stand_in
+    with pytest.raises(ValidationError, match="no whole replicates of 4 cells; give 8 rows"):
+        use_case(put({"synthetic": {"rows": 22, "batches": 2}}, "stand_in"))
+
+
+def test_synthetic_runs_are_the_declared_fraction_and_have_an_effect() -> None:
+    fraction = put(["C=-AB"], "experiment", "generators")
+    third = [
+        put(
+            [*ATTRIBUTES["columns"], {"name": "fed", "type": "integer", "description": "d"}],
+            "columns",
+        ),
+        put(
+            [*ATTRIBUTES["experiment"]["factors"], {"column": "fed", "low": 1, "high": 3}], *FACTORS
+        ),
+        put(40, *SAVINGS, "before", "speed"),
+        put(1, *SAVINGS, "before", "fed"),
+    ]
+    case = use_case(*third, fraction)
+    table = synthetic_table(case, "synthetic-1", 0, 12).to_pydict()
+    design = design_of(case, table)
+    assert design.description == "2^(3-1) fraction of resolution III by C=-AB, 3 replicates"
+    assert analyse(design).significant
+    assert table != synthetic_table(case, "synthetic-2", 1, 12).to_pydict()

@@ -11,7 +11,6 @@
 
 select
     run_id,
-    replicate,
     cutting_speed,
     tool_geometry,
     cutting_angle,

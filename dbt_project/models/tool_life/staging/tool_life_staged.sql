@@ -3,7 +3,6 @@
 -- Levels are coded already; nothing is filtered here, so that counts agree with raw.
 select
     run_id,
-    replicate,
     cutting_speed,
     tool_geometry,
     cutting_angle,
