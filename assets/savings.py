@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import psycopg2.extensions
 
     from leeway.experiment.payback import Payback
-    from leeway.spec import Costs
+    from leeway.spec import SavingsCosts
 
 TABLE = "cost_savings"
 # Names of intervals, each of which is three columns of the table.
@@ -100,7 +100,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     return savings
 
 
-def _row(costs: "Costs", paid: "Payback | None", undefined: str | None) -> dict[str, Any]:
+def _row(costs: "SavingsCosts", paid: "Payback | None", undefined: str | None) -> dict[str, Any]:
     """The row of the table; what is undefined is None, and `undefined` says why."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     row |= {

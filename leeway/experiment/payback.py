@@ -14,7 +14,7 @@ from leeway.experiment.best_setting import BestSetting, significant_model
 from leeway.experiment.effects import Analysis
 from leeway.experiment.lives import lives_by_experiment
 from leeway.experiment.savings import Interval, Operation, Savings, savings
-from leeway.spec import Costs, CuttingMinutes
+from leeway.spec import CuttingMinutes, SavingsCosts
 
 Setting = Mapping[str, Any]
 
@@ -34,7 +34,7 @@ class Payback:
     savings: Savings
 
 
-def payback(analysis: Analysis, best: BestSetting, costs: Costs) -> Payback | None:
+def payback(analysis: Analysis, best: BestSetting, costs: SavingsCosts) -> Payback | None:
     """What a year costs less at the best setting; None when no setting is predicted best.
 
     A factor that no significant effect has stays as it is in production.
@@ -60,7 +60,7 @@ def payback(analysis: Analysis, best: BestSetting, costs: Costs) -> Payback | No
     return Payback(before, after, first, second, found)
 
 
-def _operation(analysis: Analysis, costs: Costs, setting: Setting) -> Operation:
+def _operation(analysis: Analysis, costs: SavingsCosts, setting: Setting) -> Operation:
     return Operation(
         machine_hour_rate=costs.machine_hour_rate,
         tool_price=costs.tool_price,

@@ -5,7 +5,7 @@ between their fields. Does not belong here: reading the file (`orchestration.use
 into assets (`assets`), or any rule about rows (`leeway.data.validation`). Import from here.
 """
 
-from leeway.spec.experiment import Costs, CuttingMinutes, Experiment
+from leeway.spec.experiment import CuttingMinutes, Experiment, SavingsCosts
 from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, Gate, unit_of
 from leeway.spec.policies import Drift, Freshness, Retraining, as_timedelta
 from leeway.spec.sources import (
@@ -54,6 +54,7 @@ __all__ = [
     "PackageSource",
     "Retraining",
     "Role",
+    "SavingsCosts",
     "SqlSource",
     "StandIn",
     "SyntheticRows",

@@ -31,7 +31,7 @@ class CuttingMinutes(Strict):
     high: float = Field(gt=0, description="at its high level")
 
 
-class Costs(Strict):
+class SavingsCosts(Strict):
     """What a unit takes, and the setting that production has now."""
 
     currency: str = Field(pattern=r"^[A-Z]{3}$", description="three letters, such as EUR")
@@ -55,4 +55,4 @@ class Experiment(Strict):
     generators: tuple[str, ...] = Field(
         default=(), description="of a fraction, such as D=ABC; without any, every cell was run"
     )
-    savings: Costs | None = None
+    savings: SavingsCosts | None = None

@@ -14,7 +14,7 @@ from leeway.spec.base import require_known
 from leeway.spec.table import NUMERIC_TYPES
 
 if TYPE_CHECKING:
-    from leeway.spec.experiment import Costs, Experiment, Level
+    from leeway.spec.experiment import Experiment, Level, SavingsCosts
     from leeway.spec.use_case import UseCase
 
 # Columns that the table experiment_results has beside those of the use case.
@@ -101,7 +101,7 @@ def _check_level(where: str, level: Level, *, number: bool) -> None:
         raise ValueError(f"{where}: level {level!r} does not fit the column's type; give {kind}")
 
 
-def _check_costs(use_case: UseCase, block: Experiment, costs: Costs) -> None:
+def _check_costs(use_case: UseCase, block: Experiment, costs: SavingsCosts) -> None:
     target, where = use_case.target, "experiment.savings"
     if target.unit != _HOURS:
         raise ValueError(

@@ -150,4 +150,4 @@ def test_a_whole_table_is_replaced_also_by_columns_of_other_types(settings: Sett
         with transaction(settings) as cursor:
             replace_table(cursor, SCHEMA, "whole", types, rows)
         found = read_batch(SCHEMA, "whole", "b", ["id"], settings)
-        assert found["x"].to_pylist() == column.to_pylist()
+        assert found["x"].to_pylist() == pa.array(column).to_pylist()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -60,11 +61,11 @@ def graph(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def replicate(number: int) -> pd.DataFrame:
     """One run of each cell, in no order; the mean is 40 and the effects are EFFECTS."""
-    runs = []
+    runs: list[dict[str, float]] = []
     for c, b, a in product((-1, 1), repeat=3):
         life = 40 + (12 * b + 6 * c - 9 * a * c) / 2 + NOISE[number]
-        runs.append({"replicate": number, **dict(zip(FACTORS, (a, b, c), strict=True))})
-        runs[-1] |= {"std_order": len(runs), "life_hours": life}
+        run: dict[str, float] = {"replicate": number, **dict(zip(FACTORS, (a, b, c), strict=True))}
+        runs.append(run | {"std_order": len(runs) + 1, "life_hours": life})
     return pd.DataFrame(runs).sample(frac=1, random_state=number)
 
 
@@ -142,13 +143,13 @@ def test_an_experiment_is_analysed_again_with_each_replicate(graph: Experiment) 
     # A run that is lost, or at no level, is refused by name; what was known stays.
     known = digests(graph)
     lost = replicate(3)
-    lost.iloc[2, lost.columns.get_loc("life_hours")] = None
+    lost["life_hours"] = lost["life_hours"].where(np.arange(len(lost)) != 2)
     graph.write("r4", lost)
     assert graph.materialize(["r4"], ["raw"]).success
     refused = error_of(graph.materialize(["r4"], ["experiment"]))
     assert refused.startswith("tool_life, batch r4: 1 of 8 runs were rejected, allowed are 0.0%")
     between = replicate(3)
-    between.iloc[4, between.columns.get_loc("tool_geometry")] = 0
+    between["tool_geometry"] = between["tool_geometry"].where(np.arange(len(between)) != 4, 0)
     graph.write("r4", between)
     refused = error_of(graph.materialize(["r4"]))
     assert "tool_geometry is at its centre 0 and cutting_speed is not" in refused

@@ -56,7 +56,10 @@ def test_a_centre_point_has_no_place_in_standard_order() -> None:
     attributes["experiment"]["factors"][1] |= {"low": 0, "high": 2}
     attributes["experiment"]["savings"] = None
     case = UseCase.model_validate(attributes)
-    table = {"speed": [40, 60.5, 40, 60.5] + [50.25] * 4, "tool": [0, 0, 2, 2] + [1] * 4}
+    table: dict[str, list[float]] = {
+        "speed": [40, 60.5, 40, 60.5] + [50.25] * 4,
+        "tool": [0, 0, 2, 2] + [1] * 4,
+    }
     table["life"] = [10, 12, 14, 16, 20, 22, 20, 22]
     design = design_of(case, table)
     assert [each.standard_order for each in treatments(design, table)] == [1, 2, 3, 4] + [None] * 4
@@ -141,7 +144,7 @@ def test_curvature_that_nothing_can_test_is_undefined_with_the_reason() -> None:
     attributes["columns"][2]["type"] = "number"
     attributes["experiment"]["factors"][1] |= {"low": 0, "high": 2}
     attributes["experiment"]["savings"] = None
-    table = {"speed": [40, 60.5, 40, 60.5, 50.25], "tool": [0, 0, 2, 2, 1]}
+    table: dict[str, list[float]] = {"speed": [40, 60.5, 40, 60.5, 50.25], "tool": [0, 0, 2, 2, 1]}
     table["life"] = [10, 12, 14, 16, 20]
     analysis = analyse(design_of(UseCase.model_validate(attributes), table))
     curvature = whole_summary(analysis, best_setting(analysis, "maximise"))["curvature"]
