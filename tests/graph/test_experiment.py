@@ -176,6 +176,7 @@ def tell(graph: Experiment, *nodes: str, batch: str | None = None) -> None:
 def test_an_analysis_follows_its_runs_once_each(graph: Experiment) -> None:
     for batch in graph.instance.get_dynamic_partitions(f"{NAME}_batches"):
         tell(graph, "raw", "staged", "clean", batch=batch)
+    tell(graph, *WHOLE_NODES)
     nodes, cursor = asked(graph, None)
     assert nodes == set(), "what was there when the daemon first looked"
     graph.instance.add_dynamic_partitions(f"{NAME}_batches", ["r5", "r6"])
