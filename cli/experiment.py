@@ -106,7 +106,7 @@ def savings_text(metrics: Mapping[str, Mapping[str, Any]]) -> str:
             value, low, high, unit = (
                 metrics[name][key] for key in ("value", "low", "high", "unit")
             )
-            interval = "" if low is None else f" [{low:.3g}, {high:.3g}]"
-            shown = "undefined" if value is None else f"{value:.3g}{interval} {unit}"
-            texts.append(f"{name} {shown}")
+            interval = "" if low is None else f" [{low:,.2f}, {high:,.2f}]"
+            shown = "undefined" if value is None else f"{value:,.2f}{interval}"
+            texts.append(f"{name} {shown}" + ("" if unit == "fraction" else f" {unit}"))
     return "; ".join(texts) or "none declared"
