@@ -19,6 +19,7 @@ from assets import (
     raw,
     reference_profile,
     release,
+    report,
     training,
     training_set,
 )
@@ -42,6 +43,7 @@ def assets_of(stage: Stage) -> Sequence[dg.AssetsDefinition]:
         predictions.build(stage),
         performance.build(stage),
         drift.build(stage),
+        report.build(stage),
     ]
 
 

@@ -38,6 +38,7 @@ KINDS = {
     "performance": {"json"},
     "reference_profile": {"json"},
     "drift": {"json"},
+    "report": {"html"},
 }
 USE_CASES = load_use_cases()
 NODES = [
