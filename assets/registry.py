@@ -22,6 +22,7 @@ from assets import (
     reference_profile,
     release,
     savings,
+    report,
     training,
     training_set,
 )
@@ -47,6 +48,7 @@ def assets_of(stage: Stage) -> Sequence[dg.AssetsDefinition]:
         predictions.build(stage),
         performance.build(stage),
         drift.build(stage),
+        report.build(stage),
     ]
 
 

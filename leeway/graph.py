@@ -186,25 +186,6 @@ MODEL_NODES = (
         checks=("passes_gates",),
     ),
     Node(
-        "predictions",
-        ("clean", "release"),
-        (
-            "assets/predictions.py",
-            "leeway/prediction.py",
-            "leeway/explainers/conformal.py",
-            "leeway/data/frames.py",
-        ),
-        ("columns", "explanation"),
-        per_batch=True,
-    ),
-    Node(
-        "performance",
-        ("predictions", "clean"),
-        ("assets/performance.py", "leeway/performance.py", "leeway/data/frames.py", *_METRICS),
-        ("monitoring", "columns", "costs"),
-        per_batch=True,
-    ),
-    Node(
         "drift",
         ("clean", "release"),
         (
@@ -218,6 +199,48 @@ MODEL_NODES = (
         ("columns", "drift"),
         per_batch=True,
         checks=("no_drift",),
+    ),
+    Node(
+        "predictions",
+        ("clean", "release"),
+        (
+            "assets/predictions.py",
+            "leeway/prediction.py",
+            "leeway/explainers/conformal.py",
+            "leeway/data/frames.py",
+        ),
+        ("columns", "explanation"),
+        per_batch=True,
+    ),
+    Node(
+        "performance",
+        ("predictions", "clean", "release"),
+        (
+            "assets/performance.py",
+            "leeway/performance.py",
+            "leeway/data/frames.py",
+            "leeway/data/training_set.py",
+            *_METRICS,
+        ),
+        ("monitoring", "columns", "costs"),
+        per_batch=True,
+    ),
+    Node(
+        "report",
+        ("raw", "clean", "drift", "performance", "release"),
+        (
+            "assets/report.py",
+            "leeway/report.py",
+            "leeway/data/quality.py",
+            "leeway/drift/verdict.py",
+            "leeway/drift/cells.py",
+            "leeway/drift/distances.py",
+            "leeway/drift/effects.py",
+            "leeway/drift/profile.py",
+            "resources/pdf.py",
+        ),
+        ("title", "columns", "max_rejected"),
+        per_batch=True,
     ),
 )
 EXPERIMENT_NODES = (

@@ -41,6 +41,7 @@ KINDS = {
     "experiment": {"parquet", "postgres"},
     "effects": {"json"},
     "savings": {"json", "postgres"},
+    "report": {"html"},
 }
 USE_CASES = load_use_cases()
 NODES = [(name, node.name) for name, use_case in USE_CASES.items() for node in graph_of(use_case)]
