@@ -21,8 +21,8 @@ from assets import (
     raw,
     reference_profile,
     release,
-    savings,
     report,
+    savings,
     training,
     training_set,
 )
