@@ -25,6 +25,25 @@ def new_batch() -> dg.AutomationCondition[Any]:
     return dg.AutomationCondition.on_missing().with_label("new_batch")
 
 
+def new_runs() -> dg.AutomationCondition[Any]:
+    """Analyse again once what is read was made anew and none of it is missing.
+
+    Whole nodes of an experiment have it: to analyse fits nothing that is served. `newly_updated` is
+    an edge, so that an analysis that fails is not asked for until something that it reads changes.
+    """
+    condition = dg.AutomationCondition
+    changed = condition.any_deps_match(condition.newly_updated()).since_last_handled()
+    missing = condition.any_deps_match(condition.missing())
+    busy = condition.any_deps_in_progress() | condition.in_progress()
+    return (changed & ~missing & ~busy).with_label("new_runs")
+
+
 def conditions_of(use_case: UseCase) -> Mapping[str, dg.AutomationCondition[Any]]:
-    """Conditions by node: every node that is materialized batch by batch follows its batches."""
-    return {node.name: new_batch() for node in graph_of(use_case) if node.per_batch}
+    """Conditions by node: what is materialized batch by batch follows its batches.
+
+    Of a model, nothing else follows by itself: to train is decided by the retraining policy.
+    """
+    found = {node.name: new_batch() for node in graph_of(use_case) if node.per_batch}
+    if use_case.task == "experiment":
+        found |= {node.name: new_runs() for node in graph_of(use_case) if not node.per_batch}
+    return found

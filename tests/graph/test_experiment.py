@@ -30,6 +30,7 @@ from tests.graph.conftest import Graph, check_results
 NAME = "tool_life"
 FACTORS = ("cutting_speed", "tool_geometry", "cutting_angle")
 EFFECTS = {"A": 0.0, "B": 12.0, "AB": 0.0, "C": 6.0, "AC": -9.0, "BC": 0.0, "ABC": 0.0}
+WHOLE_NODES = ("experiment", "effects", "savings")
 NOISE = {1: -1.0, 2: 1.0, 3: 0.0}  # of each run of a replicate: pure error, and no effect
 
 
@@ -125,7 +126,7 @@ def test_an_experiment_is_analysed_again_with_each_replicate(graph: Experiment) 
 
     # Made again it is the same, and no row is there twice.
     before = digests(graph)
-    assert graph.materialize(["r1", "r2"], ["experiment", "effects", "savings"]).success
+    assert graph.materialize(["r1", "r2"], WHOLE_NODES).success
     assert digests(graph) == before
     assert len(graph.rows("cost_savings")) == 1
     results = graph.rows("experiment_results")
@@ -157,14 +158,55 @@ def test_an_experiment_is_analysed_again_with_each_replicate(graph: Experiment) 
     assert len(graph.rows("experiment_results")) == 24
 
 
+def asked(graph: Experiment, cursor: Any) -> tuple[set[str], Any]:
+    """Whole nodes that a tick of the daemon asks for, and the next cursor."""
+    found = dg.evaluate_automation_conditions(graph.definitions, graph.instance, cursor=cursor)
+    keys = [result.key for result in found.results if found.get_num_requested(result.key)]
+    nodes = {key.path[-1] for key in keys if isinstance(key, dg.AssetKey)}
+    return nodes & set(WHOLE_NODES), found.cursor
+
+
+def tell(graph: Experiment, *nodes: str, batch: str | None = None) -> None:
+    """Tells Dagster that nodes were materialized."""
+    for node in nodes:
+        event = dg.AssetMaterialization(graph.stage.key(node), partition=batch)
+        graph.instance.report_runless_asset_event(event)
+
+
+def test_an_analysis_follows_its_runs_once_each(graph: Experiment) -> None:
+    for batch in graph.instance.get_dynamic_partitions(f"{NAME}_batches"):
+        tell(graph, "raw", "staged", "clean", batch=batch)
+    tell(graph, *WHOLE_NODES)
+    nodes, cursor = asked(graph, None)
+    assert nodes == set(), "what was there when the daemon first looked"
+    graph.instance.add_dynamic_partitions(f"{NAME}_batches", ["r5", "r6"])
+    nodes, cursor = asked(graph, cursor)
+    tell(graph, "raw", "staged", "clean", batch="r5")
+    nodes, cursor = asked(graph, cursor)
+    assert nodes == set(), "not while another batch is missing"
+    tell(graph, "raw", "staged", "clean", batch="r6")
+    nodes, cursor = asked(graph, cursor)
+    assert nodes == {"experiment"}
+    nodes, cursor = asked(graph, cursor)
+    assert nodes == set(), "asked for, and perhaps failing: not again"
+    tell(graph, "experiment")
+    nodes, cursor = asked(graph, cursor)
+    assert nodes == {"effects", "savings"}, "in one run"
+    tell(graph, "effects", "savings")
+    nodes, cursor = asked(graph, cursor)
+    assert nodes == set()
+    tell(graph, "clean", batch="r6")
+    tell(graph, *WHOLE_NODES)
+    assert asked(graph, cursor)[0] == set(), "made by hand together with its runs"
+
+
 def made(result: dg.ExecuteInProcessResult) -> set[dg.AssetKey]:
     events = result.get_asset_materialization_events()
     return {key for event in events if (key := event.asset_key) is not None}
 
 
 def digests(graph: Experiment) -> dict[str, str]:
-    nodes = ("experiment", "effects", "savings")
-    return {node: graph.platform.ledger.require(NAME, node).digest for node in nodes}
+    return {node: graph.platform.ledger.require(NAME, node).digest for node in WHOLE_NODES}
 
 
 def test_the_effects_show_their_plots_and_tables(graph: Experiment) -> None:

@@ -156,7 +156,7 @@ def test_exactly_the_batch_nodes_have_the_batches_of_their_use_case(
 
 
 @each_use_case
-def test_exactly_the_batch_nodes_follow_new_batches_by_themselves(
+def test_batch_nodes_and_experiments_follow_new_batches_and_no_model_does(
     specs: dict[tuple[str, ...], dg.AssetSpec], name: str, use_case: UseCase
 ) -> None:
     following = {
@@ -164,7 +164,8 @@ def test_exactly_the_batch_nodes_follow_new_batches_by_themselves(
         for node in graph_of(use_case)
         if specs[(name, node.name)].automation_condition is not None
     }
-    assert following == {node.name for node in graph_of(use_case) if node.per_batch}
+    experiment = use_case.task == "experiment"
+    assert following == {n.name for n in graph_of(use_case) if n.per_batch or experiment}
 
 
 @each_use_case
