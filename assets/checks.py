@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 
 from assets.stage import Stage
-from leeway.graph import nodes_of
+from leeway.graph import graph_of
 from resources.ledger import WHOLE, Commit
 from resources.platform import Platform
 
@@ -23,10 +23,13 @@ def build(stage: Stage) -> Sequence[dg.AssetChecksDefinition]:
         "few_rejects": ("Few rows of any batch were rejected.", rejects),
         "passes_gates": ("The held-out metrics keep every gate.", gates),
         "no_drift": ("No batch of the run, or else the newest one, has drifted.", drift),
+        "is_balanced": ("Every cell of the design was run equally often.", balance),
+        "has_pure_error": ("Repeated runs say how much one run varies.", pure_error),
+        "best_setting_holds": ("A setting is predicted best, and no curvature denies it.", best),
     }
     return [
         _check(stage, node.name, name, *judges[name])
-        for node in nodes_of(stage.use_case.task)
+        for node in graph_of(stage.use_case)
         for name in node.checks
     ]
 
@@ -117,4 +120,62 @@ def drift(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
             "columns": ", ".join(commit.facts["columns"]) or "none",
             "target_verdict": commit.facts["target_verdict"] or "undefined",
         },
+    )
+
+
+def balance(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
+    """Fails as a warning when cells were run unequally often: sums of squares do not add up."""
+    counts = commit.facts["runs_by_cell"]
+    low, high = min(counts.values()), max(counts.values())
+    few = [cell for cell, count in counts.items() if count < high]
+    seldom = f"; run {', '.join(few)} again" if few else ""
+    return dg.AssetCheckResult(
+        passed=low == high,
+        severity=WARN,
+        description=f"Runs per cell: {low if low == high else f'{low} to {high}'}{seldom}.",
+        metadata={"runs_by_cell": dg.MetadataValue.json(counts), "design": commit.facts["design"]},
+    )
+
+
+def pure_error(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
+    """Fails as a warning when nothing was repeated, or what was repeated does not vary."""
+    source, undefined = commit.facts["error_source"], commit.facts["error_undefined"]
+    variance, freedom = commit.facts["error_variance"], commit.facts["error_degrees_of_freedom"]
+    pure = variance is not None and source != "lenth"
+    if variance is None:
+        description = f"undefined: {undefined}"
+    elif pure:
+        description = f"Variance {variance:.4g} on {freedom} degrees of freedom, by {source}."
+    else:
+        description = "No run was repeated: effects are judged by Lenth's method; repeat runs."
+    return dg.AssetCheckResult(
+        passed=pure,
+        severity=WARN,
+        description=description,
+        metadata={"source": source, "degrees_of_freedom": freedom},
+    )
+
+
+def best(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
+    """Fails as a warning when no setting is predicted best, or curvature is significant.
+
+    The best setting is a corner: with curvature, a better one may lie between the levels.
+    """
+    found, curvature = commit.facts["best"], commit.facts["curvature"]
+    curved = curvature["significant"]
+    if found["setting"] is None:
+        description = f"undefined: {found['undefined']}"
+    elif curved is None:
+        description = (
+            f"A corner is predicted best; curvature is undefined: {curvature['undefined']}."
+        )
+    elif curved:
+        description = "Curvature is significant: a better setting may lie between the levels."
+    else:
+        description = "A corner is predicted best, and the centre points show no curvature."
+    return dg.AssetCheckResult(
+        passed=found["setting"] is not None and not curved,
+        severity=WARN,
+        description=description,
+        metadata={"setting": dg.MetadataValue.json(found["setting"])},
     )

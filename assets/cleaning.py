@@ -133,7 +133,10 @@ def _commit(
     )
     rows = read_batch(stage.name, "clean", batch, [stage.use_case.key.name], platform.settings)
     clean = Work(stage, platform, work.attempt, {label("staged", batch): seen})
-    shown = clean.commit("clean", "parquet", to_parquet(rows), rows=rows.num_rows)
+    excluded = (raw.rows or 0) - rows.num_rows
+    shown = clean.commit(
+        "clean", "parquet", to_parquet(rows), rows=rows.num_rows, facts={"excluded": excluded}
+    )
     return {"staged": seen, "clean": shown}
 
 
@@ -150,7 +153,9 @@ def _described(
     """
     node = _node_of(output)
     for batch, by_node in commits.items():
-        metadata = metadata_of(by_node[node])
+        shown = by_node[node]
+        left_out = {"excluded_rows": shown.facts["excluded"]} if node == "clean" else {}
+        metadata = metadata_of(shown, **left_out)
         context.add_asset_metadata(metadata, stage.key(node), partition_key=batch)
     table: dict[str, Any] = {"dagster/table_name": f"{stage.name}.{node}"}
     if node in lineage:

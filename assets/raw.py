@@ -17,7 +17,7 @@ from leeway.data.validation import SchemaMismatch, Validated, validate
 from leeway.data.values import POSTGRES_TYPES
 from resources.files import SourceError
 from resources.platform import Platform
-from resources.sources import open_source
+from resources.stand_ins import Reading, hold_against, reading_of
 from resources.warehouse import Unconvertible, ensure_table, keys_of, replace_batch, retype
 
 if TYPE_CHECKING:
@@ -59,8 +59,9 @@ def _materialize(
     """Stores and loads one batch; raises a `dg.Failure` that names what is wrong."""
     platform.ledger.register_batches(stage.name, [batch])
     work = begin(stage, platform, context, "raw", batch)
-    source = open_source(stage.use_case)
     try:
+        reading = reading_of(stage.name, stage.use_case, platform.settings)
+        source = reading.source
         # Before the rows: a batch that changes in between is read again, never taken for read.
         source_digest = source.fingerprint(batch)
         table = source.read(batch)
@@ -77,15 +78,18 @@ def _materialize(
         to_parquet(table),
         rows=judged.accepted.num_rows,
         facts={
-            "source": source.description,
+            "source": reading.description,
+            "origin": source.origin,
             "source_digest": source_digest,
             "rows": judged.rows,
             "rejected": judged.rejected_rows,
             "reasons": dict(reasons),
             "ignored_columns": list(judged.ignored_columns),
         },
-        also=partial(_load, stage=stage, batch=batch, judged=judged),
+        also=partial(_load, stage=stage, batch=batch, judged=judged, reading=reading),
     )
+    if reading.note:
+        context.log.warning("batch %s: %s", batch, reading.note)
     if judged.ignored_columns:
         names = ", ".join(judged.ignored_columns)
         context.log.warning("batch %s: ignored columns %s", batch, names)
@@ -94,7 +98,8 @@ def _materialize(
         **{
             "dagster/table_name": f"{stage.name}.raw",
             "dagster/column_schema": column_schema(stage.use_case),
-            "source": source.description,
+            "source": reading.description,
+            "origin": source.origin,
             "rows_in_source": judged.rows,
             "rejected_rows": judged.rejected_rows,
             "reject_reasons": dg.MetadataValue.json(dict(reasons)),
@@ -112,13 +117,22 @@ def _taken(platform: Platform, stage: Stage, batch: str) -> "pa.Table | None":
 
 
 def _load(
-    cursor: "psycopg2.extensions.cursor", *, stage: Stage, batch: str, judged: Validated
+    cursor: "psycopg2.extensions.cursor",
+    *,
+    stage: Stage,
+    batch: str,
+    judged: Validated,
+    reading: Reading,
 ) -> None:
     """Replaces the batch in the tables raw and rejects."""
     declared = {
         c.name: POSTGRES_TYPES[c.type] for c in stage.use_case.columns if c.role != "ignored"
     }
     columns = {**declared, "row_number": "bigint"}
+    try:
+        hold_against(cursor, stage.name, batch, reading)
+    except SourceError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
     try:
         retype(cursor, stage.name, "raw", columns, replacing=batch)
     except Unconvertible as error:

@@ -13,6 +13,8 @@ from assets import (
     checks,
     cleaning,
     drift,
+    effects,
+    experiment,
     explainers,
     performance,
     predictions,
@@ -20,6 +22,7 @@ from assets import (
     reference_profile,
     release,
     report,
+    savings,
     training,
     training_set,
 )
@@ -31,7 +34,9 @@ def assets_of(stage: Stage) -> Sequence[dg.AssetsDefinition]:
     """Every asset of one use case."""
     data = [raw.build(stage), cleaning.build(stage, manifest_of(stage.name))]
     if stage.use_case.task == "experiment":
-        return data
+        made = [*data, experiment.build(stage), effects.build(stage)]
+        block = stage.use_case.experiment
+        return made if block is None or block.savings is None else [*made, savings.build(stage)]
     return [
         *data,
         training_set.build(stage),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
 
-from leeway.graph import Node, code_version, input_digest, node, nodes_of, with_upstream
+from leeway.graph import Node, code_version, graph_of, input_digest, node, with_upstream
 from leeway.plan import WHOLE, label
 from leeway.spec import UseCase, as_timedelta
 from resources.ledger import Attempt, Commit
@@ -96,7 +96,7 @@ class Stage:
 
 def stage_of(name: str, use_case: UseCase) -> Stage:
     """The stage that all assets of one use case are built on."""
-    nodes = nodes_of(use_case.task)
+    nodes = graph_of(use_case)
     versions = {each.name: code_version(name, use_case, each) for each in nodes}
     shown = {node: digest[7:23] for node, digest in with_upstream(nodes, versions).items()}
     batches = dg.DynamicPartitionsDefinition(name=f"{name}_batches")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from leeway.graph import nodes_of
+from leeway.graph import graph_of
 from leeway.spec import UseCase
 from resources.dbt import manifest
 
@@ -30,7 +30,7 @@ class CheckResult:
 
 def checks_of(name: str, use_case: UseCase) -> list[tuple[str, str]]:
     """Node and name of each check of a use case: Leeway's own, and dbt's tests of its models."""
-    own = [(node.name, check) for node in nodes_of(use_case.task) for check in node.checks]
+    own = [(node.name, check) for node in graph_of(use_case) for check in node.checks]
     models = {f"model.leeway.{name}_{node}": node for node in ("staged", "clean")}
     tests = [
         (models[each["attached_node"]], each["name"])

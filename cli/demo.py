@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
+from cli.experiment import setting_text
 from cli.output import console, emit, say
 from cli.run import RunReport, run
 from cli.status import status_of
@@ -54,12 +55,21 @@ def _table(found: dict[str, Any], reports: list[RunReport]) -> Table:
             report.use_case + (" (failed)" if report.status == "failure" else ""),
             each["data"]["origin"],
             str(each["data"]["rows"]),
-            f"v{champion['version']} {champion['algorithm']}" if champion else "none",
+            _champion_text(champion),
             metric_text(each["metrics"]),
             each["drift"]["verdict"],
             f"{report.seconds:.1f}",
         )
     return table
+
+
+def _champion_text(champion: dict[str, Any] | None) -> str:
+    """Version and algorithm, or the best setting of an experiment."""
+    if champion is None:
+        return "none"
+    if "design" in champion:
+        return setting_text(champion)
+    return f"v{champion['version']} {champion['algorithm']}"
 
 
 def metric_text(metrics: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from cli.preload import Preload
 from cli.progress import Progress
 from cli.quiet import output_to
 from cli.run import DECISIONS, RunReport
-from leeway.graph import nodes_of
+from leeway.graph import graph_of
 from leeway.plan import WHOLE, Step, portions
 from leeway.spec import UseCase
 from orchestration.build import cached_defs
@@ -28,7 +28,7 @@ from resources.instance import open_instance
 from resources.ledger import Ledger
 from resources.reaper import worker_tags
 from resources.settings import get_settings
-from resources.sources import open_source
+from resources.stand_ins import reading_of
 
 if TYPE_CHECKING:
     from dagster_shared.error import SerializableErrorInfo
@@ -85,7 +85,7 @@ def _from_here(path: Path) -> Path:
 def _labels(name: str, use_case: UseCase) -> dict[str, str]:
     """What a person calls each step of Dagster's."""
     labels = {f"{name}_dbt": "staged, clean"}
-    for node in nodes_of(use_case.task):
+    for node in graph_of(use_case):
         labels[f"{name}__{node.name}"] = node.name
         labels |= {f"{name}__{node.name}_{check}": f"{node.name}.{check}" for check in node.checks}
     return labels
@@ -93,8 +93,9 @@ def _labels(name: str, use_case: UseCase) -> dict[str, str]:
 
 def _known_to_dagster(instance: dg.DagsterInstance, name: str, use_case: UseCase) -> Sequence[str]:
     """The batches of the ledger, in the order in which Dagster got to know them."""
-    batches, partitions = Ledger().batches(name), f"{name}_batches"
-    exist = {*batches, *open_source(use_case).batches()}
+    ledger, partitions = Ledger(), f"{name}_batches"
+    batches = ledger.batches(name)
+    exist = {*batches, *reading_of(name, use_case, ledger.settings).source.batches()}
     for gone in set(instance.get_dynamic_partitions(partitions)) - exist:
         instance.delete_dynamic_partition(partitions, gone)
     instance.add_dynamic_partitions(partitions, batches)

@@ -16,6 +16,7 @@ import dagster as dg
 
 # An import that fails here is made again by its step, and told there.
 LIBRARIES = (
+    "dagster_mlflow",
     "sklearn.compose",
     "sklearn.ensemble",
     "sklearn.impute",

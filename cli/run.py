@@ -13,14 +13,14 @@ from typing import Any, Literal
 
 from cli.output import say
 from cli.recovery import recover
-from leeway.graph import code_version, nodes_of
+from leeway.graph import code_version, graph_of
 from leeway.plan import NO_CHAMPION, Committed, Step, plan
 from leeway.spec import UseCase
 from orchestration.use_cases import InvalidUseCase, load_use_cases
 from resources.instance import prepare
 from resources.ledger import Ledger
 from resources.releases import Releases
-from resources.sources import open_source
+from resources.stand_ins import reading_of
 
 # What JSON and people call a verdict.
 DECISIONS = {"promote": "promoted", "hold": "held", "reject": "rejected"}
@@ -75,7 +75,10 @@ def run(
     settings = prepare()
     recover(settings)
     ledger = Ledger(settings)
-    source = open_source(use_case)
+    reading = reading_of(name, use_case, settings)
+    if reading.note:
+        say(f"{name}: {reading.note}")
+    source = reading.source
     found = source.batches()
     ledger.register_batches(name, found)
     ledger.forget_batches(name, keep=found)  # a file that could not be read, and was removed
@@ -101,7 +104,7 @@ def plan_of(
     everything: bool = False,
 ) -> list[Step]:
     """What would be materialized now, and why."""
-    nodes = nodes_of(use_case.task)
+    nodes = graph_of(use_case)
     champion = Releases(ledger.settings).champion(name)
     committed = {
         key: Committed(

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cli.checks import latest_checks
+from cli.experiment import effects_text, experiment_status, savings_text, setting_text
 from cli.output import console
 from cli.run import DECISIONS, find
 from leeway.freshness import freshness_state
@@ -42,26 +43,38 @@ def _status(
 ) -> dict[str, Any]:
     commits = ledger.every_current(name)
     batches = [batch for batch in ledger.batches(name) if ("raw", batch) in commits]
-    champion = Releases(ledger.settings).champion(name)
     raw = [commits[("raw", batch)] for batch in batches]
     newest = max((commit.committed_at for commit in raw), default=None)
     source = open_source(use_case)
+    # What the rows came from, which may have been what stands in for the source.
+    read = raw[-1].facts if raw else {}
     return {
         "task": use_case.task,
         "data": {
-            "origin": source.origin,
-            "source": source.description,
+            "origin": read.get("origin", source.origin),
+            "source": read.get("source", source.description),
             "rows": sum(commit.rows or 0 for commit in raw),
             "rejected": sum(commit.facts["rejected"] for commit in raw),
             "batches": len(batches),
             "last_batch": batches[-1] if batches else None,
         },
-        "champion": _champion(champion),
-        "metrics": _metrics(champion, use_case),
-        "drift": _drift(name, commits, batches, champion),
+        **_judged(name, use_case, commits, batches, ledger),
         "freshness": freshness_state(use_case.freshness, newest, datetime.now(UTC)),
         "checks": _checks(name, use_case, instance),
         "last_run": _last_run(name, commits, instance),
+    }
+
+
+def _judged(
+    name: str, use_case: UseCase, commits: Commits, batches: Sequence[str], ledger: Ledger
+) -> dict[str, Any]:
+    if use_case.task == "experiment":
+        return experiment_status(use_case, commits)
+    champion = Releases(ledger.settings).champion(name)
+    return {
+        "champion": _champion(champion),
+        "metrics": _metrics(champion, use_case),
+        "drift": _drift(name, commits, batches, champion),
     }
 
 
@@ -156,16 +169,15 @@ def print_status(found: dict[str, Any]) -> None:
             f"{data['rejected']} rejected, last {data['last_batch'] or 'none'} ({data['source']})",
             markup=False,
         )
-        about = (
-            f"version {champion['version']}, {champion['algorithm']}, {champion['trained_at']}"
-            if champion
-            else f"none; run `leeway run {name}`"
-        )
-        console.print(f"  champion   {about}", markup=False)
-        console.print(f"  held out   {metric_text(each['metrics'])}", markup=False)
-        console.print(
-            f"  drift      {each['drift']['verdict']}: {each['drift']['reason']}", markup=False
-        )
+        console.print(f"  champion   {_about(name, champion)}", markup=False)
+        if each["task"] == "experiment":
+            console.print(f"  predicted  {metric_text(each['metrics'])}", markup=False)
+            console.print(f"  savings    {savings_text(each['metrics'])}", markup=False)
+            console.print(f"  effects    {effects_text(each['effects']) or 'none'}", markup=False)
+        else:
+            drift = each["drift"]
+            console.print(f"  held out   {metric_text(each['metrics'])}", markup=False)
+            console.print(f"  drift      {drift['verdict']}: {drift['reason']}", markup=False)
         console.print(f"  freshness  {each['freshness']}")
         checks = each["checks"]
         failing = [f"{c['node']}.{c['check']} ({c['severity']})" for c in checks["failed"]]
@@ -174,3 +186,11 @@ def print_status(found: dict[str, Any]) -> None:
             markup=False,
         )
         console.print(f"  last run   {run['status'] + ' ' + run['id'] if run else 'none'}")
+
+
+def _about(name: str, champion: dict[str, Any] | None) -> str:
+    if champion is None:
+        return f"none; run `leeway run {name}`"
+    if "design" in champion:
+        return f"{setting_text(champion)} ({champion['design']})"
+    return f"version {champion['version']}, {champion['algorithm']}, {champion['trained_at']}"

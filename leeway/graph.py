@@ -66,6 +66,20 @@ _METRICS = (
     "leeway/metrics/costs.py",
     "leeway/metrics/positive.py",
 )
+_ANALYSING = (
+    "assets/design.py",
+    "leeway/experiment/aliases.py",
+    "leeway/experiment/coding.py",
+    "leeway/experiment/design.py",
+    "leeway/experiment/missing_cells.py",
+    "leeway/experiment/runs.py",
+    "leeway/experiment/yates.py",
+    "leeway/experiment/anova.py",
+    "leeway/experiment/best_setting.py",
+    "leeway/experiment/effects.py",
+    "leeway/experiment/error.py",
+    "leeway/experiment/summary.py",
+)
 DATA_NODES = (
     Node(
         "raw",
@@ -75,8 +89,10 @@ DATA_NODES = (
             "resources/files.py",
             "resources/quiet.py",
             "resources/sources/*.py",
+            "resources/stand_ins.py",
             "resources/warehouse.py",
             "leeway/data/records.py",
+            "leeway/data/synthetic.py",
             "leeway/data/validation.py",
             "leeway/data/values.py",
         ),
@@ -225,11 +241,53 @@ MODEL_NODES = (
         per_batch=True,
     ),
 )
+EXPERIMENT_NODES = (
+    Node(
+        "experiment",
+        ("clean",),
+        (
+            "assets/experiment.py",
+            "resources/warehouse.py",
+            "leeway/data/values.py",
+            *_ANALYSING,
+        ),
+        ("columns", "max_rejected", "experiment.factors", "experiment.generators"),
+        checks=("is_balanced", "has_pure_error"),
+    ),
+    Node(
+        "effects",
+        ("experiment",),
+        ("assets/effects.py", "leeway/experiment/plots.py", *_ANALYSING),
+        ("experiment.direction",),
+        checks=("best_setting_holds",),
+    ),
+    Node(
+        "savings",
+        ("experiment", "effects"),
+        (
+            "assets/savings.py",
+            "resources/warehouse.py",
+            "leeway/experiment/lives.py",
+            "leeway/experiment/payback.py",
+            "leeway/experiment/savings.py",
+            *_ANALYSING,
+        ),
+        ("experiment.savings",),
+    ),
+)
 
 
 def nodes_of(task: Task) -> tuple[Node, ...]:
+    """The nodes that a task can have, each after everything that it reads."""
+    return DATA_NODES + (EXPERIMENT_NODES if task == "experiment" else MODEL_NODES)
+
+
+def graph_of(use_case: UseCase) -> tuple[Node, ...]:
     """The nodes of a use case, each after everything that it reads."""
-    return DATA_NODES if task == "experiment" else DATA_NODES + MODEL_NODES
+    block = use_case.experiment
+    without_costs = block is not None and block.savings is None
+    found = nodes_of(use_case.task)
+    return tuple(each for each in found if not (each.name == "savings" and without_costs))
 
 
 def node(name: str) -> Node:
@@ -238,7 +296,7 @@ def node(name: str) -> Node:
     Raises:
         KeyError: when there is none.
     """
-    for each in DATA_NODES + MODEL_NODES:
+    for each in DATA_NODES + MODEL_NODES + EXPERIMENT_NODES:
         if each.name == name:
             return each
     raise KeyError(name)

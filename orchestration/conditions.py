@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from leeway.graph import nodes_of
+from leeway.graph import graph_of
 from leeway.spec import UseCase
 
 
@@ -27,4 +27,4 @@ def new_batch() -> dg.AutomationCondition[Any]:
 
 def conditions_of(use_case: UseCase) -> Mapping[str, dg.AutomationCondition[Any]]:
     """Conditions by node: every node that is materialized batch by batch follows its batches."""
-    return {node.name: new_batch() for node in nodes_of(use_case.task) if node.per_batch}
+    return {node.name: new_batch() for node in graph_of(use_case) if node.per_batch}

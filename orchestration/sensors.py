@@ -17,7 +17,8 @@ from orchestration.history import incidents_of, trainings_of
 from orchestration.jobs import retrain_job_name
 from resources.platform import Platform
 from resources.reaper import reap
-from resources.sources import open_source
+from resources.settings import get_settings
+from resources.stand_ins import reading_of
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 
@@ -61,7 +62,8 @@ def _batches_sensor(stage: Stage) -> dg.SensorDefinition:
     )
     def new_batches(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         known = set(context.instance.get_dynamic_partitions(f"{stage.name}_batches"))
-        found = [batch for batch in open_source(stage.use_case).batches() if batch not in known]
+        source = reading_of(stage.name, stage.use_case, get_settings()).source
+        found = [batch for batch in source.batches() if batch not in known]
         if not found:
             return dg.SkipReason(f"the source has no batch beside the {len(known)} known ones")
         return dg.SensorResult(dynamic_partitions_requests=[stage.batches.build_add_request(found)])

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from resources.files import SourceError
+from resources.files import SourceError, Unavailable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -37,8 +37,9 @@ def look(url: str, place: str, work: Callable[[Connection], Found]) -> Found:
     """What `work` makes of one consistent state; it is called again when the connection is lost.
 
     Raises:
-        SourceError: begins with `place`; when the URL is none, its driver is missing, or the
-            database refuses or is lost. It holds no part of the URL but the driver.
+        Unavailable: when the database is not reached or lost.
+        SourceError: when the URL is none, its driver is missing, or the database refuses. Each
+            begins with `place` and holds no part of the URL but the driver.
     """
     from sqlalchemy import exc
 
@@ -49,7 +50,9 @@ def look(url: str, place: str, work: Callable[[Connection], Found]) -> Found:
             return _once(engine, work)
         except exc.DBAPIError as error:
             if not error.connection_invalidated or attempt == _ATTEMPTS:
-                raise SourceError(f"{place}: {_said(error, address)}") from None
+                reached = not isinstance(error, exc.OperationalError | exc.InterfaceError)
+                kind = SourceError if reached else Unavailable
+                raise kind(f"{place}: {_said(error, address)}") from None
         except exc.SQLAlchemyError as error:
             raise SourceError(f"{place}: {_said(error, address)}") from None
         finally:

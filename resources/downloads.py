@@ -37,7 +37,7 @@ def pinned(url: str, name: str, digest: str, web: Web) -> bytes:
     try:
         data = web.get(url, _whole)
     except SourceError as error:
-        raise SourceError(f"{error}. {_instead(name, others)}") from error
+        raise type(error)(f"{error}. {_instead(name, others)}") from error
     if _digest(data) != digest:
         raise SourceError(
             f"{place_of(url)}: the file has the digest {_digest(data)}, and source.digest is "

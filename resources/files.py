@@ -34,6 +34,10 @@ class SourceError(ValueError):
     """The source cannot be read; the message names the file, the place and the remedy."""
 
 
+class Unavailable(SourceError):
+    """Nothing came of the source: it is not there, or was not reached. What came is not judged."""
+
+
 def suffix_of(name: str) -> str | None:
     """The ending of SUFFIXES that a file's name has, such as `.csv.gz`; None when it has none."""
     return next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), None)

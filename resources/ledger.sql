@@ -49,6 +49,15 @@ create table if not exists leeway.batches (
     primary key (use_case, batch)
 );
 
+-- Which source of a use case this installation reads: its own, or what stands in for it. Decided
+-- once; batches of one never mix with those of another.
+create table if not exists leeway.sources (
+    use_case text primary key,
+    read_from text not null check (read_from in ('source', 'stand_in.source', 'stand_in.synthetic')),
+    reason text not null,
+    decided_at timestamptz not null default now()
+);
+
 create table if not exists leeway.releases (
     use_case text not null,
     version integer not null,

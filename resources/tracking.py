@@ -54,7 +54,6 @@ def load_mlflow() -> None:
     import logging
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    import dagster_mlflow  # noqa: F401
     import mlflow  # noqa: F401
 
 

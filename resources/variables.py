@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from resources.files import SourceError
+from resources.files import SourceError, Unavailable
 from resources.settings import PROJECT
 
 
@@ -15,13 +15,14 @@ def variable(name: str, field: str) -> str:
     """The value of the variable that `field` of a defs.yaml names; it must never be shown.
 
     Raises:
-        SourceError: when it is not set, empty, or holds what no URL or token does.
+        Unavailable: when it is not set or empty.
+        SourceError: when it holds what no URL or token does.
     """
     from dotenv import dotenv_values
 
     value = os.environ.get(name) or dotenv_values(PROJECT / ".env").get(name) or ""
     if not value:
-        raise SourceError(
+        raise Unavailable(
             f"{field}: the variable {name} is not set; set it in the environment or in .env"
         )
     if not value.isprintable() or value != value.strip():

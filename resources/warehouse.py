@@ -143,12 +143,42 @@ def replace_batch(
 ) -> None:
     """Replaces the rows of one batch; `rows` has the column `batch_id`."""
     from psycopg2 import sql
-    from pyarrow import csv
 
     cursor.execute(
         sql.SQL("delete from {} where batch_id = %s").format(sql.Identifier(schema, table)),
         (batch,),
     )
+    _copy(cursor, schema, table, rows)
+
+
+def replace_table(
+    cursor: psycopg2.extensions.cursor,
+    schema: str,
+    table: str,
+    columns: Mapping[str, str],
+    rows: pa.Table,
+) -> None:
+    """Replaces all rows of a table, which is made when it is missing.
+
+    A column that has a new type is dropped first, with the views that read it.
+    """
+    from psycopg2 import sql
+
+    ensure_table(cursor, schema, table, columns)
+    name = sql.Identifier(schema, table)
+    cursor.execute(sql.SQL("delete from {}").format(name))
+    for column in _retyped(cursor, schema, table, columns):
+        statement = sql.SQL("alter table {} drop column {} cascade")
+        cursor.execute(statement.format(name, sql.Identifier(column)))
+    ensure_table(cursor, schema, table, columns)
+    _copy(cursor, schema, table, rows)
+
+
+def _copy(cursor: psycopg2.extensions.cursor, schema: str, table: str, rows: pa.Table) -> None:
+    """Adds rows to a table."""
+    from psycopg2 import sql
+    from pyarrow import csv
+
     buffer = io.BytesIO()
     csv.write_csv(rows, buffer, csv.WriteOptions(include_header=False))
     buffer.seek(0)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin
 
 from resources.addresses import Target, UnknownHost, place_of, target_of
-from resources.files import SourceError, largest_bytes, too_large
+from resources.files import SourceError, Unavailable, largest_bytes, too_large
 from resources.settings import get_settings
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ class Web:
             place: begins each message; empty: the URL, without what may be secret.
 
         Raises:
-            SourceError: when the address is not allowed, the server refuses, the answer is too
-                large, or no attempt came to an end.
+            Unavailable: when the server is not reached or refuses, or no attempt came to an end.
+            SourceError: when the address is not allowed, or the answer is too large.
         """
         place = place or place_of(url)
         for attempt in range(1, self.patience.attempts + 1):
@@ -100,7 +100,7 @@ class Web:
             except (Passing, UnknownHost) as error:
                 said = str(error).removeprefix(f"{place_of(url)}: ")
                 if attempt == self.patience.attempts:
-                    raise SourceError(
+                    raise Unavailable(
                         f"{place}: {said} (the last of {attempt} attempts). Run the command again "
                         "when the server is well"
                     ) from None  # the cause may quote the request
@@ -113,7 +113,7 @@ class Web:
             most = min(longest, self.patience.first_delay * 2 ** (attempt - 1))
             return random.uniform(0, most)  # noqa: S311  # spreads requests, guards nothing
         if asked > longest:
-            raise SourceError(
+            raise Unavailable(
                 f"{place}: {said}; the server asks to wait {asked:.0f} s, and {longest:.0f} s is "
                 "the longest. Run the command again then"
             )
@@ -156,7 +156,7 @@ class Web:
         except exceptions.TimeoutError:
             raise Passing(f"no answer for {self.patience.silence:g} s") from None
         except exceptions.SSLError as error:
-            raise SourceError(
+            raise Unavailable(
                 f"{place}: no safe connection: {error}. A certificate authority of your own is "
                 "made known by SSL_CERT_FILE"
             ) from None
@@ -209,7 +209,7 @@ def _check_status(status: int, headers: Mapping[str, str], place: str) -> None:
         raise Passing(f"the server answered {status}", _retry_after(headers))
     if status not in {200, 304, *_MOVED}:
         hint = "; check source.token_env" if status in (401, 403) else ""
-        raise SourceError(f"{place}: the server answered {status}{hint}")
+        raise Unavailable(f"{place}: the server answered {status}{hint}")
     if headers.get("content-encoding", "identity") != "identity":
         raise SourceError(f"{place}: the server packed its answer, which it was asked not to")
 

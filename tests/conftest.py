@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import tempfile
 import uuid
@@ -18,7 +17,7 @@ from sqlalchemy.engine import make_url
 from resources.ledger import Ledger
 from resources.postgres import embedded_url
 from resources.settings import Settings, get_settings
-from tests.embedded import stop_embedded
+from tests.embedded import remove, stop_embedded
 from tests.faults.harness import FIGURES
 from tests.installed import Complete
 
@@ -83,7 +82,7 @@ def server_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     embedded_url(home)
     yield home
     stop_embedded(home, "immediate")  # its folder is removed: nothing needs to be written
-    shutil.rmtree(home, ignore_errors=True)
+    remove(home)
 
 
 @contextmanager
@@ -118,4 +117,4 @@ def installed() -> Iterator[Complete]:
     finally:
         if (folder / "home" / "postgres").exists():
             stop_embedded(folder / "home", "immediate")
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)

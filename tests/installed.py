@@ -100,9 +100,13 @@ class Complete(Installed):
         return found
 
     def start_over(self) -> None:
-        """Forgets everything; at the same place, since a manifest holds addresses of files."""
+        """Forgets all but the parsed dbt project; at the same place, which manifests hold."""
         stop_embedded(self.home, "immediate")
+        kept = self.home.with_name("dbt")
+        (self.home / "dbt").rename(kept)
         shutil.rmtree(self.home)
+        self.home.mkdir()
+        kept.rename(self.home / "dbt")
 
     def select(self, database: str, statement: str) -> list[tuple[Any, ...]]:
         """Rows of one of its databases; also carries out a change that returns rows."""

@@ -22,7 +22,14 @@ _GENERATOR = re.compile(r"\s*([A-Z])\s*=\s*([+-]?)\s*([A-Z]+)\s*")
 
 
 class DesignError(ValueError):
-    """The runs are no two-level design, or not the one that was declared."""
+    """The runs are no two-level design, or not the one that was declared.
+
+    `row` is the one that is wrong, from 1, where it is one row.
+    """
+
+    def __init__(self, message: str, row: int | None = None) -> None:
+        super().__init__(message)
+        self.row = row
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,8 @@ def coded(
             centre = "" if factor.centre is None else f", or {factor.centre:g} at the centre"
             raise DesignError(
                 f"row {row}: factor {name!r} is {value!r}; its levels are {low!r} and "
-                f"{high!r}{centre}. Mend the row, or declare the levels."
+                f"{high!r}{centre}. Mend the row, or declare the levels.",
+                row,
             )
     found = np.array(codes, np.float64)
     for level, code in ((low, -1), (high, 1)):
@@ -97,7 +98,8 @@ def numbers(name: str, values: Sequence[Any]) -> Floats:
     _refuse_missing(name, values)
     for row, value in enumerate(values, 1):
         if not _is_number(value) or not math.isfinite(value):
-            raise DesignError(f"row {row}: response {name!r} is {value!r}, which is no number")
+            message = f"row {row}: response {name!r} is {value!r}, which is no number"
+            raise DesignError(message, row)
     return np.array([float(value) for value in values])
 
 
@@ -133,7 +135,8 @@ def _refuse_missing(name: str, values: Sequence[Any]) -> None:
         if value is None or (isinstance(value, float) and math.isnan(value)):
             raise DesignError(
                 f"row {row}: {name!r} has no value; add it, or leave the run out, which leaves the "
-                "others of its cell"
+                "others of its cell",
+                row,
             )
 
 

@@ -169,7 +169,8 @@ def _centre_rows(codes: Floats, factors: Sequence[Factor]) -> NDArray[np.bool_]:
         raise DesignError(
             f"row {row + 1}: {factors[at].name} is at its centre {factors[at].centre:g} and "
             f"{factors[off].name} is not; a centre point has every factor at its centre, and other "
-            "runs have none there. Remove the row, or analyse it as a response surface."
+            "runs have none there. Remove the row, or analyse it as a response surface.",
+            row + 1,
         )
     return centre
 
@@ -190,9 +191,10 @@ def _check_cells(
         cells[:, each.factor] = each.sign * cells[:, used].prod(axis=1)
         wrong = ~centre & (codes[:, each.factor] != each.sign * codes[:, used].prod(axis=1))
         if wrong.any():
+            row = int(np.argmax(wrong)) + 1
             raise DesignError(
-                f"row {int(np.argmax(wrong)) + 1} does not keep the generator {each}; mend the "
-                "row, or the generators"
+                f"row {row} does not keep the generator {each}; mend the row, or the generators",
+                row,
             )
     check_cells(codes[~centre], cells, factors, generators)
     return cells

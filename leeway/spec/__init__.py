@@ -5,6 +5,7 @@ between their fields. Does not belong here: reading the file (`orchestration.use
 into assets (`assets`), or any rule about rows (`leeway.data.validation`). Import from here.
 """
 
+from leeway.spec.experiment import Costs, CuttingMinutes, Experiment
 from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, Gate, unit_of
 from leeway.spec.policies import Drift, Freshness, Retraining, as_timedelta
 from leeway.spec.sources import (
@@ -15,13 +16,15 @@ from leeway.spec.sources import (
     HttpSource,
     PackageSource,
     SqlSource,
+    StandIn,
+    SyntheticRows,
 )
 from leeway.spec.table import LARGEST_NUMBER, NUMERIC_TYPES, Column, ColumnType, Role
 from leeway.spec.training import (
     CANDIDATES,
     LARGEST_SEED,
     ClusterFeature,
-    Costs,
+    DecisionCosts,
     DerivedFeature,
 )
 from leeway.spec.use_case import Task, UseCase
@@ -40,8 +43,11 @@ __all__ = [
     "Column",
     "ColumnType",
     "Costs",
+    "CuttingMinutes",
+    "DecisionCosts",
     "DerivedFeature",
     "Drift",
+    "Experiment",
     "FileSource",
     "Freshness",
     "Gate",
@@ -50,6 +56,8 @@ __all__ = [
     "Retraining",
     "Role",
     "SqlSource",
+    "StandIn",
+    "SyntheticRows",
     "Task",
     "UseCase",
     "as_timedelta",

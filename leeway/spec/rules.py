@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from leeway.spec.base import require_known
+from leeway.spec.experiment_rules import check_experiment
 from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, POSITIVE_RANGES, Gate
 from leeway.spec.sources import BatchBy
 from leeway.spec.training import CANDIDATES
@@ -41,6 +42,7 @@ def check_use_case(use_case: UseCase) -> None:
     _check_roles(use_case)
     _check_references(use_case)
     _check_derived(use_case)
+    check_experiment(use_case)
     if use_case.task != "experiment":
         _check_search(use_case)
     _check_costs(use_case)
@@ -71,7 +73,7 @@ def _check_columns(use_case: UseCase) -> None:
 def _check_roles(use_case: UseCase) -> None:
     for role in ("key", "target"):
         found = [c.name for c in use_case.with_role(role)]
-        if len(found) != 1 and not (role == "target" and use_case.task == "experiment"):
+        if len(found) != 1:
             raise ValueError(
                 f"columns: exactly one column needs role {role}; found {found or 'none'}"
             )
@@ -94,11 +96,15 @@ def _check_roles(use_case: UseCase) -> None:
 
 def _check_references(use_case: UseCase) -> None:
     known = [column.name for column in use_case.columns]
-    batch_by = getattr(use_case.source, "batch_by", None)  # not every kind is cut
-    if batch_by is not None:
-        require_known("source.batch_by.column", [batch_by.column], known)
-        _check_batch_column(use_case.column(batch_by.column))
-        _check_batches(batch_by)
+    sources = {"source": use_case.source}
+    if use_case.stand_in is not None and use_case.stand_in.source is not None:
+        sources["stand_in.source"] = use_case.stand_in.source
+    for where, source in sources.items():
+        batch_by = getattr(source, "batch_by", None)  # not every kind is cut
+        if batch_by is not None:
+            require_known(f"{where}.batch_by.column", [batch_by.column], known)
+            _check_batch_column(where, use_case.column(batch_by.column))
+            _check_batches(where, batch_by)
     stored = [column.name for column in use_case.columns if column.role != "ignored"]
     require_known("required_any", use_case.required_any, stored)
     require_known("monitoring.segments", use_case.monitoring.segments, stored)
@@ -111,26 +117,26 @@ def _check_references(use_case: UseCase) -> None:
             )
 
 
-def _check_batch_column(column: Column) -> None:
+def _check_batch_column(where: str, column: Column) -> None:
     if column.from_position or column.source_name is not None:
         raise ValueError(
-            f"source.batch_by.column: the source itself has no column {column.name!r}; rename it "
+            f"{where}.batch_by.column: the source itself has no column {column.name!r}; rename it "
             "there, or give a folder whose files are the batches"
         )
 
 
-def _check_batches(batch_by: BatchBy) -> None:
+def _check_batches(where: str, batch_by: BatchBy) -> None:
     values = Counter(str(value) for held in batch_by.batches.values() for value in held)
     twice = [value for value, count in values.items() if count > 1]
     if twice:
         raise ValueError(
-            f"source.batch_by.batches: value {twice[0]!r} is listed more than once; "
+            f"{where}.batch_by.batches: value {twice[0]!r} is listed more than once; "
             "each belongs to one batch"
         )
     empty = [batch for batch, held in batch_by.batches.items() if not held]
     if empty:
         raise ValueError(
-            f"source.batch_by.batches: batch {empty[0]!r} holds no value; list at least one"
+            f"{where}.batch_by.batches: batch {empty[0]!r} holds no value; list at least one"
         )
 
 
@@ -141,10 +147,10 @@ def _check_derived(use_case: UseCase) -> None:
     for position, feature in enumerate(use_case.features):
         if feature.kind == "ratio":
             used: tuple[str, ...] = (feature.numerator, feature.denominator)
-        elif feature.kind == "product":
-            used = (feature.left, feature.right)
-        else:
+        elif feature.kind == "clusters":
             used = feature.of
+        else:
+            used = (feature.left, feature.right)
         require_known(f"features[{position}]", used, numeric)
         twice = _repeated(used) if feature.kind == "clusters" else None
         if twice is not None:

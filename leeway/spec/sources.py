@@ -44,8 +44,20 @@ class FileSource(Strict):
     """
 
     kind: Literal["file"]
-    path: str = Field(min_length=1, description="relative paths start at the project's folder")
+    path: str = Field(min_length=1, description="a relative one starts at the folder `below`")
+    below: Literal["project", "data_dir"] = Field(
+        default="project", description="the project's folder, or that of LEEWAY_DATA_DIR"
+    )
     batch_by: BatchBy | None = None
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        if self.below == "data_dir" and not _is_inside(self.path):
+            raise ValueError(
+                f"path: {self.path!r} leads out of LEEWAY_DATA_DIR; give it without a leading / "
+                "and without .."
+            )
+        return self
 
 
 def _check_url(url: str) -> str:
@@ -195,3 +207,34 @@ Source = Annotated[
     PackageSource | FileSource | ArchiveSource | HttpSource | SqlSource,
     Field(discriminator="kind"),
 ]
+
+
+class SyntheticRows(Strict):
+    """Rows that are made up to the declared columns (`leeway.data.synthetic`)."""
+
+    rows: int = Field(default=5000, ge=100, le=1_000_000, description="of all batches together")
+    batches: int = Field(default=1, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _rows_in_each(self) -> Self:
+        if self.rows < 10 * self.batches:
+            raise ValueError(
+                f"rows: {self.rows} rows for {self.batches} batches; a batch needs 10 at least"
+            )
+        return self
+
+
+class StandIn(Strict):
+    """What is read where `source` cannot be had; the first of the two that can.
+
+    Never in production, and never once `source` has given a batch to the installation.
+    """
+
+    source: Source | None = Field(default=None, description="another source of the same columns")
+    synthetic: SyntheticRows | None = Field(default=None, description="rows that are made up")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.source is None and self.synthetic is None:
+            raise ValueError("give source, synthetic, or both; or remove stand_in")
+        return self

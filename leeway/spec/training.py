@@ -58,10 +58,10 @@ class RatioFeature(Strict):
     denominator: Identifier
 
 
-class ProductFeature(Strict):
-    """`left * right`."""
+class PairFeature(Strict):
+    """`left * right`, or `left + right`."""
 
-    kind: Literal["product"]
+    kind: Literal["product", "sum"]
     name: Identifier
     left: Identifier
     right: Identifier
@@ -106,9 +106,7 @@ class ClusterFeature(Strict):
         return self
 
 
-DerivedFeature = Annotated[
-    RatioFeature | ProductFeature | ClusterFeature, Field(discriminator="kind")
-]
+DerivedFeature = Annotated[RatioFeature | PairFeature | ClusterFeature, Field(discriminator="kind")]
 
 
 class Split(Strict):
@@ -131,7 +129,7 @@ class Search(Strict):
     seed: int = Field(default=42, ge=0, le=LARGEST_SEED)
 
 
-class Costs(Strict):
+class DecisionCosts(Strict):
     """What wrong decisions between two classes cost; right ones cost nothing.
 
     The threshold that decides is the one with the lowest mean cost in cross-validation.

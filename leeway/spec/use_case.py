@@ -11,14 +11,15 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from leeway.spec.base import Identifier, Strict
+from leeway.spec.experiment import Experiment
 from leeway.spec.metrics import Gate
 from leeway.spec.policies import Drift, Freshness, Monitoring, Retraining
 from leeway.spec.rules import check_use_case
-from leeway.spec.sources import Source
+from leeway.spec.sources import Source, StandIn
 from leeway.spec.table import Column, Role
 from leeway.spec.training import (
     CANDIDATES,
-    Costs,
+    DecisionCosts,
     DerivedFeature,
     Explanation,
     Imputation,
@@ -37,6 +38,7 @@ class UseCase(Strict):
     owners: tuple[str, ...] = Field(default=("team:data",), min_length=1)
     task: Task
     source: Source
+    stand_in: StandIn | None = None
     columns: tuple[Column, ...] = Field(min_length=1)
     required_any: tuple[Identifier, ...] = Field(
         default=(), description="a row must have a value in at least one of these columns"
@@ -48,7 +50,7 @@ class UseCase(Strict):
     features: tuple[DerivedFeature, ...] = ()
     split: Split = Split()
     search: Search = Search()
-    costs: Costs | None = Field(
+    costs: DecisionCosts | None = Field(
         default=None, description="for two classes; null: the most probable class is decided for"
     )
     gates: tuple[Gate, ...] = ()
@@ -57,6 +59,7 @@ class UseCase(Strict):
     freshness: Freshness | None = None
     explanation: Explanation = Explanation()
     monitoring: Monitoring = Monitoring()
+    experiment: Experiment | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -85,7 +88,7 @@ class UseCase(Strict):
 
     @property
     def target(self) -> Column:
-        """The column that is predicted."""
+        """The column that is predicted, or the response of an experiment."""
         return self.with_role("target")[0]
 
     @property

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leeway.spec import UseCase
+from leeway.spec import FileSource, UseCase
 from resources.files import SourceError
-from resources.settings import PROJECT
+from resources.settings import PROJECT, get_settings
 from resources.sources.archive import Archive
 from resources.sources.base import BatchSource, Origin
 from resources.sources.folder import Folder
@@ -18,6 +18,8 @@ from resources.sources.http_api import HttpApi
 from resources.sources.package import Package
 from resources.sources.single_file import SingleFile
 from resources.sources.sql_table import SqlTable
+from resources.sources.synthetic import Synthetic
+from resources.web import Web
 
 __all__ = [
     "Archive",
@@ -29,13 +31,15 @@ __all__ = [
     "SingleFile",
     "SourceError",
     "SqlTable",
+    "Synthetic",
     "open_source",
 ]
 
 
-def open_source(use_case: UseCase) -> BatchSource:
-    """The source that a use case names; nothing is asked of it yet.
+def open_source(use_case: UseCase, web: Web | None = None) -> BatchSource:
+    """The source that a use case names, asked by `web`; nothing is asked of it yet.
 
+    What an installation reads may be what stands in for it (`resources.stand_ins`).
     A folder named like `path` plus `batches/` is not guessed at: a file is one table, a folder is
     one file a batch.
     """
@@ -43,11 +47,18 @@ def open_source(use_case: UseCase) -> BatchSource:
     if source.kind == "package":
         return Package(source)
     if source.kind == "archive":
-        return Archive(source)
+        return Archive(source, web)
     if source.kind == "http":
-        return HttpApi(source)
+        return HttpApi(source, web)
     if source.kind == "sql":
         return SqlTable(source, use_case.key.name)
-    path = Path(source.path).expanduser()
-    path = path if path.is_absolute() else PROJECT / path
+    path = _path_of(source)
     return Folder(path) if path.is_dir() else SingleFile(path, source)
+
+
+def _path_of(source: FileSource) -> Path:
+    """Where a file or folder is; LEEWAY_DATA_DIR that is not set is told by the path."""
+    if source.below == "data_dir":
+        return (get_settings().data_dir or Path("LEEWAY_DATA_DIR (not set)")) / source.path
+    path = Path(source.path).expanduser()
+    return path if path.is_absolute() else PROJECT / path

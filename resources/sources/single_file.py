@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leeway.spec import BatchBy, FileSource
-from resources.files import SourceError, read_file
+from resources.files import SourceError, Unavailable, read_file
 from resources.quiet import State, is_quiet, read_quietly, state_of, still_written
 from resources.sources.base import Origin, batch_of, digest_of_rows, sha256, unknown_batch
 from resources.sources.cutting import cut
@@ -33,7 +33,7 @@ class SingleFile:
         """See `BatchSource`."""
         if not self.path.exists():
             # What is missing may have been a folder, whose name is not that of a batch.
-            raise SourceError(
+            raise Unavailable(
                 f"{self.path}: no such file or folder; check source.path in defs.yaml"
             )
         if not is_quiet(self.path):

@@ -423,11 +423,12 @@ def test_each_kind_of_a_use_case_opens_its_source_and_asks_nothing(tmp_path: Pat
 def of_path(path: str) -> UseCase:
     columns: list[dict[str, Any]] = [
         {"name": "id", "type": "integer", "role": "key", "description": "d"},
-        {"name": "x", "type": "category", "role": "monitored", "description": "d"},
+        {"name": "x", "type": "category", "description": "d"},
+        {"name": "y", "type": "number", "role": "target", "description": "d"},
     ]
     source = {"kind": "file", "path": path}
     return UseCase.model_validate(
-        {"title": "t", "task": "experiment", "source": source, "columns": columns}
+        {"title": "t", "task": "regression", "source": source, "columns": columns}
     )
 
 

@@ -12,7 +12,14 @@ import pytest
 
 from resources.postgres import dsn, transaction
 from resources.settings import Settings
-from resources.warehouse import Unconvertible, ensure_table, read_batch, replace_batch, retype
+from resources.warehouse import (
+    Unconvertible,
+    ensure_table,
+    read_batch,
+    replace_batch,
+    replace_table,
+    retype,
+)
 
 BEFORE = {"id": "bigint", "x": "text", "batch_id": "text"}
 AFTER = {"id": "bigint", "x": "double precision", "batch_id": "text"}
@@ -133,3 +140,14 @@ def test_a_table_whose_types_are_as_before_is_left_alone(settings: Settings) -> 
         assert not retype(cursor, SCHEMA, "raw", BEFORE, replacing="a")
         cursor.execute("select count(*) from retyped.staged")
         assert cursor.fetchall() == [(3,)]
+
+
+def test_a_whole_table_is_replaced_also_by_columns_of_other_types(settings: Settings) -> None:
+    for types, values in ((BEFORE, texts("1", "x")), (BEFORE, texts("2")), (AFTER, [1.5, 2.5])):
+        column = values if types is BEFORE else pa.array(values, pa.float64())
+        ids = pa.array(range(len(column)), pa.int64())
+        rows = pa.table({"id": ids, "x": column, "batch_id": pa.array(["b"] * len(column))})
+        with transaction(settings) as cursor:
+            replace_table(cursor, SCHEMA, "whole", types, rows)
+        found = read_batch(SCHEMA, "whole", "b", ["id"], settings)
+        assert found["x"].to_pylist() == column.to_pylist()

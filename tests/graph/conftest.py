@@ -46,7 +46,7 @@ def short(use_case: UseCase, folder: Path) -> UseCase:
 
 @dataclass
 class Graph:
-    """The graph of the penguins, ready to be materialized."""
+    """The graph of a use case, ready to be materialized."""
 
     folder: Path
     stage: Stage
@@ -68,11 +68,12 @@ class Graph:
         self, batches: Sequence[str], nodes: Sequence[str] | None = None
     ) -> dg.ExecuteInProcessResult:
         """Materializes nodes, or the whole graph, for some neighbouring batches."""
-        self.instance.add_dynamic_partitions(f"{NAME}_batches", list(batches))
-        job = self.definitions.resolve_job_def(f"{NAME}_graph")
+        name = self.stage.name
+        self.instance.add_dynamic_partitions(f"{name}_batches", list(batches))
+        job = self.definitions.resolve_job_def(f"{name}_graph")
         return job.execute_in_process(
             instance=self.instance,
-            asset_selection=[dg.AssetKey([NAME, node]) for node in nodes] if nodes else None,
+            asset_selection=[self.stage.key(node) for node in nodes] if nodes else None,
             tags={
                 "dagster/asset_partition_range_start": batches[0],
                 "dagster/asset_partition_range_end": batches[-1],
@@ -97,8 +98,11 @@ class Graph:
 @pytest.fixture(scope="module")
 def graph(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     """An installation per module, since a graph takes half a minute to materialize."""
-    folder = tmp_path_factory.mktemp("batches")
-    with installation(server_home, tmp_path_factory.mktemp("home")):
+    folder, home = tmp_path_factory.mktemp("batches"), tmp_path_factory.mktemp("home")
+    parsed = server_home / "dbt"  # the project is the same for all: dbt parses it once
+    parsed.mkdir(exist_ok=True)
+    (home / "dbt").symlink_to(parsed)
+    with installation(server_home, home):
         use_case = short(load_use_cases()[NAME], folder)
         whole = dg.Definitions.merge(
             build_graph(NAME, use_case),

@@ -43,6 +43,7 @@ def test_each_partition_shows_what_was_committed_of_its_own_batch(
     assert shown["dagster/uri"] == commit.uri
     assert shown["digest"] == commit.digest
     assert shown["dagster/table_name"] == f"{NAME}.{node}"
+    assert shown.get("excluded_rows") == {"staged": None, "clean": 0}[node]
 
 
 @pytest.mark.usefixtures("two")

@@ -14,7 +14,7 @@ from dagster.components.core.component_tree import ComponentTreeException
 from dagster.components.testing import create_defs_folder_sandbox
 
 from cli.checks import checks_of
-from leeway.graph import nodes_of
+from leeway.graph import graph_of
 from leeway.spec import UseCase
 from orchestration.build import build_defs, default_resources
 from orchestration.use_cases import DEFS, load_use_cases
@@ -39,11 +39,12 @@ KINDS = {
     "reference_profile": {"json"},
     "drift": {"json"},
     "report": {"html"},
+    "experiment": {"parquet", "postgres"},
+    "effects": {"json"},
+    "savings": {"json", "postgres"},
 }
 USE_CASES = load_use_cases()
-NODES = [
-    (name, node.name) for name, use_case in USE_CASES.items() for node in nodes_of(use_case.task)
-]
+NODES = [(name, node.name) for name, use_case in USE_CASES.items() for node in graph_of(use_case)]
 each_node = pytest.mark.parametrize(("name", "node"), NODES)
 each_use_case = pytest.mark.parametrize(("name", "use_case"), USE_CASES.items())
 
@@ -133,7 +134,7 @@ def test_a_node_says_what_it_is_whose_and_made_by_which_code(
 def test_nodes_read_what_the_plan_says_they_read(
     specs: dict[tuple[str, ...], dg.AssetSpec], name: str, use_case: UseCase
 ) -> None:
-    for node in nodes_of(use_case.task):
+    for node in graph_of(use_case):
         read = {dep.asset_key.path[-1] for dep in specs[(name, node.name)].deps}
         if node.name == "staged":
             assert read == {"raw"}
@@ -145,7 +146,7 @@ def test_nodes_read_what_the_plan_says_they_read(
 def test_exactly_the_batch_nodes_have_the_batches_of_their_use_case(
     specs: dict[tuple[str, ...], dg.AssetSpec], name: str, use_case: UseCase
 ) -> None:
-    for node in nodes_of(use_case.task):
+    for node in graph_of(use_case):
         partitions = specs[(name, node.name)].partitions_def
         if not node.per_batch:
             assert partitions is None, node.name
@@ -160,10 +161,10 @@ def test_exactly_the_batch_nodes_follow_new_batches_by_themselves(
 ) -> None:
     following = {
         node.name
-        for node in nodes_of(use_case.task)
+        for node in graph_of(use_case)
         if specs[(name, node.name)].automation_condition is not None
     }
-    assert following == {node.name for node in nodes_of(use_case.task) if node.per_batch}
+    assert following == {node.name for node in graph_of(use_case) if node.per_batch}
 
 
 @each_use_case
@@ -193,7 +194,8 @@ def test_checks_of_clean_are_the_tests_that_dbt_runs_on_it(
         if key.asset_key.path == [name, "clean"]
     }
     assert clean == every
-    assert len(clean) == len(tests) >= len(use_case.columns)
+    ruled = [c for c in use_case.columns if c.range or c.values or c.required or c.role == "key"]
+    assert len(clean) == len(tests) >= sum(c.role != "ignored" for c in ruled)
 
 
 @each_use_case

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from leeway import graph
-from leeway.graph import Node, code_version, nodes_of, with_upstream
+from leeway.graph import Node, code_version, graph_of, nodes_of, with_upstream
 from leeway.spec import UseCase
 from orchestration.use_cases import load_use_cases
 
@@ -120,8 +120,12 @@ def test_a_changed_field_changes_the_version_of_the_nodes_that_use_it(
     assert changed(versions(penguins), versions(UseCase.model_validate(fields))) == nodes
 
 
-@pytest.mark.parametrize("name", USE_CASES)
-@pytest.mark.parametrize("each", NODES, ids=lambda each: each.name)
+OF_USE_CASES = [(name, each) for name in USE_CASES for each in graph_of(USE_CASES[name])]
+
+
+@pytest.mark.parametrize(
+    ("name", "each"), [pytest.param(n, e, id=f"{n}-{e.name}") for n, e in OF_USE_CASES]
+)
 def test_each_file_that_a_node_names_exists(each: Node, name: str) -> None:
     for pattern in each.code:
         assert list(graph.PROJECT.glob(pattern.format(name=name))), pattern
@@ -143,7 +147,9 @@ def imported(file: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("each", NODES, ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "each", [pytest.param(e, id=name) for name, e in {e.name: e for _, e in OF_USE_CASES}.items()]
+)
 def test_a_node_names_every_module_that_its_own_modules_import(each: Node) -> None:
     """Regression: a change of `leeway/training/tuning.py` left every tuned model up to date."""
     todo = [name for name in each.code if name.startswith(OURS)]

@@ -28,6 +28,12 @@ DERIVED = (
         "left": "bill_length_mm",
         "right": "bill_depth_mm",
     },
+    {
+        "kind": "sum",
+        "name": "bill_sum",
+        "left": "bill_length_mm",
+        "right": "bill_depth_mm",
+    },
     {"kind": "clusters", "name": "shape", "of": ["bill_length_mm", "body_mass_g"], "k": 3},
 )
 NUMERIC = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]
@@ -98,7 +104,8 @@ def test_any_accepted_number_gives_rows_that_a_tree_can_read(size: float) -> Non
 def test_derived_features_are_the_scaled_ratio_and_product() -> None:
     values = transformed(FRAME, build_preprocessor(penguins()).fit(FRAME))
     length, depth = FRAME["bill_length_mm"], FRAME["bill_depth_mm"]
-    for name, raw in (("bill_ratio", length / depth), ("bill_area", length * depth)):
+    pairs = {"ratio": length / depth, "area": length * depth, "sum": length + depth}
+    for name, raw in ((f"bill_{name}", raw) for name, raw in pairs.items()):
         np.testing.assert_allclose(values[name], (raw - raw.mean()) / raw.std(ddof=0))
 
 
@@ -137,7 +144,7 @@ def test_each_output_column_names_its_source() -> None:
     fitted = build_preprocessor(penguins()).fit(FRAME)
     names = [name.split("=")[0].split("#")[0] for name in fitted.get_feature_names_out()]
     assert output_sources(fitted) == names
-    assert set(names) == {*FRAME.columns, "bill_ratio", "bill_area", "shape"}
+    assert set(names) == {*FRAME.columns, "bill_ratio", "bill_area", "bill_sum", "shape"}
 
 
 def test_two_fits_give_the_same_bits() -> None:

@@ -12,7 +12,8 @@ from leeway.spec import UseCase
 CANARY = "hunter2canary"
 COLUMNS = [
     {"name": "id", "type": "integer", "role": "key", "description": "d"},
-    {"name": "x", "type": "category", "role": "monitored", "description": "d"},
+    {"name": "x", "type": "category", "description": "d"},
+    {"name": "y", "type": "number", "role": "target", "description": "d"},
 ]
 ARCHIVE = {
     "kind": "archive",
@@ -24,7 +25,7 @@ ARCHIVE = {
 
 def use_case(source: dict[str, Any]) -> UseCase:
     return UseCase.model_validate(
-        {"title": "t", "task": "experiment", "source": source, "columns": COLUMNS}
+        {"title": "t", "task": "regression", "source": source, "columns": COLUMNS}
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from leeway.identifiers import check_batch, check_identifier
-from leeway.spec import UseCase, as_timedelta
+from leeway.spec import as_timedelta
 from orchestration.use_cases import DEFS, InvalidUseCase, load_use_case, load_use_cases
 
 Change = Callable[[dict[str, Any]], object]
@@ -349,13 +349,6 @@ def test_a_folder_whose_name_cannot_be_a_schema_is_refused(tmp_path: Path, name:
     text = changed(tmp_path, lambda attributes: None).read_text()
     with pytest.raises(InvalidUseCase, match=re.escape(repr(name))):
         load_use_case(write(tmp_path, text, name))
-
-
-def test_an_experiment_needs_no_target() -> None:
-    attributes = copy.deepcopy(ATTRIBUTES)
-    attributes["task"], attributes["gates"] = "experiment", []
-    attributes["columns"][1]["role"] = "monitored"
-    assert UseCase.model_validate(attributes).with_role("target") == ()
 
 
 INJECTIONS = [
