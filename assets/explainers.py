@@ -17,7 +17,9 @@ from leeway.data.training_set import TRAIN
 from leeway.digests import canonical_json
 from resources.platform import Platform
 
-EXPLAINED_ROWS = 200  # enough for the picture of mean |SHAP|, which is all that is kept of them
+EXPLAINED_ROWS = (
+    200  # at most; enough for the picture of mean |SHAP|, which is all that is kept of them
+)
 
 
 def build(stage: Stage) -> dg.AssetsDefinition:
@@ -34,8 +36,9 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[None]:
         from leeway.explainers.calibration import calibrate
         from leeway.explainers.neighbourhood import PcaMap, nearest
-        from leeway.explainers.shapley import shap_values
+        from leeway.explainers.shapley import affordable_rows, shap_values
         from leeway.plots import pca_plot, shap_plot
+        from leeway.training.decisions import settle
         from leeway.training.model_file import load_model
 
         work = begin(stage, platform, context, "explainers")
@@ -44,13 +47,12 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         background = read_part(work, TRAIN)
         frame = feature_frame(background, stage.use_case)
         target = target_array(background, stage.use_case)
-        step = max(1, len(frame) // EXPLAINED_ROWS)
-        shap = shap_values(pipeline, frame, frame.iloc[::step])
+        explained = affordable_rows(pipeline, EXPLAINED_ROWS)
+        shap = shap_values(pipeline, frame, frame.iloc[:: max(1, -(-len(frame) // explained))])
         known = nearest(pipeline, frame, target, None, stage.use_case.explanation.neighbours)
         pca = PcaMap.fit(pipeline, frame)
-        calibration = calibrate(
-            frame, target, stage.use_case, tuned["algorithm"], tuned["parameters"]
-        )
+        settled = settle(stage.use_case, tuned["choices"])
+        calibration = calibrate(frame, target, settled, tuned["algorithm"], tuned["parameters"])
         result = {
             "background": work.put("models", "parquet", to_parquet(background)),
             "neighbours": stage.use_case.explanation.neighbours,
@@ -73,6 +75,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             metadata=metadata_of(
                 commit,
                 shap_explainer=shap.explainer,
+                shap_rows=len(shap.values),
                 shap_additivity_gap=shap.additivity_gap,
                 shap_fallback=shap.fallback_reason or "none",
                 shap=png(shap_plot(shap.values, shap.feature_names, shap.outputs, shap.scale)),

@@ -119,7 +119,7 @@ def _manifest(
         found,
         version=version,
         batches=batches,
-        files={**entries, "model": tuned["model"]},
+        files={**entries, "model": tuned["model"], "best_params": tuned["best_params"]},
         libraries={name: installed(name) for name in ("scikit-learn", "xgboost-cpu", "skops")},
     )
 

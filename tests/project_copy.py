@@ -38,9 +38,10 @@ def copy_project(project: Path, **attributes: Any) -> None:
         shutil.copytree(PROJECT / package, project / package, ignore=ignored)
     for file in FILES:
         shutil.copy(PROJECT / file, project / file)
-    for use_case in (project / "orchestration" / "defs").iterdir():
-        if use_case.name != NAME:
-            shutil.rmtree(use_case)
+    for folder in ("orchestration/defs", "dbt_project/models"):
+        for use_case in (project / folder).iterdir():
+            if use_case.name != NAME:
+                shutil.rmtree(use_case)
     set_attributes(project, search=SEARCH, **attributes)
 
 

@@ -20,6 +20,7 @@ SHARED = {
     "assets/columns.py",
     "assets/stage.py",
     "assets/released.py",
+    "leeway/choice_plots.py",
     "leeway/data/lineage.py",
     "leeway/data/tables.py",
     "leeway/digests.py",
