@@ -44,18 +44,29 @@ _FITTING = (
     "leeway/training/preprocessing.py",
     "leeway/training/transformers.py",
 )
+_CHOOSING = (
+    "leeway/training/clusters.py",
+    "leeway/training/decisions.py",
+    "leeway/training/imputation.py",
+    "leeway/training/scoring.py",
+    "leeway/metrics/bootstrap.py",
+    "leeway/metrics/evaluation.py",
+    "leeway/metrics/formulas.py",
+    "leeway/metrics/inputs.py",
+    "leeway/metrics/perfection.py",
+)
 _SEARCHING = (
+    "assets/choices.py",
     "assets/training.py",
     "assets/training_set.py",
     "leeway/data/frames.py",
     "leeway/data/training_set.py",
     *_FITTING,
+    "leeway/training/readable.py",
     "leeway/training/search.py",
     "leeway/training/tuning.py",
-    "leeway/training/scoring.py",
-    "leeway/metrics/formulas.py",
-    "leeway/metrics/inputs.py",
     "leeway/training/model_file.py",
+    *_CHOOSING,
 )
 _METRICS = (
     "leeway/metrics/evaluation.py",
@@ -151,6 +162,7 @@ MODEL_NODES = (
             "leeway/metrics/bootstrap.py",
             "leeway/metrics/costs.py",
             *_FITTING,
+            *_CHOOSING,
         ),
         ("explanation", "costs"),
     ),
