@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from leeway.metrics.costs import CostCurve
 
-EXPLAINED_ROWS = 200  # enough for the picture of mean |SHAP|, which is all that is kept of them
+EXPLAINED_ROWS = (
+    200  # at most; enough for the picture of mean |SHAP|, which is all that is kept of them
+)
 
 
 def build(stage: Stage) -> dg.AssetsDefinition:
@@ -41,8 +43,9 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[None]:
         from leeway.explainers.calibration import calibrate, fresh_predictions
         from leeway.explainers.neighbourhood import PcaMap, nearest
-        from leeway.explainers.shapley import shap_values
+        from leeway.explainers.shapley import affordable_rows, shap_values
         from leeway.plots import pca_plot, shap_plot
+        from leeway.training.decisions import settle
         from leeway.training.model_file import load_model
 
         work = begin(stage, platform, context, "explainers")
@@ -51,12 +54,13 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         background = read_part(work, TRAIN)
         frame = feature_frame(background, stage.use_case)
         target = target_array(background, stage.use_case)
-        step = max(1, len(frame) // EXPLAINED_ROWS)
-        shap = shap_values(pipeline, frame, frame.iloc[::step])
+        explained = affordable_rows(pipeline, EXPLAINED_ROWS)
+        shap = shap_values(pipeline, frame, frame.iloc[:: max(1, -(-len(frame) // explained))])
         known = nearest(pipeline, frame, target, None, stage.use_case.explanation.neighbours)
         pca = PcaMap.fit(pipeline, frame)
+        settled = settle(stage.use_case, tuned["choices"])
         predictions = fresh_predictions(
-            frame, target, stage.use_case, tuned["algorithm"], tuned["parameters"]
+            frame, target, settled, tuned["algorithm"], tuned["parameters"]
         )
         calibration = calibrate(target, predictions, stage.use_case)
         curve = _cost_curve(stage, target, predictions, tuned["classes"])
@@ -84,6 +88,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             metadata=metadata_of(
                 commit,
                 shap_explainer=shap.explainer,
+                shap_rows=len(shap.values),
                 shap_additivity_gap=shap.additivity_gap,
                 shap_fallback=shap.fallback_reason or "none",
                 shap=png(shap_plot(shap.values, shap.feature_names, shap.outputs, shap.scale)),

@@ -9,10 +9,12 @@ from typing import Any
 
 import dagster as dg
 
-from assets.released import champion_of
-from assets.stage import Stage, batches_of, begin, metadata_of
+from assets.released import Champion, champion_of
+from assets.stage import Input, Stage, batches_of, begin, metadata_of
 from leeway.data.tables import from_parquet
+from leeway.data.training_set import TRAIN, part_of
 from leeway.digests import canonical_json
+from leeway.plan import label
 from resources.ledger import Commit
 from resources.platform import Platform
 
@@ -33,8 +35,8 @@ def build(stage: Stage) -> dg.AssetsDefinition:
 
     @stage.asset(
         "performance",
-        "One row per metric and segment of a batch, from rows whose label is known. Batches "
-        "that the champion was trained on flatter it; the release holds the held-out metrics.",
+        "One row per metric and segment of a batch, from rows whose label is known and that the "
+        "champion was not fitted on.",
         "json",
         required=False,
     )
@@ -46,7 +48,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             context.log.warning("no release was promoted, so there are no predictions to measure")
             return
         for batch in batches_of(context):
-            metadata = _measure(context, platform, stage, batch, champion.manifest["classes"])
+            metadata = _measure(context, platform, stage, batch, champion)
             context.add_asset_metadata(metadata, stage.key("performance"), partition_key=batch)
         yield dg.MaterializeResult(metadata=metadata)
 
@@ -58,13 +60,19 @@ def _measure(
     platform: Platform,
     stage: Stage,
     batch: str,
-    classes: list[str] | None,
+    champion: Champion,
 ) -> dict[str, Any]:
     from leeway.performance import measure
 
-    work = begin(stage, platform, context, "performance", batch)
+    inputs: dict[str, Input] = {
+        label(name, batch): platform.ledger.require(stage.name, name, batch)
+        for name in ("predictions", "clean")
+    }
+    work = begin(stage, platform, context, "performance", batch, inputs | {"release": champion})
     clean, predicted = (from_parquet(work.read(name, batch)) for name in ("clean", "predictions"))
-    found = measure(clean, predicted, stage.use_case, classes)
+    trained = part_of(from_parquet(work.get(champion.manifest["files"]["training_set"])), TRAIN)
+    classes, key = champion.manifest["classes"], stage.use_case.key.name
+    found = measure(clean, predicted, stage.use_case, classes, trained[key])
     commit: Commit = work.commit(
         "reports", "json", canonical_json(found.as_dict()), rows=found.labelled
     )
@@ -85,6 +93,7 @@ def _measure(
         commit,
         batch=batch,
         labelled_rows=found.labelled,
+        rows_fitted_on=found.fitted,
         unknown_labels=found.unknown_labels,
         metrics=dg.MetadataValue.table(records=records, schema=SCHEMA),
     )

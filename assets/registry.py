@@ -21,6 +21,7 @@ from assets import (
     raw,
     reference_profile,
     release,
+    report,
     savings,
     training,
     training_set,
@@ -47,6 +48,7 @@ def assets_of(stage: Stage) -> Sequence[dg.AssetsDefinition]:
         predictions.build(stage),
         performance.build(stage),
         drift.build(stage),
+        report.build(stage),
     ]
 
 

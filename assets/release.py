@@ -122,7 +122,7 @@ def _manifest(
         version=version,
         batches=batches,
         threshold=work.read_json("explainers")["threshold"],
-        files={**entries, "model": tuned["model"]},
+        files={**entries, "model": tuned["model"], "best_params": tuned["best_params"]},
         libraries={name: installed(name) for name in ("scikit-learn", "xgboost-cpu", "skops")},
     )
 

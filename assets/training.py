@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.choices import pictures_of, tables_of
 from assets.stage import Stage, begin, metadata_of, png
 from assets.training_set import read_part
 from leeway.data.frames import feature_frame, target_array
@@ -31,18 +32,22 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
         from leeway.plots import candidate_plot
+        from leeway.training.decisions import decide, settle
         from leeway.training.search import best_candidate, compare_candidates
 
         work = begin(stage, platform, context, "model_selection")
         rows = read_part(work, TRAIN)
         frame, target = feature_frame(rows, stage.use_case), target_array(rows, stage.use_case)
         with refusals(stage):
-            scores = compare_candidates(frame, target, stage.use_case)
+            decided = decide(frame, target, stage.use_case)
+            settled = settle(stage.use_case, decided.choices)
+            scores = compare_candidates(frame, target, settled)
         winner = best_candidate(scores, stage.use_case.metric)
         unit = unit_of(stage.use_case.metric, stage.use_case.target.unit)
         choice = {
             "metric": stage.use_case.metric,
             "winner": winner.name,
+            **decided.as_dict(),
             "candidates": [
                 {
                     "name": score.name,
@@ -56,7 +61,8 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
             ],
         }
         commit = work.commit("models", "json", canonical_json(choice), rows=len(scores))
-        platform.tracking(stage.name, context.run.run_id).log_selection(choice)
+        pictures = pictures_of(decided, stage.use_case)
+        platform.tracking(stage.name, context.run.run_id).log_selection(choice, pictures)
         return dg.MaterializeResult(
             metadata=metadata_of(
                 commit,
@@ -65,6 +71,8 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
                 comparison=png(candidate_plot(scores, stage.use_case.metric, unit)),
                 candidates=dg.MetadataValue.json(choice["candidates"]),
                 seconds={score.name: round(score.seconds, 2) for score in scores},
+                **tables_of(decided),
+                **{name: png(picture) for name, picture in pictures.items()},
             )
         )
 
@@ -83,19 +91,23 @@ def build_tuned(stage: Stage) -> dg.AssetsDefinition:
     def tuned_model(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
+        from leeway.training.decisions import settle
         from leeway.training.model_file import save_model
+        from leeway.training.readable import parameters_yaml
         from leeway.training.search import fit_final, tune
 
         work = begin(stage, platform, context, "tuned_model")
         rows = read_part(work, TRAIN)
         frame, target = feature_frame(rows, stage.use_case), target_array(rows, stage.use_case)
-        winner = work.read_json("model_selection")["winner"]
+        selection = work.read_json("model_selection")
+        winner, choices = selection["winner"], selection["choices"]
+        settled = settle(stage.use_case, choices)
         study_name = f"{stage.name}/{work.input_digest}"
         with refusals(stage):
             tuned = tune(
                 frame,
                 target,
-                stage.use_case,
+                settled,
                 winner,
                 storage=platform.optuna_storage(),
                 study_name=study_name,
@@ -103,10 +115,12 @@ def build_tuned(stage: Stage) -> dg.AssetsDefinition:
                     "trial %(number)s: %(state)s, value %(value)s", trial
                 ),
             )
-        pipeline = fit_final(frame, target, stage.use_case, winner, tuned.parameters)
+        pipeline = fit_final(frame, target, settled, winner, tuned.parameters)
+        readable = parameters_yaml(tuned, stage.use_case, len(frame), choices)
         result = {
             "algorithm": winner,
             "parameters": tuned.parameters,
+            "choices": choices,
             "metric": stage.use_case.metric,
             "value": tuned.value,
             "default_value": tuned.default_value,
@@ -114,14 +128,16 @@ def build_tuned(stage: Stage) -> dg.AssetsDefinition:
             "training_key": work.input_digest,
             "classes": class_names(pipeline),
             "model": work.put("models", "skops", save_model(pipeline)),
+            "best_params": work.put("models", "yaml", readable.encode()),
         }
         commit = work.commit("models", "json", canonical_json(result), rows=len(tuned.trials))
-        platform.tracking(stage.name, context.run.run_id).log_tuning(result, frame.shape)
+        platform.tracking(stage.name, context.run.run_id).log_tuning(result, frame.shape, readable)
         return dg.MaterializeResult(
             metadata=metadata_of(
                 commit,
                 algorithm=winner,
                 parameters=dg.MetadataValue.json(tuned.parameters),
+                best_params=dg.MetadataValue.md(f"```yaml\n{readable}```"),
                 score_in_cross_validation=tuned.value,
                 score_of_defaults=tuned.default_value,
                 trials=dg.MetadataValue.json(list(tuned.trials)),

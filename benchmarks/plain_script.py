@@ -95,6 +95,7 @@ def train(
     from leeway.plots import candidate_plot
     from leeway.spec import unit_of
     from leeway.training.model_file import save_model
+    from leeway.training.readable import parameters_yaml
     from leeway.training.search import best_candidate, compare_candidates, fit_final, tune
 
     frame, target = feature_frame(table, use_case), target_array(table, use_case)
@@ -104,9 +105,11 @@ def train(
         "metric": use_case.metric,
         "winner": winner.name,
         "candidates": [{"name": score.name, "mean": score.mean} for score in scores],
+        "imputation": [],
+        "clusters": [],
     }
     store.put("models", NAME, "json", canonical_json(choice))
-    tracking.log_selection(choice)
+    tracking.log_selection(choice, {})
     candidate_plot(scores, use_case.metric, unit_of(use_case.metric))
     found = tune(
         frame,
@@ -129,7 +132,7 @@ def train(
         "model": {"uri": model.uri, "digest": model.digest},
     }
     store.put("models", NAME, "json", canonical_json(tuned))
-    tracking.log_tuning(tuned, frame.shape)
+    tracking.log_tuning(tuned, frame.shape, parameters_yaml(found, use_case, len(frame), {}))
     return pipeline, tuned
 
 
@@ -143,7 +146,7 @@ def explain(
     from leeway.plots import pca_plot, shap_plot
 
     frame, target = feature_frame(table, use_case), target_array(table, use_case)
-    shap = shap_values(pipeline, frame, frame.iloc[:: max(1, len(frame) // 200)])
+    shap = shap_values(pipeline, frame, frame.iloc[:: max(1, -(-len(frame) // 200))])
     nearest(pipeline, frame, target, None, use_case.explanation.neighbours)
     pca = PcaMap.fit(pipeline, frame)
     predictions = fresh_predictions(

@@ -44,18 +44,29 @@ _FITTING = (
     "leeway/training/preprocessing.py",
     "leeway/training/transformers.py",
 )
+_CHOOSING = (
+    "leeway/training/clusters.py",
+    "leeway/training/decisions.py",
+    "leeway/training/imputation.py",
+    "leeway/training/scoring.py",
+    "leeway/metrics/bootstrap.py",
+    "leeway/metrics/evaluation.py",
+    "leeway/metrics/formulas.py",
+    "leeway/metrics/inputs.py",
+    "leeway/metrics/perfection.py",
+)
 _SEARCHING = (
+    "assets/choices.py",
     "assets/training.py",
     "assets/training_set.py",
     "leeway/data/frames.py",
     "leeway/data/training_set.py",
     *_FITTING,
+    "leeway/training/readable.py",
     "leeway/training/search.py",
     "leeway/training/tuning.py",
-    "leeway/training/scoring.py",
-    "leeway/metrics/formulas.py",
-    "leeway/metrics/inputs.py",
     "leeway/training/model_file.py",
+    *_CHOOSING,
 )
 _METRICS = (
     "leeway/metrics/evaluation.py",
@@ -151,6 +162,7 @@ MODEL_NODES = (
             "leeway/metrics/bootstrap.py",
             "leeway/metrics/costs.py",
             *_FITTING,
+            *_CHOOSING,
         ),
         ("explanation", "costs"),
     ),
@@ -186,25 +198,6 @@ MODEL_NODES = (
         checks=("passes_gates",),
     ),
     Node(
-        "predictions",
-        ("clean", "release"),
-        (
-            "assets/predictions.py",
-            "leeway/prediction.py",
-            "leeway/explainers/conformal.py",
-            "leeway/data/frames.py",
-        ),
-        ("columns", "explanation"),
-        per_batch=True,
-    ),
-    Node(
-        "performance",
-        ("predictions", "clean"),
-        ("assets/performance.py", "leeway/performance.py", "leeway/data/frames.py", *_METRICS),
-        ("monitoring", "columns", "costs"),
-        per_batch=True,
-    ),
-    Node(
         "drift",
         ("clean", "release"),
         (
@@ -218,6 +211,48 @@ MODEL_NODES = (
         ("columns", "drift"),
         per_batch=True,
         checks=("no_drift",),
+    ),
+    Node(
+        "predictions",
+        ("clean", "release"),
+        (
+            "assets/predictions.py",
+            "leeway/prediction.py",
+            "leeway/explainers/conformal.py",
+            "leeway/data/frames.py",
+        ),
+        ("columns", "explanation"),
+        per_batch=True,
+    ),
+    Node(
+        "performance",
+        ("predictions", "clean", "release"),
+        (
+            "assets/performance.py",
+            "leeway/performance.py",
+            "leeway/data/frames.py",
+            "leeway/data/training_set.py",
+            *_METRICS,
+        ),
+        ("monitoring", "columns", "costs"),
+        per_batch=True,
+    ),
+    Node(
+        "report",
+        ("raw", "clean", "drift", "performance", "release"),
+        (
+            "assets/report.py",
+            "leeway/report.py",
+            "leeway/data/quality.py",
+            "leeway/drift/verdict.py",
+            "leeway/drift/cells.py",
+            "leeway/drift/distances.py",
+            "leeway/drift/effects.py",
+            "leeway/drift/profile.py",
+            "resources/pdf.py",
+        ),
+        ("title", "columns", "max_rejected"),
+        per_batch=True,
     ),
 )
 EXPERIMENT_NODES = (

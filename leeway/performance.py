@@ -31,12 +31,14 @@ class Performance:
     """Metrics by segment, such as `island=Dream`, and how many rows have a label by now.
 
     `unknown_labels` counts those of them whose label is no class of the model: these are errors.
+    `fitted` counts further rows with a label that the model was fitted on, and that do not judge.
     """
 
     segments: dict[str, dict[str, Metric]]
     rows: int
     labelled: int
     unknown_labels: int
+    fitted: int
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -44,6 +46,7 @@ class Performance:
             "rows": self.rows,
             "labelled": self.labelled,
             "unknown_labels": self.unknown_labels,
+            "fitted": self.fitted,
             "segments": {
                 segment: {name: metric.as_dict() for name, metric in metrics.items()}
                 for segment, metrics in self.segments.items()
@@ -52,9 +55,21 @@ class Performance:
 
 
 def measure(
-    clean: pa.Table, predictions: pa.Table, use_case: UseCase, classes: Sequence[str] | None
+    clean: pa.Table,
+    predictions: pa.Table,
+    use_case: UseCase,
+    classes: Sequence[str] | None,
+    fitted_on: pa.Array | pa.ChunkedArray | None = None,
 ) -> Performance:
-    """Metrics of the rows that have a label, whole and for each value of each segment column."""
+    """Metrics of the rows that have a label, whole and for each value of each segment column.
+
+    Args:
+        clean: rows of a batch, with their target as far as it is known.
+        predictions: of the model, for these rows.
+        use_case: names the target and the segment columns.
+        classes: of the model; None for a regression.
+        fitted_on: keys of the rows that the model was fitted on, which would flatter it.
+    """
     key, segmented = use_case.key.name, use_case.monitoring.segments
     needed = dict.fromkeys([key, use_case.target.name, *segmented])
     scored = ["prediction", *(f"probability_{name}" for name in classes or ())]
@@ -63,6 +78,9 @@ def measure(
     )
     joined = joined.sort_by(key)  # a join has no order, and intervals are drawn by row
     labelled = joined.filter(pc.is_valid(joined[use_case.target.name]))
+    known = labelled.num_rows
+    if fitted_on is not None:
+        labelled = labelled.filter(pc.invert(pc.is_in(labelled[key], value_set=fitted_on)))
     segments = {WHOLE: labelled}
     for column in use_case.monitoring.segments:
         for value in sorted(pc.unique(labelled[column]).drop_null().to_pylist(), key=str):
@@ -73,7 +91,8 @@ def measure(
     unknown = 0
     if classes is not None:
         unknown = int((~np.isin(target_array(labelled, use_case), list(classes))).sum())
-    return Performance(measured, joined.num_rows, labelled.num_rows, unknown)
+    fitted = known - labelled.num_rows
+    return Performance(measured, joined.num_rows, labelled.num_rows, unknown, fitted)
 
 
 def _metrics(rows: pa.Table, use_case: UseCase, classes: Sequence[str] | None) -> dict[str, Metric]:

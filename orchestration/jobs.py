@@ -23,6 +23,7 @@ RETRAINED = (
     "drift",
     "predictions",
     "performance",
+    "report",
 )
 
 

@@ -12,10 +12,12 @@ lock or a second look stands around each.
 from __future__ import annotations
 
 import os
+import tempfile
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -127,23 +129,37 @@ class Tracking:
         mlflow.end_run(status="RUNNING")
         return str(active.info.run_id)
 
-    def log_selection(self, choice: Mapping[str, Any]) -> None:
-        """Logs the mean score of each candidate and the winner."""
+    def log_selection(self, choice: Mapping[str, Any], pictures: Mapping[str, bytes]) -> None:
+        """Logs the mean score of each candidate, the winner, and what was chosen before it."""
         scores = {
             f"selection/{c['name']}/{choice['metric']}": c["mean"]
             for c in choice["candidates"]
             if c["mean"] is not None
         }
-        self._log(self.run_id, {"algorithm": choice["winner"]}, scores)
+        parameters = {"algorithm": choice["winner"]}
+        for filled in choice["imputation"]:
+            column, best = filled["column"], filled["winner"]
+            parameters[f"imputation/best_method/{column}"] = best
+            if filled["rmse"]:
+                scores[f"imputation/best_rmse/{column}"] = filled["rmse"][best]["value"]
+        for clusters in choice["clusters"]:
+            feature, k = clusters["feature"], clusters["k"]
+            parameters[f"optimization/optimal_k/{feature}"] = k
+            silhouette = next(s["silhouette"] for s in clusters["scores"] if s["k"] == k)
+            if silhouette is not None:
+                scores[f"optimization/silhouette/{feature}"] = silhouette
+        self._log(self.run_id, parameters, scores)
+        self._keep({f"{name}.png": picture for name, picture in pictures.items()})
 
-    def log_tuning(self, result: Mapping[str, Any], shape: Sequence[int]) -> None:
-        """Logs the best parameters, and each trial as a child run."""
+    def log_tuning(self, result: Mapping[str, Any], shape: Sequence[int], readable: str) -> None:
+        """Logs the best parameters, also as a file to read, and each trial as a child run."""
         self._log(
             self.run_id,
             {f"hyperparameters/{k}": v for k, v in result["parameters"].items()}
             | {"dataset/train_rows": shape[0], "dataset/features": shape[1]},
             {f"cross_validation/{result['metric']}": result["value"]},
         )
+        self._keep({"best_params.yaml": readable.encode()})
         for trial in result["trials"]:
             child = self.client.create_run(
                 self.experiment_id,
@@ -264,6 +280,16 @@ class Tracking:
         )
         for each in (*trials, run):
             self.client.set_terminated(each.info.run_id, status)
+
+    def _keep(self, files: Mapping[str, bytes]) -> None:
+        """Keeps files among the artifacts of the run, each at its path."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name, data in files.items():
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+                folder_there = str(PurePosixPath(name).parent).removeprefix(".")
+                self.client.log_artifact(self.run_id, str(path), folder_there or None)
 
     def _log(
         self, run_id: str, parameters: Mapping[str, Any], metrics: Mapping[str, float]

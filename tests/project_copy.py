@@ -38,8 +38,8 @@ def copy_project(project: Path, **attributes: Any) -> None:
         shutil.copytree(PROJECT / package, project / package, ignore=ignored)
     for file in FILES:
         shutil.copy(PROJECT / file, project / file)
-    for several in (project / "orchestration" / "defs", project / "dbt_project" / "models"):
-        for use_case in several.iterdir():
+    for folder in ("orchestration/defs", "dbt_project/models"):
+        for use_case in (project / folder).iterdir():
             if use_case.name != NAME:
                 shutil.rmtree(use_case)
     set_attributes(project, search=SEARCH, **attributes)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 SEED = 20_240_229
 MISSING = 0.03  # share of values in a column that may lack some
-NOISE = 0.3  # standard deviation of what no feature explains; that of the rest is 1
+NOISE = 0.2  # standard deviation of what no feature explains; that of the rest is 1
 _START = datetime(2024, 1, 1, tzinfo=UTC)
 _LEVELS = tuple("abcde")  # of a category whose values are not declared
 

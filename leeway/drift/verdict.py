@@ -13,9 +13,9 @@ indices decide nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 from leeway.drift.effects import (
     MOST_EFFECTS,
@@ -67,6 +67,12 @@ class ColumnDrift:
         del fields["name"]
         fields["interval"] = None if self.interval is None else list(self.interval)
         return fields
+
+    @classmethod
+    def from_dict(cls, name: str, data: Mapping[str, Any]) -> Self:
+        """The column whose `as_dict` is `data`."""
+        interval = data["interval"]
+        return cls(name, **{**data, "interval": None if interval is None else tuple(interval)})
 
 
 @dataclass(frozen=True)

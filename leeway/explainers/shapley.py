@@ -25,6 +25,10 @@ TOLERANCE = 1e-4
 # Relative to the largest output: XGBoost sums hundreds of trees in 32 bits, a few ulps in all.
 ROUNDING = 16 * float(np.finfo(np.float32).eps)
 MOST_BACKGROUND_ROWS = 100
+# Leaves times squared depth times rows, which is what TreeExplainer's time grows with: 2 to 3 ns
+# each, so about 10 s. A forest of 100 trees, 16 deep, on 16 000 rows has 1e8 for each row.
+MOST_WORK = 4_000_000_000
+FEWEST_ROWS = 20
 SEED = 0
 
 
@@ -88,6 +92,26 @@ def shap_values(pipeline: Any, background: pd.DataFrame, rows: pd.DataFrame) -> 
     names, summed = _by_source(values, output_sources(preprocess))
     outputs, scale = _outputs(model, values.shape[2])
     return ShapValues(summed, base, names, outputs, scale, explainer, gap, reason)
+
+
+def affordable_rows(pipeline: Any, most: int) -> int:
+    """How many rows `shap_values` explains within `MOST_WORK`: 20 to `most`.
+
+    Counted, not timed: the same model gives the same number on every machine.
+    """
+    import shap
+
+    model = pipeline.named_steps["model"]
+    if _fast_explainer(model)[0] != "TreeExplainer":
+        return most
+    try:
+        trees = shap.TreeExplainer(getattr(model, "booster_", model)).model
+        nodes = zip(trees.children_left, trees.num_nodes, strict=True)
+        leaves = sum(int((left[:count] < 0).sum()) for left, count in nodes)
+        work = leaves * int(trees.max_depth) ** 2 * trees.values.shape[-1]
+    except Exception:  # a model that shap refuses, with any error: it is explained by permutation
+        return FEWEST_ROWS
+    return int(min(most, max(FEWEST_ROWS, MOST_WORK // max(1, work))))
 
 
 def model_output(model: Any, values: Floats) -> Floats:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from leeway.metrics.bootstrap import FEWEST_ROWS, bootstrap_weights, percentile_interval
 
 if TYPE_CHECKING:
-    from leeway.spec import Costs
+    from leeway.spec import DecisionCosts
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -60,7 +60,12 @@ class CostCurve:
 
 
 def cost_curve(
-    positive: Flags, probability: Floats, costs: Costs, *, resamples: int = 500, seed: int = 0
+    positive: Flags,
+    probability: Floats,
+    costs: DecisionCosts,
+    *,
+    resamples: int = 500,
+    seed: int = 0,
 ) -> CostCurve:
     """Chooses the threshold with the lowest mean cost.
 
@@ -103,7 +108,9 @@ def cost_curve(
     )
 
 
-def _mean_costs(positive: Flags, probability: Floats, thresholds: Floats, costs: Costs) -> Any:
+def _mean_costs(
+    positive: Flags, probability: Floats, thresholds: Floats, costs: DecisionCosts
+) -> Any:
     """A function from row weights, shape (rows,), to the mean cost at each threshold."""
     # Row i is decided positive by the first `passed[i]` thresholds.
     passed = np.searchsorted(thresholds, probability, side="right")
@@ -121,7 +128,7 @@ def _mean_costs(positive: Flags, probability: Floats, thresholds: Floats, costs:
     return mean
 
 
-def positive_column(probabilities: Floats, classes: Sequence[str], costs: Costs) -> Floats:
+def positive_column(probabilities: Floats, classes: Sequence[str], costs: DecisionCosts) -> Floats:
     """The probability of the positive class, shape (rows,); 0 where the model does not know it."""
     if costs.positive not in classes:
         return np.zeros(len(probabilities))

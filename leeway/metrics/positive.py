@@ -17,13 +17,13 @@ from leeway.metrics.evaluation import Metric, with_intervals
 from leeway.metrics.formulas import ranking
 
 if TYPE_CHECKING:
-    from leeway.spec import Costs
+    from leeway.spec import DecisionCosts
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-def row_costs(positive: Flags, decided: Flags, costs: Costs) -> Floats:
+def row_costs(positive: Flags, decided: Flags, costs: DecisionCosts) -> Floats:
     """Cost of each decision in the unit of `costs`, shape (rows,).
 
     Args:
@@ -38,7 +38,7 @@ def positive_metrics(
     truth: NDArray[Any],
     probability: Floats,
     predicted: NDArray[Any],
-    costs: Costs,
+    costs: DecisionCosts,
     *,
     resamples: int = 500,
     seed: int = 0,

@@ -24,7 +24,7 @@ from leeway.spec.training import (
     CANDIDATES,
     LARGEST_SEED,
     ClusterFeature,
-    Costs,
+    DecisionCosts,
     DerivedFeature,
 )
 from leeway.spec.use_case import Task, UseCase
@@ -44,6 +44,7 @@ __all__ = [
     "ColumnType",
     "Costs",
     "CuttingMinutes",
+    "DecisionCosts",
     "DerivedFeature",
     "Drift",
     "Experiment",

@@ -129,7 +129,7 @@ class Search(Strict):
     seed: int = Field(default=42, ge=0, le=LARGEST_SEED)
 
 
-class Costs(Strict):
+class DecisionCosts(Strict):
     """What wrong decisions between two classes cost; right ones cost nothing.
 
     The threshold that decides is the one with the lowest mean cost in cross-validation.

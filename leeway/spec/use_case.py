@@ -19,7 +19,7 @@ from leeway.spec.sources import Source, StandIn
 from leeway.spec.table import Column, Role
 from leeway.spec.training import (
     CANDIDATES,
-    Costs,
+    DecisionCosts,
     DerivedFeature,
     Explanation,
     Imputation,
@@ -50,7 +50,7 @@ class UseCase(Strict):
     features: tuple[DerivedFeature, ...] = ()
     split: Split = Split()
     search: Search = Search()
-    costs: Costs | None = Field(
+    costs: DecisionCosts | None = Field(
         default=None, description="for two classes; null: the most probable class is decided for"
     )
     gates: tuple[Gate, ...] = ()

@@ -37,6 +37,14 @@ class Decisions:
             "clusters": {each.feature: each.k for each in self.clusters},
         }
 
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: the choices, and the numbers that each rests on."""
+        return {
+            "choices": self.choices,
+            "imputation": [each.as_dict() for each in self.imputation],
+            "clusters": [each.as_dict() for each in self.clusters],
+        }
+
 
 def decide(frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase) -> Decisions:
     """Makes every decision that the use case leaves open, on its training part.

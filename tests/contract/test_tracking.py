@@ -29,6 +29,8 @@ CHOICE = {
         {"name": "decision_tree", "mean": 0.9},
         {"name": "random_forest", "mean": None},
     ],
+    "imputation": [],
+    "clusters": [],
 }
 TRIALS = [
     {"number": 0, "state": "complete", "value": 0.8, "parameters": {"max_depth": 2}},
@@ -57,11 +59,44 @@ def test_each_dagster_run_has_its_own_mlflow_run_in_one_process(
 ) -> None:
     first, second = (tracking(tracked, name, str(uuid.uuid4())) for _ in range(2))
     assert first.run_id != second.run_id
-    first.log_selection(CHOICE)
+    first.log_selection(CHOICE, {})
     data = first.client.get_run(first.run_id).data
     assert data.params == {"algorithm": "decision_tree"}
     assert data.metrics == {"selection/decision_tree/macro_f1": 0.9}
     assert second.client.get_run(second.run_id).data.metrics == {}
+
+
+def test_what_was_chosen_before_the_algorithm_is_logged_with_its_pictures(
+    tracked: Settings, name: str
+) -> None:
+    mine = tracking(tracked, name, str(uuid.uuid4()))
+    scores = [{"k": 5, "silhouette": 0.5}, {"k": 6, "silhouette": None}]
+    clusters = [
+        {"feature": "a", "k": 5, "scores": scores},
+        {"feature": "b", "k": 6, "scores": scores},
+    ]
+    rmse = {"median": {"value": 0.78}, "knn": {"value": 0.52}}
+    imputation = [
+        {"column": "x", "winner": "knn", "rmse": rmse},
+        {"column": "y", "winner": "median", "rmse": {}},
+    ]
+    choice = CHOICE | {"imputation": imputation, "clusters": clusters}
+    mine.log_selection(choice, {"optimization/elbow_plot/a": b"png"})
+    data = mine.client.get_run(mine.run_id).data
+    assert data.params == {
+        "algorithm": "decision_tree",
+        "imputation/best_method/x": "knn",
+        "imputation/best_method/y": "median",
+        "optimization/optimal_k/a": "5",
+        "optimization/optimal_k/b": "6",
+    }
+    assert data.metrics == {
+        "selection/decision_tree/macro_f1": 0.9,
+        "imputation/best_rmse/x": 0.52,
+        "optimization/silhouette/a": 0.5,
+    }
+    (kept,) = mine.client.list_artifacts(mine.run_id, "optimization/elbow_plot")
+    assert kept.path == "optimization/elbow_plot/a.png"
 
 
 def test_a_dagster_run_that_goes_on_elsewhere_finds_its_mlflow_run(
@@ -82,7 +117,8 @@ def test_nothing_stays_active_that_a_fluent_call_would_write_to(
 
 def test_each_trial_is_a_child_run_with_its_state(tracked: Settings, name: str) -> None:
     mine = tracking(tracked, name, str(uuid.uuid4()))
-    mine.log_tuning(TUNED, (100, 6))
+    mine.log_tuning(TUNED, (100, 6), "algorithm: decision_tree\n")
+    assert [each.path for each in mine.client.list_artifacts(mine.run_id)] == ["best_params.yaml"]
     children = mine.client.search_runs(
         [mine.experiment_id], f"tags.`mlflow.parentRunId` = '{mine.run_id}'"
     )

@@ -208,7 +208,8 @@ def test_a_run_with_nothing_to_do_says_so_as_json(installed: WithBatches, demo: 
         (["run", NAME, "--batch", "1999"], "no batch '1999'; there are 2007-2008, 2009"),
         (["run", NAME, "--select", "cleen"],
          "no node 'cleen'; there are raw, staged, clean, training_set, model_selection, "
-         "tuned_model, explainers, reference_profile, release, predictions, performance, drift"),
+         "tuned_model, explainers, reference_profile, release, drift, predictions, performance, "
+         "report"),
     ],
 )  # fmt: skip
 def test_a_name_that_does_not_exist_is_refused_in_one_line_that_says_what_does(

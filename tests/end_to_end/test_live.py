@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.timeout(1800),
 ]
 SETTLED_SECONDS = 120  # four rounds of each sensor
-LAST_NODE = "performance"
+LAST_NODE = "report"
 
 
 def has_performance(recorded: Recorded, batch: str) -> bool:

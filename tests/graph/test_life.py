@@ -35,7 +35,8 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(graph: Graph)
 
     # A batch like those before it: processed, judged, and nothing follows.
     graph.write("2010", penguins(first_key=2001, year=[2009]))
-    batch_nodes = ["raw", "staged", "clean", "drift", "predictions", "performance"]
+    judged = ["drift", "predictions", "performance", "report"]
+    batch_nodes = ["raw", "staged", "clean", *judged]
     quiet = graph.materialize(["2010"], batch_nodes)
     assert quiet.success
     assert check_results(quiet)["no_drift"].passed

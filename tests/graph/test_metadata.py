@@ -81,6 +81,21 @@ def test_a_table_shows_its_columns_and_those_that_they_come_from(
     assert [s.column_name for s in lineage.deps_by_column["penguin_id"]] == ["penguin_id"]
 
 
+@pytest.mark.parametrize("batch", BATCHES)
+def test_the_report_of_a_batch_is_a_page_that_its_node_leads_to(
+    graph: Graph, shown: Shown, batch: str
+) -> None:
+    metadata = shown["report", batch]
+    commit = graph.platform.ledger.require(NAME, "report", batch)
+    assert metadata["report"].value == commit.uri
+    assert "/reports/" in commit.uri
+    page = graph.platform.store.get(commit.uri, commit.digest).decode()
+    assert f"batch {batch}" in page
+    assert "bill_length_mm" in page
+    assert ("1 were rejected" in page) is (batch == BATCHES[0])
+    assert "pdf" in metadata or "WeasyPrint" in str(metadata["pdf_warning"].value)
+
+
 @pytest.mark.parametrize(("node", "name"), PLOTS.items())
 def test_a_decision_has_a_picture(shown: Shown, node: str, name: str) -> None:
     for (each, _), metadata in shown.items():

@@ -457,7 +457,7 @@ class Conditions:
             self.graph.instance.report_runless_asset_event(event)
 
 
-DATA, JUDGED = ("raw", "staged", "clean"), ("predictions", "performance", "drift")
+DATA, JUDGED = ("raw", "staged", "clean"), ("drift", "predictions", "performance", "report")
 
 
 @pytest.mark.timeout(300)

@@ -72,7 +72,7 @@ def test_versions_do_not_depend_on_where_the_project_is(project: Path) -> None:
         ("dbt_project/models/penguins/staging/penguins_staged.sql", {"staged", "clean"}),
         ("dbt_project/macros/batches.sql", {"staged", "clean"}),
         ("leeway/explainers/shapley.py", {"explainers"}),
-        ("leeway/drift/profile.py", {"reference_profile", "drift"}),
+        ("leeway/drift/profile.py", {"reference_profile", "drift", "report"}),
         ("leeway/explainers/conformal.py", {"explainers", "release", "predictions"}),
     ],
 )
@@ -96,10 +96,10 @@ def test_a_new_dbt_model_changes_the_version_even_when_its_name_is_taken_elsewhe
 @pytest.mark.parametrize(
     ("field_name", "value", "nodes"),
     [
-        ("title", "Other", {"release"}),
+        ("title", "Other", {"release", "report"}),
         ("owners", ("team:x",), set()),
         ("required_any", (), {"raw"}),
-        ("max_rejected", 0.5, {"training_set"}),
+        ("max_rejected", 0.5, {"training_set", "report"}),
         ("split", {"test": 0.3}, {"training_set"}),
         ("search", {"trials": 3}, {"model_selection", "tuned_model"}),
         ("imputation", {"number": "mean"}, {"model_selection", "tuned_model"}),
@@ -167,6 +167,6 @@ def test_a_change_reaches_the_versions_that_dagster_sees_of_all_that_rests_on_it
     before = {each.name: each.name for each in NODES}
     shown = with_upstream(NODES, before)
     moved = changed(shown, with_upstream(NODES, before | {"explainers": "new"}))
-    assert moved == {"explainers", "release", "predictions", "performance", "drift"}
+    assert moved == {"explainers", "release", "drift", "predictions", "performance", "report"}
     everything = changed(shown, with_upstream(NODES, before | {"raw": "new"}))
     assert everything == {each.name for each in NODES}

@@ -18,13 +18,13 @@ from leeway.metrics.positive import positive_metrics, row_costs
 from leeway.performance import WHOLE, measure
 from leeway.prediction import Threshold, decided_classes
 from leeway.release import Comparison, decide, judge_gates
-from leeway.spec import Costs, Gate, UseCase
+from leeway.spec import DecisionCosts, Gate, UseCase
 
 CLASSES = ["no", "yes"]
 
 
-def costs(false_positive: float = 1.0, false_negative: float = 1.0) -> Costs:
-    return Costs(
+def costs(false_positive: float = 1.0, false_negative: float = 1.0) -> DecisionCosts:
+    return DecisionCosts(
         positive="yes", false_positive=false_positive, false_negative=false_negative, unit="EUR"
     )
 

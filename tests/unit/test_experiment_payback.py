@@ -58,7 +58,7 @@ def test_a_centre_point_has_no_place_in_standard_order() -> None:
     case = UseCase.model_validate(attributes)
     table: dict[str, list[float]] = {
         "speed": [40, 60.5, 40, 60.5] + [50.25] * 4,
-        "tool": [0.0, 0.0, 2.0, 2.0] + [1.0] * 4,
+        "tool": [0, 0, 2, 2, 1, 1, 1, 1],
     }
     table["life"] = [10, 12, 14, 16, 20, 22, 20, 22]
     design = design_of(case, table)

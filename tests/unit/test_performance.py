@@ -113,6 +113,7 @@ def test_without_any_label_there_is_no_segment() -> None:
         "rows": 20,
         "labelled": 0,
         "unknown_labels": 0,
+        "fitted": 0,
         "segments": {},
     }
 
@@ -149,3 +150,15 @@ def test_a_label_that_the_model_does_not_know_is_an_error_of_the_model_and_count
     assert whole["log_loss_nats"].value == pytest.approx((28 * certain + clipped) / 29)
     assert found.segments["site=y"]["accuracy"].value == 1.0
     assert found.as_dict()["unknown_labels"] == 1
+
+
+def test_rows_that_the_model_was_fitted_on_are_counted_and_do_not_judge_it() -> None:
+    """Customers to score who were in the training data measure nothing (trap of churn)."""
+    rows, predictions = classified(60, right=set(range(30)))
+    fitted_on = pa.chunked_array([list(range(30))])
+    found = measure(rows, predictions, use_case("classification"), CLASSES, fitted_on)
+    assert (found.rows, found.labelled, found.fitted) == (60, 30, 30)
+    assert found.segments[WHOLE]["accuracy"].value == 0.0, "of the others none is right"
+    every = pa.chunked_array([list(range(60))])
+    none = measure(rows, predictions, use_case("classification"), CLASSES, every)
+    assert (none.labelled, none.fitted, none.segments) == (0, 60, {})

@@ -80,7 +80,7 @@ def every(*names: str, batches: tuple[str, ...] = ("2008", "2009")) -> set[tuple
 
 
 ALL = tuple(each.name for each in NODES)
-PER_CHAMPION = ("predictions", "performance", "drift")
+PER_CHAMPION = ("drift", "predictions", "performance", "report")
 
 
 def test_everything_runs_when_nothing_was_committed() -> None:
@@ -110,9 +110,10 @@ def test_asking_for_everything_runs_everything(history: History) -> None:
         ("tuned_model", ("tuned_model", "explainers", "release", *PER_CHAMPION)),
         ("reference_profile", ("reference_profile", "release", *PER_CHAMPION)),
         ("release", ("release", *PER_CHAMPION)),
-        ("predictions", ("predictions", "performance")),
-        ("performance", ("performance",)),
-        ("drift", ("drift",)),
+        ("predictions", ("predictions", "performance", "report")),
+        ("performance", ("performance", "report")),
+        ("drift", ("drift", "report")),
+        ("report", ("report",)),
     ],
 )
 def test_changed_code_runs_its_node_and_everything_downstream(
@@ -200,7 +201,7 @@ def test_what_refers_to_a_champion_waits_while_no_release_was_promoted(
 
 def test_a_lost_commit_runs_its_node_and_what_reads_it(history: History) -> None:
     del history.committed["predictions", "2008"]
-    assert history.runs() == every("predictions", "performance", batches=("2008",))
+    assert history.runs() == every("predictions", "performance", "report", batches=("2008",))
 
 
 @pytest.mark.parametrize("task", ["classification", "regression", "experiment"])
@@ -260,9 +261,8 @@ def test_a_new_batch_is_not_a_reason_to_read_the_others_again(history: History) 
     history.versions["predictions"] = "2"
     everything = ("2008", "2009", "2010")
     assert portions(running(history), list(everything)) == [
-        Portion(DATA, ("2010",)),
-        Portion(("predictions", "performance"), everything),
-        Portion(("drift",), ("2010",)),
+        Portion((*DATA, "drift"), ("2010",)),
+        Portion(("predictions", "performance", "report"), everything),
     ]
 
 

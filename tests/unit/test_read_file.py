@@ -157,7 +157,8 @@ def test_a_text_file_that_cannot_be_read_is_refused_with_the_place(
     path.write_bytes(data)
     with pytest.raises(SourceError) as refused:
         read_file(path)
-    assert str(refused.value).startswith(f"{path}: {says}")
+    # Arrow names the row, too, where it reads with one thread, as on a machine with one core.
+    assert str(refused.value).replace("Row #2: ", "").startswith(f"{path}: {says}")
 
 
 @pytest.fixture

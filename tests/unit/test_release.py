@@ -34,7 +34,8 @@ def comparison(low: float, high: float) -> Comparison:
 def test_a_gate_is_kept_up_to_and_including_its_bound(gate: Gate, passed: bool) -> None:
     (result,) = judge_gates([gate], {"macro_f1": GOOD})
     assert result.passed is passed
-    assert "macro_f1 is 0.95 on 70 rows" in result.reason
+    verb = "keeps" if passed else "breaks"
+    assert result.reason == f"macro_f1 is 0.95 on 70 rows, which {verb} {result.bound}."
 
 
 def test_an_undefined_metric_fails_its_gate_with_its_reason() -> None:
@@ -62,7 +63,10 @@ def test_a_failing_gate_rejects_even_a_proven_benefit() -> None:
 def test_the_first_release_that_passes_its_gates_is_promoted() -> None:
     decision = decide(PASSING, None, cause="request")
     assert decision.verdict == "promote"
-    assert "first release that passes its gates" in decision.reason
+    assert decision.reason == (
+        "This is the first release that passes its gates; it passes its only gate."
+    )
+    assert decide([*PASSING, *PASSING], None, cause="request").reason.endswith("all 2 gates.")
 
 
 def test_a_champion_that_does_not_fit_the_schema_is_replaced_and_the_reason_says_so() -> None:
@@ -106,7 +110,18 @@ def test_an_increase_that_is_not_excluded_is_held_after_drift() -> None:
 @pytest.mark.parametrize("bound", [-0.1, 0.1])
 def test_an_interval_that_ends_at_zero_proves_nothing(bound: float) -> None:
     ends = comparison(min(bound, 0), max(bound, 0))
-    assert decide(PASSING, ends, cause="request").verdict == "hold"
+    decision = decide(PASSING, ends, cause="request")
+    assert decision.verdict == "hold"
+    assert decision.reason.endswith("which includes zero: there is no proven benefit.")
+
+
+def test_a_challenger_that_is_proven_worse_is_held_with_that_reason() -> None:
+    """After drift a margin accepts what may be worse, never what is proven to be."""
+    decision = decide(PASSING, comparison(0.01, 0.02), cause="drift", margin=0.05)
+    assert decision.verdict == "hold"
+    assert decision.reason.endswith("the challenger is worse than the champion.")
+    may_be_equal = decide(PASSING, comparison(0, 0.02), cause="drift", margin=0.05)
+    assert may_be_equal.verdict == "promote"
 
 
 def test_too_few_rows_hold_the_challenger_however_large_its_benefit() -> None:
@@ -116,6 +131,9 @@ def test_too_few_rows_hold_the_challenger_however_large_its_benefit() -> None:
     assert decision.verdict == "hold"
     assert decision.reason.startswith("There are 9 held-out rows")
     assert "needs 10" in decision.reason
+    enough = compare_losses(np.zeros(10), np.ones(10))
+    assert (enough.low, enough.high) == (-1, -1)
+    assert decide(PASSING, enough, cause="request").verdict == "promote"
 
 
 def test_without_a_row_that_neither_model_has_seen_the_challenger_is_held() -> None:

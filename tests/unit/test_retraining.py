@@ -45,20 +45,28 @@ def test_a_confirmed_incident_is_trained_for_at_once() -> None:
 @pytest.mark.parametrize("verdict", ["none", "suspect", "undefined"])
 def test_nothing_but_confirmed_drift_trains(verdict: DriftVerdict) -> None:
     decision = decide_retraining([incident(verdict=verdict)], [], POLICY, NOW)
-    assert (decision.action, decision.incident) == ("nothing", None)
+    assert (decision.action, decision.incident, decision.attempt) == ("nothing", None, 0)
+    assert decision.reason == "No drift calls for a training."
 
 
 def test_a_policy_without_drift_never_trains_on_drift() -> None:
     policy = Retraining(on=("freshness",))
-    assert decide_retraining([incident()], [], policy, NOW).action == "nothing"
+    decision = decide_retraining([incident()], [], policy, NOW)
+    assert decision.action == "nothing"
+    assert decision.reason == "No freshness calls for a training."
 
 
 @pytest.mark.parametrize("outcome", ["promoted", "held", "rejected"])
 def test_an_incident_that_came_to_a_result_is_never_trained_for_again(outcome: Outcome) -> None:
     done = [training("i1", outcome, 100 * 24 * HOUR)]
     decision = decide_retraining([incident()], done, POLICY, NOW)
-    assert decision.action == "nothing"
-    assert outcome in decision.reason
+    assert (decision.action, decision.incident, decision.attempt) == ("nothing", "i1", 0)
+    assert decision.reason.endswith(f"has been trained for: the model was {outcome}.")
+
+
+def test_of_several_results_for_one_incident_the_last_is_told() -> None:
+    done = [training("i1", "rejected"), training("i1", "held")]
+    assert "was held" in decide_retraining([incident()], done, POLICY, NOW).reason
 
 
 @pytest.mark.parametrize("of", ["i1", "other", None])
@@ -78,6 +86,7 @@ def test_the_cool_down_counts_from_the_last_result_to_the_second(
     ready = NOW - 5 * HOUR + timedelta(days=1)
     just_before = decide_retraining([incident()], past, POLICY, ready - timedelta(seconds=1))
     assert just_before.action == "wait"
+    assert just_before.reason.startswith("The last training finished at 2026-11-21T05:00:00+00:00;")
     assert "cool-down of 1d ends at 2026-11-22T05:00:00+00:00" in just_before.reason
     assert decide_retraining([incident()], past, POLICY, ready).action == "retrain"
 
@@ -92,7 +101,7 @@ def test_a_failed_training_is_tried_again_without_cool_down_and_then_given_up() 
         past.append(training("i1", "failed", timedelta(seconds=1)))
     assert keys == ["i1:1", "i1:2", "i1:3"]
     decision = decide_retraining([incident()], past, POLICY, NOW)
-    assert decision.action == "nothing"
+    assert (decision.action, decision.attempt) == ("nothing", 0)
     assert "failed 3 times, so Leeway gave up" in decision.reason
 
 

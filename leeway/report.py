@@ -1,0 +1,162 @@
+"""The report of one batch as one HTML page that needs nothing beside it.
+
+Belongs here: what stands in the report, and its HTML. Does not belong here: computing the numbers
+(`leeway.data.quality`, `leeway.drift`, `leeway.performance`), or storing it (`assets.report`).
+
+Every value is escaped: names and categories come from data. The page loads nothing and runs no
+script; pictures are part of it. Equal content gives equal bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from leeway.data.quality import ColumnQuality
+
+# As capabilities of the field have it: N. Siddiqi, Credit Risk Scorecards, 2006.
+PSI_BANDS = ((0.1, "none"), (0.2, "moderate"))
+STYLE = (
+    "body{font:14px sans-serif;max-width:70em;margin:2em auto;color:#222}"
+    "table{border-collapse:collapse;margin:.5em 0 1.5em}"
+    "th,td{border-bottom:1px solid #ccc;padding:.2em .6em;text-align:left;vertical-align:top}"
+    "th{background:#f2f2f2}img{max-width:100%}"
+)
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """What is known of a batch.
+
+    `raw` holds the facts of its ingestion, `drift` and `performance` what these nodes stored,
+    `plot` the PNG of the effects.
+    """
+
+    title: str
+    batch: str
+    version: int
+    algorithm: str
+    allowed_rejects: float
+    raw: Mapping[str, Any]
+    columns: Sequence[ColumnQuality]
+    drift: Mapping[str, Any]
+    performance: Mapping[str, Any]
+    plot: bytes
+
+
+def psi_band(psi: float) -> str:
+    """How a population stability index is commonly read: none, moderate or large."""
+    return next((name for limit, name in PSI_BANDS if psi < limit), "large")
+
+
+def report_html(report: BatchReport) -> str:
+    """The page."""
+    title = f"{report.title}: batch {report.batch}"
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        _quality(report),
+        _drift(report),
+        _performance(report),
+    ]
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
+        f"<body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _quality(report: BatchReport) -> str:
+    raw = report.raw
+    rows, rejected = raw["rows"], raw["rejected"]
+    share = f"{rejected / rows:.1%}" if rows else "undefined"
+    facts = (
+        f"{rows} rows came from {raw['source']}; {rejected} were rejected ({share}; allowed are "
+        f"{report.allowed_rejects:.1%})."
+    )
+    columns = (
+        (
+            each.name,
+            f"{each.type} ({each.role})",
+            f"{each.missing} of {each.rows}",
+            each.distinct,
+            each.summary,
+            each.unit,
+        )
+        for each in report.columns
+    )
+    reasons = _table(("reason", "values"), raw["reasons"].items()) if raw["reasons"] else ""
+    heads = ("column", "type", "missing", "distinct", "values", "unit")
+    return f"<h2>Data quality</h2><p>{escape(facts)}</p>{reasons}{_table(heads, columns)}"
+
+
+def _drift(report: BatchReport) -> str:
+    drift = report.drift
+    about = (
+        f"{drift['verdict']}: {drift['reason']} Compared with the training part of version "
+        f"{report.version} ({report.algorithm}). The index (PSI) is commonly read as none below "
+        "0.1, moderate below 0.2 and large from there on; the verdict rests on the effect and its "
+        "interval, which know how many rows there are."
+    )
+    columns = drift["columns"]
+    ordered = sorted(columns, key=lambda name: -columns[name]["statistics"].get("psi", -1))
+    rows = ((name, *_drift_cells(columns[name])) for name in ordered)
+    heads = ("column", "role", "PSI", "read as", "verdict", "effect", "interval", "threshold")
+    picture = base64.b64encode(report.plot).decode()
+    return (
+        f"<h2>Drift</h2><p>{escape(about)}</p>{_table(heads, rows)}"
+        f'<img alt="effect of each column" src="data:image/png;base64,{picture}">'
+    )
+
+
+def _drift_cells(column: Mapping[str, Any]) -> tuple[str, ...]:
+    psi = column["statistics"].get("psi")
+    interval = column["interval"]
+    return (
+        column["role"],
+        _number(psi),
+        "undefined" if psi is None else psi_band(psi),
+        column["verdict"],
+        _number(column["effect"]),
+        "undefined" if interval is None else f"{_number(interval[0])} to {_number(interval[1])}",
+        _number(column["threshold"]),
+    )
+
+
+def _performance(report: BatchReport) -> str:
+    found = report.performance
+    about = (
+        f"{found['labelled']} of {found['rows']} predicted rows judge the model: they have a label "
+        f"by now, and it was not fitted on them. {found['fitted']} others with a label it was "
+        "fitted on."
+    )
+    rows = (
+        (
+            segment,
+            name,
+            _number(metric["value"]) if metric["value"] is not None else metric["reason"],
+            "undefined"
+            if metric["low"] is None
+            else f"{_number(metric['low'])} to {_number(metric['high'])}",
+            metric["unit"],
+            metric["rows"],
+        )
+        for segment, metrics in found["segments"].items()
+        for name, metric in metrics.items()
+    )
+    heads = ("segment", "metric", "value", "95 % interval", "unit", "rows")
+    return f"<h2>Performance</h2><p>{escape(about)}</p>{_table(heads, rows)}"
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4g}"
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    def line(cells: Iterable[object], kind: str) -> str:
+        return "<tr>" + "".join(f"<{kind}>{escape(str(c))}</{kind}>" for c in cells) + "</tr>"
+
+    body = "".join(line(row, "td") for row in rows)
+    return f"<table><thead>{line(heads, 'th')}</thead><tbody>{body}</tbody></table>"

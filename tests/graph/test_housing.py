@@ -1,0 +1,111 @@
+"""Housing from its source to its predictions, on made-up rows, since its own cannot be had here.
+
+Its search is short: what is looked at is that every choice is made, shown and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+
+from cli.status import status_of
+from leeway.spec import ArchiveSource, StandIn, SyntheticRows, UseCase
+from orchestration.build import default_resources
+from orchestration.components.use_case import build_graph
+from orchestration.use_cases import load_use_cases
+from resources.instance import open_instance
+from resources.platform import Platform
+from tests.conftest import installation
+
+NAME = "housing"
+ROWS = 800
+
+
+def short(use_case: UseCase) -> UseCase:
+    """Two candidates and trials, few rows, and an address that nobody answers at."""
+    search = use_case.search.model_copy(update={"candidates": ("ridge", "xgboost"), "trials": 2})
+    source = use_case.source
+    assert isinstance(source, ArchiveSource)
+    nowhere = source.model_copy(update={"url": "https://nosuch.invalid/housing.csv"})
+    rows = StandIn(synthetic=SyntheticRows(rows=ROWS))
+    return use_case.model_copy(update={"search": search, "source": nowhere, "stand_in": rows})
+
+
+@pytest.fixture(scope="module")
+def shown(
+    server_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, Mapping[str, Any]]]:
+    """Metadata by node of one run of the whole graph."""
+    use_case = short(load_use_cases()[NAME])
+    with (
+        installation(server_home, tmp_path_factory.mktemp("home")),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr("cli.status.find", lambda name: use_case)
+        definitions = dg.Definitions.merge(
+            build_graph(NAME, use_case),
+            dg.Definitions(resources=default_resources(), executor=dg.in_process_executor),
+        )
+        instance = open_instance()
+        instance.add_dynamic_partitions(f"{NAME}_batches", ["synthetic-1"])
+        result = definitions.resolve_job_def(f"{NAME}_graph").execute_in_process(
+            instance=instance,
+            partition_key="synthetic-1",
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
+        )
+        assert result.success, [e for e in result.all_events if e.is_step_failure]
+        yield {
+            event.asset_key.path[-1]: event.materialization.metadata
+            for event in result.get_asset_materialization_events()
+            if event.asset_key is not None
+        }
+        instance.dispose()
+
+
+def test_rows_that_were_made_up_are_said_to_be(shown: Mapping[str, Mapping[str, Any]]) -> None:
+    assert shown["raw"]["origin"].value == "synthetic"
+    assert "in place of archive housing.csv" in shown["raw"]["source"].value
+    data = status_of(NAME)["use_cases"][NAME]["data"]
+    assert (data["origin"], data["rows"], data["last_batch"]) == ("synthetic", ROWS, "synthetic-1")
+    assert data["source"].startswith("synthetic rows of the same schema")
+
+
+def test_the_choices_are_on_the_node_with_their_numbers_and_pictures(
+    shown: Mapping[str, Mapping[str, Any]],
+) -> None:
+    selection = shown["model_selection"]
+    filled = [record.data for record in selection["imputation"].records]
+    assert {each["strategy"] for each in filled} == {"median", "mean", "knn", "iterative"}
+    bedrooms = [each for each in filled if each["column"] == "total_bedrooms"]
+    assert [each["chosen"] for each in bedrooms].count("yes") == 1
+    clusters = [record.data for record in selection["clusters"].records]
+    assert [each["clusters"] for each in clusters] == list(range(5, 16))
+    assert [each["chosen"] for each in clusters].count("yes") == 1
+    pictures = {name for name in selection if "/" in name and "dagster/" not in name}
+    assert {"optimization/elbow_plot/place", "optimization/silhouette_plot/place"} <= pictures
+    assert "imputation/comparison/total_bedrooms" in pictures
+    assert all("data:image/png" in str(selection[name].value) for name in pictures)
+
+
+def test_the_model_has_the_choices_and_the_release_has_them_to_read(
+    shown: Mapping[str, Mapping[str, Any]],
+) -> None:
+    platform = Platform()
+    champion = platform.releases.champion(NAME)
+    assert champion is not None, "the made-up target can be learned well enough for the gates"
+    release = platform.ledger.require(NAME, "release")
+    files = yaml.safe_load(platform.store.get(release.uri, release.digest))["files"]
+    kept = files["best_params"]
+    best = yaml.safe_load(platform.store.get(kept["uri"], kept["digest"]))
+    chosen = {r.data["clusters"] for r in shown["model_selection"]["clusters"].records
+              if r.data["chosen"]}  # fmt: skip
+    assert {best["chosen"]["clusters"]["place"]} == chosen
+    assert best["chosen"]["imputation"]["total_bedrooms"] in ("median", "mean", "knn", "iterative")
+    assert best["algorithm"] == champion.algorithm
+    assert 20 <= shown["explainers"]["shap_rows"].value <= ROWS

@@ -1,0 +1,182 @@
+"""The report of a batch is one page that says what was found, and a PDF where one can be made."""
+
+from __future__ import annotations
+
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from leeway.data.quality import column_quality
+from leeway.report import BatchReport, psi_band, report_html
+from leeway.spec import UseCase
+from resources.pdf import NoPdf, pdf_of
+
+EVIL = '<script>alert("1")</script>'
+
+
+def use_case() -> UseCase:
+    columns: list[dict[str, Any]] = [
+        {"name": "id", "type": "integer", "role": "key"},
+        {"name": "y", "type": "category", "role": "target"},
+        {"name": "size", "type": "number", "unit": "mm"},
+        {"name": "site", "type": "category"},
+        {"name": "note", "type": "text", "role": "ignored"},
+    ]
+    return UseCase.model_validate(
+        {
+            "title": "Sizes & sites",
+            "task": "classification",
+            "source": {"kind": "file", "path": "t.csv"},
+            "columns": [{"description": "d", **column} for column in columns],
+        }
+    )
+
+
+TABLE = pa.table(
+    {
+        "id": [1, 2, 3, 4],
+        "y": ["a", "a", "b", None],
+        "size": [1.0, None, 3.0, 8.0],
+        "site": pa.array([None] * 4, pa.string()),
+    }
+)
+
+
+def drift_of(psi: float | None) -> dict[str, Any]:
+    statistics = {} if psi is None else {"psi": psi}
+    return {
+        "role": "feature",
+        "verdict": "none" if psi else "undefined",
+        "effect": psi,
+        "interval": None if psi is None else [0.0, 1.0],
+        "threshold": 0.1,
+        "statistics": statistics,
+    }
+
+
+def report(**changes: Any) -> BatchReport:
+    metric = {"value": 0.5, "low": None, "high": None, "unit": "fraction", "rows": 3}
+    undefined = {"value": None, "low": None, "high": None, "unit": "x", "rows": 1, "reason": "none"}
+    content: dict[str, Any] = {
+        "title": "Sizes & sites",
+        "batch": "2009",
+        "version": 3,
+        "algorithm": "ridge",
+        "allowed_rejects": 0.05,
+        "raw": {"rows": 5, "rejected": 1, "source": "a file", "reasons": {f"y: {EVIL}": 1}},
+        "columns": column_quality(TABLE, use_case()),
+        "drift": {
+            "verdict": "none",
+            "reason": "fine",
+            "columns": {"size": drift_of(0.05), "site": drift_of(None), "big": drift_of(0.4)},
+        },
+        "performance": {
+            "rows": 4,
+            "labelled": 3,
+            "fitted": 1,
+            "segments": {"all rows": {"accuracy": metric, "roc_auc": undefined}},
+        },
+        "plot": b"\x89PNG",
+    }
+    return BatchReport(**(content | changes))
+
+
+def test_quality_counts_what_is_missing_and_shows_what_is_there() -> None:
+    found = {each.name: each for each in column_quality(TABLE, use_case())}
+    assert list(found) == ["id", "y", "size", "site"], "an ignored column is not stored"
+    assert found["size"].missing == 1
+    assert found["size"].summary == "1 to 8, median 3"
+    assert found["size"].unit == "mm"
+    assert (found["y"].distinct, found["y"].summary) == (2, "a (2), b (1)")
+    assert (found["site"].missing, found["site"].summary) == (4, "no value")
+
+
+@pytest.mark.parametrize(
+    ("psi", "band"),
+    [(0.0, "none"), (0.0999, "none"), (0.1, "moderate"), (0.19, "moderate"), (0.2, "large")],
+)
+def test_psi_is_read_as_is_usual(psi: float, band: str) -> None:
+    assert psi_band(psi) == band
+
+
+class Page(HTMLParser):
+    """Cells of the tables by row, and every address of the page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.links: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.rows and self.rows[-1] and data.strip():
+            self.rows[-1][-1] += data
+
+
+def test_the_page_needs_nothing_beside_it_and_runs_nothing() -> None:
+    html = report_html(report())
+    page = Page(html)
+    assert page.links, "the picture"
+    assert all(link.startswith("data:image/png;base64,") for link in page.links)
+    assert not {"script", "link", "iframe"} & page.tags
+    assert EVIL not in html
+    assert any(EVIL in cell for row in page.rows for cell in row), "shown as the text that it is"
+    assert not re.search(r"https?://", html)
+    assert html == report_html(report()), "equal content gives equal bytes"
+
+
+def test_columns_are_in_the_order_of_their_index_and_undefined_is_said() -> None:
+    rows = Page(report_html(report())).rows
+    start = next(i for i, row in enumerate(rows) if row[:3] == ["column", "role", "PSI"])
+    shown = [row[0:1] + row[2:4] for row in rows[start + 1 : start + 4]]
+    assert shown == [
+        ["big", "0.4", "large"],
+        ["size", "0.05", "none"],
+        ["site", "undefined", "undefined"],
+    ]
+    assert ["all rows", "accuracy", "0.5", "undefined", "fraction", "3"] in rows
+    assert ["all rows", "roc_auc", "none", "undefined", "x", "1"] in rows
+
+
+def test_rows_that_judge_are_told_apart_from_those_fitted_on() -> None:
+    html = report_html(report())
+    assert "3 of 4 predicted rows judge the model" in html
+    assert "1 others with a label it was fitted on" in html
+    assert "5 rows came from a file; 1 were rejected (20.0%" in html
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise OSError('cannot load library libpango-1.0-0')", "apt install libpango-1.0-0"),
+        ("raise ImportError('no module')", "pip install 'weasyprint>=70'"),
+    ],
+)
+def test_without_weasyprint_or_its_libraries_there_is_no_pdf_and_the_reason(
+    body: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WeasyPrint raises OSError where Pango is missing, ImportError where itself is."""
+    (tmp_path / "weasyprint.py").write_text(body)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "weasyprint", raising=False)
+    with pytest.raises(NoPdf, match=said):
+        pdf_of("<p>x</p>")
+
+
+def test_a_pdf_is_made_where_weasyprint_is_and_nothing_is_loaded_for_it() -> None:
+    pytest.importorskip("weasyprint", reason="WeasyPrint is no dependency", exc_type=ImportError)
+    assert pdf_of(report_html(report())).startswith(b"%PDF")
