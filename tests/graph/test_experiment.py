@@ -173,6 +173,20 @@ def tell(graph: Experiment, *nodes: str, batch: str | None = None) -> None:
         graph.instance.report_runless_asset_event(event)
 
 
+def test_the_effects_show_their_plots_and_tables(graph: Experiment) -> None:
+    shown = graph.instance.get_latest_materialization_event(dg.AssetKey([NAME, "effects"]))
+    assert shown is not None
+    assert shown.asset_materialization is not None
+    metadata = shown.asset_materialization.metadata
+    for plot in ("half_normal", "pareto"):
+        assert str(metadata[plot].value).startswith("![plot](data:image/png;base64,")
+    assert metadata["curvature"].value == "undefined: no centre point was run"
+    assert metadata["aliases"].value == "none: every effect stands alone"
+    yates = metadata["yates"]
+    assert isinstance(yates, dg.TableMetadataValue)
+    assert [record.data["treatment"] for record in yates.records][:4] == ["(1)", "a", "b", "ab"]
+
+
 def test_an_analysis_follows_its_runs_once_each(graph: Experiment) -> None:
     for batch in graph.instance.get_dynamic_partitions(f"{NAME}_batches"):
         tell(graph, "raw", "staged", "clean", batch=batch)
@@ -207,20 +221,6 @@ def made(result: dg.ExecuteInProcessResult) -> set[dg.AssetKey]:
 
 def digests(graph: Experiment) -> dict[str, str]:
     return {node: graph.platform.ledger.require(NAME, node).digest for node in WHOLE_NODES}
-
-
-def test_the_effects_show_their_plots_and_tables(graph: Experiment) -> None:
-    shown = graph.instance.get_latest_materialization_event(dg.AssetKey([NAME, "effects"]))
-    assert shown is not None
-    assert shown.asset_materialization is not None
-    metadata = shown.asset_materialization.metadata
-    for plot in ("half_normal", "pareto"):
-        assert str(metadata[plot].value).startswith("![plot](data:image/png;base64,")
-    assert metadata["curvature"].value == "undefined: no centre point was run"
-    assert metadata["aliases"].value == "none: every effect stands alone"
-    yates = metadata["yates"]
-    assert isinstance(yates, dg.TableMetadataValue)
-    assert [record.data["treatment"] for record in yates.records][:4] == ["(1)", "a", "b", "ab"]
 
 
 def test_a_file_of_replicates_below_the_data_folder_is_what_ships(
