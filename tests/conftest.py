@@ -86,8 +86,14 @@ def server_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @contextmanager
-def installation(server_home: Path, home: Path) -> Iterator[Settings]:
-    """An installation of its own: databases, objects, and the variables other processes read."""
+def installation(server_home: Path, home: Path, *, parsed: bool = False) -> Iterator[Settings]:
+    """An installation of its own: databases, objects, and the variables other processes read.
+
+    With `parsed` it shares what dbt made of the project with others, which takes dbt seconds.
+    """
+    if parsed:
+        (server_home / "dbt").mkdir(exist_ok=True)
+        (home / "dbt").symlink_to(server_home / "dbt")
     url = make_url(embedded_url(server_home)).set(database=f"t{uuid.uuid4().hex[:12]}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LEEWAY_ENVIRONMENT", "test")

@@ -15,7 +15,7 @@ import pytest
 
 from cli.dev import END_SECONDS
 from tests.dev_server import dev, processes_of
-from tests.faults.harness import alive, figure, stopped, until
+from tests.faults.harness import LONG, alive, figure, stopped, until
 from tests.installed import Complete
 from tests.project_copy import NAME
 
@@ -42,6 +42,7 @@ def eventually(condition: Callable[[], Any], seconds: float, what: str) -> float
     return took
 
 
+@pytest.mark.skipif(not LONG, reason="two minutes: LEEWAY_KILLS=1")
 def test_what_is_killed_is_started_again_and_nothing_outlives_it(installed: Complete) -> None:
     with dev(installed, LEEWAY_FAULTS=f"{NODE}.before_commit:wait") as it:
         it.says("Ctrl-C", 120)

@@ -98,11 +98,8 @@ class Graph:
 @pytest.fixture(scope="module")
 def graph(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     """An installation per module, since a graph takes half a minute to materialize."""
-    folder, home = tmp_path_factory.mktemp("batches"), tmp_path_factory.mktemp("home")
-    parsed = server_home / "dbt"  # the project is the same for all: dbt parses it once
-    parsed.mkdir(exist_ok=True)
-    (home / "dbt").symlink_to(parsed)
-    with installation(server_home, home):
+    folder = tmp_path_factory.mktemp("batches")
+    with installation(server_home, tmp_path_factory.mktemp("home"), parsed=True):
         use_case = short(load_use_cases()[NAME], folder)
         whole = dg.Definitions.merge(
             build_graph(NAME, use_case),
