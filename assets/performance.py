@@ -5,6 +5,7 @@ Belongs here: reading predictions and labels, storing the metrics. Does not belo
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -16,6 +17,7 @@ from leeway.data.training_set import TRAIN, part_of
 from leeway.digests import canonical_json
 from leeway.plan import label
 from resources.ledger import Commit
+from resources.monitoring import replace_segment_metrics
 from resources.platform import Platform
 
 # Given, because a batch without a single label has no record to infer it from.
@@ -74,7 +76,18 @@ def _measure(
     classes, key = champion.manifest["classes"], stage.use_case.key.name
     found = measure(clean, predicted, stage.use_case, classes, trained[key])
     commit: Commit = work.commit(
-        "reports", "json", canonical_json(found.as_dict()), rows=found.labelled
+        "reports",
+        "json",
+        canonical_json(found.as_dict()),
+        rows=found.labelled,
+        also=partial(
+            replace_segment_metrics,
+            use_case=stage.name,
+            batch=batch,
+            version=champion.release.version,
+            run_id=context.run.run_id,
+            segments=found.segments,
+        ),
     )
     records = [
         dg.TableRecord(

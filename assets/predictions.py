@@ -6,6 +6,7 @@ predicting (`leeway.prediction`).
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -16,6 +17,7 @@ from assets.stage import Input, Stage, batches_of, begin, metadata_of
 from leeway.data.tables import from_parquet, to_parquet
 from leeway.plan import label
 from resources.ledger import Commit
+from resources.monitoring import record_scoring_run
 from resources.platform import Platform
 
 if TYPE_CHECKING:
@@ -82,6 +84,15 @@ def _predict(
         to_parquet(table),
         rows=table.num_rows,
         facts={"version": champion.release.version},
+        also=partial(
+            record_scoring_run,
+            use_case=stage.name,
+            batch=batch,
+            run_id=context.run.run_id,
+            version=champion.release.version,
+            release_digest=champion.digest,
+            rows=table.num_rows,
+        ),
     )
     return commit, table
 

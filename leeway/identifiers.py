@@ -25,7 +25,7 @@ RESERVED = frozenset({
     "session_user", "similar", "some", "symmetric", "system_user", "table", "tablesample",
     "then", "to", "trailing", "true", "union", "unique", "user", "using", "variadic",
     "verbose", "when", "where", "window", "with", "ctid", "tableoid", "cmax", "cmin", "xmax",
-    "xmin", "leeway", "public", "information_schema",
+    "xmin", "leeway", "monitoring", "public", "information_schema",
 })
 # fmt: on
 

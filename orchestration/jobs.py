@@ -27,6 +27,14 @@ RETRAINED = (
 )
 
 
+# What runs by the clock beside training, which is the job above.
+SCHEDULED_NODES = {
+    "quality": ("raw", "staged", "clean", "drift"),
+    "scoring": ("predictions", "performance", "report"),
+    "monitoring": ("drift", "performance", "report"),
+}
+
+
 def graph_job_name(use_case: str) -> str:
     """Name of the job that holds the whole graph."""
     return f"{use_case}_graph"
@@ -35,6 +43,11 @@ def graph_job_name(use_case: str) -> str:
 def retrain_job_name(use_case: str) -> str:
     """Name of the job that trains again and judges the result."""
     return f"{use_case}_retrain"
+
+
+def schedule_job_name(use_case: str, part: str) -> str:
+    """Name of the job that a schedule runs."""
+    return retrain_job_name(use_case) if part == "training" else f"{use_case}_{part}"
 
 
 def jobs_of(stage: Stage) -> Sequence[Any]:
@@ -54,4 +67,14 @@ def jobs_of(stage: Stage) -> Sequence[Any]:
         description="Trains on every clean batch, judges the result, and looks at a batch with it.",
         tags={USE_CASE_TAG: stage.name},
     )
-    return [graph, retrain]
+    scheduled = [
+        dg.define_asset_job(
+            schedule_job_name(stage.name, part),
+            selection=dg.AssetSelection.assets(*(stage.key(node) for node in nodes)),
+            description=f"{part.capitalize()}: {', '.join(nodes)} of a batch.",
+            tags={USE_CASE_TAG: stage.name},
+        )
+        for part, nodes in SCHEDULED_NODES.items()
+        if getattr(stage.use_case.schedules, part) is not None
+    ]
+    return [graph, retrain, *scheduled]

@@ -163,6 +163,13 @@ def _read_csv(data: bytes, place: str, delimiter: str) -> pa.Table:
     from pyarrow import csv
 
     _check_text(data, place)
+    header = data.removeprefix(_BOM).partition(b"\n")[0].decode()
+    if ";" in header and delimiter not in header:
+        raise SourceError(
+            f"{place}: the header {header[:40]!r} has semicolons between the names; write commas, "
+            "and a point before decimals: pandas.read_csv(FILE, sep=';', decimal=',')"
+            ".to_csv(FILE, index=False)"
+        )
     rows = pa.py_buffer(data.removeprefix(_BOM))
     parsing = csv.ParseOptions(newlines_in_values=True, delimiter=delimiter)
     columns = csv.open_csv(rows, parse_options=parsing).schema.names

@@ -74,11 +74,12 @@ class Ledger:
         ensure_databases(self.settings)
 
     def prepare(self) -> None:
-        """Creates the ledger's tables where they are missing."""
-        statements = (Path(__file__).parent / "ledger.sql").read_text()
+        """Creates the tables of the ledger and of monitoring where they are missing."""
+        folder = Path(__file__).parent
         with transaction(self.settings) as cursor:
             cursor.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
-            cursor.execute(statements)
+            for name in ("ledger.sql", "monitoring.sql"):
+                cursor.execute((folder / name).read_text())
 
     def begin(self, use_case: str, node: str, batch: str, run_id: str) -> Attempt:
         """Begins an attempt; every older attempt at the same node can no longer commit."""

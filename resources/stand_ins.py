@@ -138,8 +138,7 @@ def _recorded(name: str, settings: Settings) -> tuple[ReadFrom, str] | None:
 def _record(name: str, decision: tuple[ReadFrom, str], settings: Settings) -> tuple[ReadFrom, str]:
     """Records it, unless another process was first; what is recorded then."""
     with transaction(settings) as cursor:
-        if not _select(cursor, name):
-            _insert(cursor, name, *decision)
+        _insert(cursor, name, *decision)
         return _select(cursor, name)[0]
 
 

@@ -7,7 +7,14 @@ into assets (`assets`), or any rule about rows (`leeway.data.validation`). Impor
 
 from leeway.spec.experiment import CuttingMinutes, Experiment, SavingsCosts
 from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, Gate, unit_of
-from leeway.spec.policies import Drift, Freshness, Retraining, as_timedelta
+from leeway.spec.policies import (
+    SCHEDULED,
+    Drift,
+    Freshness,
+    Retraining,
+    Scheduled,
+    as_timedelta,
+)
 from leeway.spec.sources import (
     ARCHIVES,
     ArchiveSource,
@@ -37,12 +44,12 @@ __all__ = [
     "LOWER_IS_BETTER",
     "METRIC_RANGES",
     "NUMERIC_TYPES",
+    "SCHEDULED",
     "ArchiveSource",
     "BatchBy",
     "ClusterFeature",
     "Column",
     "ColumnType",
-    "Costs",
     "CuttingMinutes",
     "DecisionCosts",
     "DerivedFeature",
@@ -56,6 +63,7 @@ __all__ = [
     "Retraining",
     "Role",
     "SavingsCosts",
+    "Scheduled",
     "SqlSource",
     "StandIn",
     "SyntheticRows",

@@ -86,6 +86,20 @@ class Freshness(Strict):
         return self
 
 
+Cadence = Literal["daily", "weekly", "monthly"]
+Scheduled = Literal["quality", "scoring", "monitoring", "training"]
+SCHEDULED: tuple[Scheduled, ...] = ("quality", "scoring", "monitoring", "training")
+
+
+class Schedules(Strict):
+    """What also runs by the clock, for the newest batch, once it is switched on in the UI."""
+
+    quality: Cadence | None = Field(default=None, description="data, its checks, and drift")
+    scoring: Cadence | None = Field(default=None, description="predictions")
+    monitoring: Cadence | None = Field(default=None, description="drift, performance, report")
+    training: Cadence | None = Field(default=None, description="a new model, and its comparison")
+
+
 class Monitoring(Strict):
     """What is watched per batch besides the whole."""
 

@@ -46,6 +46,8 @@ def check_use_case(use_case: UseCase) -> None:
     if use_case.task != "experiment":
         _check_search(use_case)
     _check_costs(use_case)
+    if use_case.task == "experiment" and any(use_case.schedules.model_dump().values()):
+        raise ValueError("schedules: an experiment has no model to score or train; leave them out")
     judged = METRIC_RANGES[use_case.task] | (POSITIVE_RANGES if use_case.costs else {})
     for position, gate in enumerate(use_case.gates):
         _check_gate(judged, position, gate)

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from leeway.spec.base import Identifier, Strict
 from leeway.spec.experiment import Experiment
 from leeway.spec.metrics import Gate
-from leeway.spec.policies import Drift, Freshness, Monitoring, Retraining
+from leeway.spec.policies import Drift, Freshness, Monitoring, Retraining, Schedules
 from leeway.spec.rules import check_use_case
 from leeway.spec.sources import Source, StandIn
 from leeway.spec.table import Column, Role
@@ -59,6 +59,7 @@ class UseCase(Strict):
     freshness: Freshness | None = None
     explanation: Explanation = Explanation()
     monitoring: Monitoring = Monitoring()
+    schedules: Schedules = Schedules()
     experiment: Experiment | None = None
 
     @model_validator(mode="after")

@@ -44,10 +44,11 @@ class UseCaseComponent(dg.Component):
 
 
 def build_graph(name: str, use_case: UseCase) -> dg.Definitions:
-    """All assets, checks, jobs and sensors of one use case."""
+    """All assets, checks, jobs, sensors and schedules of one use case."""
     from assets.registry import assets_of, checks_of
     from orchestration.conditions import conditions_of
     from orchestration.jobs import jobs_of
+    from orchestration.schedules import schedules_of
     from orchestration.sensors import sensors_of
 
     stage = replace(stage_of(name, use_case), conditions=conditions_of(use_case))
@@ -56,4 +57,5 @@ def build_graph(name: str, use_case: UseCase) -> dg.Definitions:
         asset_checks=checks_of(stage),
         jobs=jobs_of(stage),
         sensors=sensors_of(stage),
+        schedules=schedules_of(stage),
     )

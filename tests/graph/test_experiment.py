@@ -173,15 +173,6 @@ def tell(graph: Experiment, *nodes: str, batch: str | None = None) -> None:
         graph.instance.report_runless_asset_event(event)
 
 
-def made(result: dg.ExecuteInProcessResult) -> set[dg.AssetKey]:
-    events = result.get_asset_materialization_events()
-    return {key for event in events if (key := event.asset_key) is not None}
-
-
-def digests(graph: Experiment) -> dict[str, str]:
-    return {node: graph.platform.ledger.require(NAME, node).digest for node in WHOLE_NODES}
-
-
 def test_the_effects_show_their_plots_and_tables(graph: Experiment) -> None:
     shown = graph.instance.get_latest_materialization_event(dg.AssetKey([NAME, "effects"]))
     assert shown is not None
@@ -194,6 +185,42 @@ def test_the_effects_show_their_plots_and_tables(graph: Experiment) -> None:
     yates = metadata["yates"]
     assert isinstance(yates, dg.TableMetadataValue)
     assert [record.data["treatment"] for record in yates.records][:4] == ["(1)", "a", "b", "ab"]
+
+
+def test_an_analysis_follows_its_runs_once_each(graph: Experiment) -> None:
+    for batch in graph.instance.get_dynamic_partitions(f"{NAME}_batches"):
+        tell(graph, "raw", "staged", "clean", batch=batch)
+    tell(graph, *WHOLE_NODES)
+    nodes, cursor = asked(graph, None)
+    assert nodes == set(), "what was there when the daemon first looked"
+    graph.instance.add_dynamic_partitions(f"{NAME}_batches", ["r5", "r6"])
+    nodes, cursor = asked(graph, cursor)
+    tell(graph, "raw", "staged", "clean", batch="r5")
+    nodes, cursor = asked(graph, cursor)
+    assert nodes == set(), "not while another batch is missing"
+    tell(graph, "raw", "staged", "clean", batch="r6")
+    nodes, cursor = asked(graph, cursor)
+    assert nodes == {"experiment"}
+    nodes, cursor = asked(graph, cursor)
+    assert nodes == set(), "asked for, and perhaps failing: not again"
+    tell(graph, "experiment")
+    nodes, cursor = asked(graph, cursor)
+    assert nodes == {"effects", "savings"}, "in one run"
+    tell(graph, "effects", "savings")
+    nodes, cursor = asked(graph, cursor)
+    assert nodes == set()
+    tell(graph, "clean", batch="r6")
+    tell(graph, *WHOLE_NODES)
+    assert asked(graph, cursor)[0] == set(), "made by hand together with its runs"
+
+
+def made(result: dg.ExecuteInProcessResult) -> set[dg.AssetKey]:
+    events = result.get_asset_materialization_events()
+    return {key for event in events if (key := event.asset_key) is not None}
+
+
+def digests(graph: Experiment) -> dict[str, str]:
+    return {node: graph.platform.ledger.require(NAME, node).digest for node in WHOLE_NODES}
 
 
 def test_a_file_of_replicates_below_the_data_folder_is_what_ships(
@@ -219,31 +246,3 @@ def test_a_file_of_replicates_below_the_data_folder_is_what_ships(
     assert source.batches() == ["replicate-1", "replicate-2", "replicate-3"]
     assert source.read("replicate-2").num_rows == 8
     get_settings.cache_clear()
-
-
-def test_an_analysis_follows_its_runs_once_each(graph: Experiment) -> None:
-    """Last of the file: what it tells Dagster was never materialized."""
-    for batch in graph.instance.get_dynamic_partitions(f"{NAME}_batches"):
-        tell(graph, "raw", "staged", "clean", batch=batch)
-    tell(graph, *WHOLE_NODES)
-    nodes, cursor = asked(graph, None)
-    assert nodes == set(), "what was there when the daemon first looked"
-    graph.instance.add_dynamic_partitions(f"{NAME}_batches", ["r5", "r6"])
-    nodes, cursor = asked(graph, cursor)
-    tell(graph, "raw", "staged", "clean", batch="r5")
-    nodes, cursor = asked(graph, cursor)
-    assert nodes == set(), "not while another batch is missing"
-    tell(graph, "raw", "staged", "clean", batch="r6")
-    nodes, cursor = asked(graph, cursor)
-    assert nodes == {"experiment"}
-    nodes, cursor = asked(graph, cursor)
-    assert nodes == set(), "asked for, and perhaps failing: not again"
-    tell(graph, "experiment")
-    nodes, cursor = asked(graph, cursor)
-    assert nodes == {"effects", "savings"}, "in one run"
-    tell(graph, "effects", "savings")
-    nodes, cursor = asked(graph, cursor)
-    assert nodes == set()
-    tell(graph, "clean", batch="r6")
-    tell(graph, *WHOLE_NODES)
-    assert asked(graph, cursor)[0] == set(), "made by hand together with its runs"

@@ -97,6 +97,7 @@ def test_names_of_checks_jobs_and_sensors_are_those_that_were_recorded(
     # Dagster makes a job of its own for each sensor that has a target; its name is not ours.
     found += [f"job {job.name}" for job in repository.get_all_jobs() if job.name[:2] != "__"]
     found += [f"sensor {sensor.name}" for sensor in repository.sensor_defs]
+    found += [f"schedule {schedule.name}" for schedule in repository.schedule_defs]
     assert is_as_recorded(OTHERS, sorted(found))
 
 

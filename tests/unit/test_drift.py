@@ -106,6 +106,23 @@ def test_a_change_of_the_target_is_kept_apart_from_the_features() -> None:
     assert found.drifted == ()
 
 
+def test_only_features_are_named_as_drifted_and_only_those_that_drifted_are_in_the_reason() -> None:
+    target = Column(name="y", type="number", role="target", description=".")
+    key = Column(name="id", type="integer", role="key", description=".")
+    columns = [target, key, X, Column(name="still", type="number", description=".")]
+    still = np.arange(300.0)
+    reference, current = (
+        profile_table(pa.table({"y": moved, "id": moved, "x": moved, "still": still}), columns)
+        for moved in (np.zeros(300), np.ones(300))
+    )
+    found = compare_profiles(reference, current, Drift(), columns)
+    assert (found.verdict, found.target_verdict) == ("confirmed", "confirmed")
+    assert [column.name for column in found.columns] == ["y", "x", "still"]
+    assert found.drifted == ("x",)
+    assert found.reason.startswith("x has a KS distance of 1.000")
+    assert "still" not in found.reason
+
+
 def test_a_monitored_column_is_reported_and_decides_nothing() -> None:
     watched = Column(name="x", type="number", role="monitored", description=".")
     found = compare(watched, np.zeros(500), np.ones(500))
@@ -143,6 +160,7 @@ def test_a_feature_that_cannot_be_judged_is_named_beside_the_verdict() -> None:
     known = profile_table(pa.table({"x": np.arange(99.0), "c": pa.nulls(99)}), [X, C])
     found = compare_profiles(known, known, Drift(), [X, C])
     assert found.verdict == "none"
+    assert found.reason.startswith("None of 1 features is proven to have drifted by 0.1.")
     assert found.reason.endswith("Not judged: c.")
 
 
@@ -150,6 +168,11 @@ def test_a_column_that_one_profile_lacks_is_undefined() -> None:
     known = profile_table(pa.table({"x": np.arange(99.0)}), [X])
     found = compare_profiles(known, known, Drift(), [C, X])
     assert [column.verdict for column in found.columns] == ["undefined", "none"]
+    assert found.columns[0].reason == "c is not in both profiles with the same kind."
+    other = profile_table(pa.table({"c": ["a"] * 99}), [C])
+    for sides in ((known, other), (other, known)):
+        (column,) = compare_profiles(*sides, Drift(), [X]).columns
+        assert (column.verdict, column.kind) == ("undefined", "number")
 
 
 def test_a_shift_too_small_to_prove_is_suspect() -> None:
@@ -192,6 +215,7 @@ def test_the_result_is_json_without_nan() -> None:
     assert fields["rows"] == {"reference": 344, "current": 60}
     column = fields["columns"]["bill_length_mm"]
     assert column["kind"] == "number"
+    assert "name" not in column, "it is the key"
     assert len(column["interval"]) == 2
     assert {"ks", "psi", "wasserstein", "jensen_shannon"} <= column["statistics"].keys()
     assert "chi2" in fields["columns"]["island"]["statistics"]

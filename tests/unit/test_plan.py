@@ -144,6 +144,8 @@ def test_a_source_that_was_corrected_runs_its_batch_and_what_rests_on_it(history
     steps = {(step.node, step.batch): step for step in history.steps() if step.runs}
     assert steps["raw", "2009"].reason == "its source changed"
     assert ("raw", "2008") not in steps
+    assert steps["staged", "2009"].reason == "raw 2009 is materialized again"
+    assert steps["tuned_model", WHOLE].reason == "training_set is materialized again"
     assert {"clean", "training_set", "release"} <= {name for name, _ in steps}
 
 

@@ -1,0 +1,35 @@
+-- What was scored when and by which release, and how good that was by segment: for SQL and
+-- dashboards. The ledger decides; these tables are written in its transactions. Every statement can
+-- run any number of times.
+create schema if not exists monitoring;
+
+-- One row per batch that a run scored; the same run again replaces its own.
+create table if not exists monitoring.scoring_runs (
+    use_case text not null,
+    batch text not null,
+    run_id text not null,
+    version integer not null,
+    release_digest text not null,
+    rows bigint not null,
+    scored_at timestamptz not null default now(),
+    primary key (use_case, batch, run_id)
+);
+
+-- One row per metric and segment of a batch and a release. A value that is missing is undefined, and
+-- the reason says why; a missing bound: too few rows for an interval.
+create table if not exists monitoring.segment_metrics (
+    use_case text not null,
+    batch text not null,
+    version integer not null,
+    segment text not null,
+    metric text not null,
+    value double precision,
+    low double precision,
+    high double precision,
+    unit text not null,
+    rows bigint not null,
+    reason text,
+    run_id text not null,
+    measured_at timestamptz not null default now(),
+    primary key (use_case, batch, version, segment, metric)
+);
