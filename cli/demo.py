@@ -73,11 +73,17 @@ def _champion_text(champion: dict[str, Any] | None) -> str:
 
 
 def metric_text(metrics: dict[str, Any]) -> str:
-    """The first metric with its interval, such as `macro_f1 0.98 [0.95, 1.00]`."""
+    """The first metric with its interval, such as `macro_f1 0.980 [0.950, 1.000]`."""
     for name, metric in metrics.items():
         if metric["value"] is None:
             return f"{name} undefined"
         if metric["low"] is None:
-            return f"{name} {metric['value']:.3f}"
-        return f"{name} {metric['value']:.3f} [{metric['low']:.3f}, {metric['high']:.3f}]"
+            return f"{name} {_number(metric['value'])}"
+        low, high = _number(metric["low"]), _number(metric["high"])
+        return f"{name} {_number(metric['value'])} [{low}, {high}]"
     return "none"
+
+
+def _number(value: float) -> str:
+    """Three decimals, none from 100 on: an error in dollars has no use for them."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3f}"
