@@ -23,7 +23,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-VIEWPORT = {"width": 3000, "height": 1100}  # large enough for Dagster to draw nodes in full
+VIEWPORT = {"width": 3600, "height": 1100}  # large enough for Dagster to draw nodes in full
 PICTURE = Path(__file__).parent / "graph.png"
 
 
@@ -41,7 +41,7 @@ def main(address: str) -> None:
         page = browser.new_page(viewport=VIEWPORT)
         open_graph(page, address)
         # The canvas, without the menus around it.
-        data = page.screenshot(clip={"x": 560, "y": 200, "width": 2400, "height": 760})
+        data = page.screenshot(clip={"x": 560, "y": 200, "width": 3000, "height": 760})
         browser.close()
     Image.open(BytesIO(data)).quantize(256, kmeans=1).save(PICTURE, optimize=True)
 

@@ -35,7 +35,7 @@ def find(option: str, wanted: str, names: Mapping[str, str]) -> str:
     for header, name in names.items():
         if name == wanted:
             return header
-    if len(names) == 1 and re.search(r"[;\t|]", next(iter(names))):
+    if len(names) == 1 and re.search(r"[\t|]", next(iter(names))):
         raise CannotInfer(
             f"the header is one column, {next(iter(names))!r}: the values are separated by "
             "something else than a comma; save the file as CSV with commas"

@@ -40,7 +40,11 @@ def listings(seed: int, larger: float = 1.0) -> list[dict[str, Any]]:
         state = str(random.choice(list(PRICE_OF)))
         size = float(random.uniform(800, 3000) * larger)
         price = size * PRICE_OF[state] * random.uniform(0.9, 1.1)
-        house: dict[str, Any] = {"price": round(price), "house_size": round(size), "bed": 1 + number % 5}
+        house: dict[str, Any] = {
+            "price": round(price),
+            "house_size": round(size),
+            "bed": 1 + number % 5,
+        }
         house |= {"bath": 1 + number % 3, "acre_lot": 0.25, "state": state, "status": "for_sale"}
         house |= {"zip_code": f"0{1000 + number % 7}", "city": f"{state} {number % 4}"}
         found.append(house | {"prev_sold_date": None, "brokered_by": None, "street": None})

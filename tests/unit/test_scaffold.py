@@ -222,10 +222,13 @@ def test_numbers_with_a_comma_are_refused(draft: Any, value: str) -> None:
         draft(CHURN | {"price": [value] * N})
 
 
-def test_values_that_are_separated_by_semicolons_are_refused(tmp_path: Path) -> None:
+def test_values_that_are_not_separated_by_commas_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("id;x;y\n" + "1;2;3\n" * 50)
-    with pytest.raises(CannotInfer, match=r"the header is one column, 'id;x;y'.*with commas"):
+    with pytest.raises(SourceError, match="the header 'id;x;y' has semicolons between the names"):
+        read_file(path)
+    path.write_text("id|x|y\n" + "1|2|3\n" * 50)
+    with pytest.raises(CannotInfer, match=r"the header is one column, 'id\|x\|y'.*with commas"):
         infer(read_file(path), path="t.csv", target="y")
 
 
