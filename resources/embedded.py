@@ -17,6 +17,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -69,6 +70,7 @@ def running_server(home: Path) -> Server:
             if not (data / "global" / "pg_control").exists():
                 _initialize(data)
             _forget_the_dead(data)
+            _end_the_homeless(data)
             _start(data)
             found = _ready(data)
     if found is None:
@@ -165,6 +167,28 @@ def _forget_the_dead(data: Path) -> None:
     if alive:
         raise RuntimeError(f"processes {[each.pid for each in alive]} still work in {data}")
     path.unlink()
+
+
+def _end_the_homeless(data: Path) -> None:
+    """Ends a server whose data folder was removed while it ran, and is made anew.
+
+    It would find that out within a minute and then remove its socket, which is the new one's.
+    """
+    import psutil
+
+    option = f"unix_socket_directories={_socket_folder(data)}"
+    left = [
+        each
+        for each in psutil.process_iter(["name", "cmdline"])
+        if each.info["name"] == "postgres" and option in (each.info["cmdline"] or ())
+    ]
+    for each in left:
+        each.send_signal(signal.SIGQUIT)  # at once: what it held is gone
+    _, alive = psutil.wait_procs(left, timeout=10)
+    if alive:
+        raise RuntimeError(
+            f"process {alive[0].pid} is a server whose folder {data} was removed; end it"
+        )
 
 
 def _start(data: Path) -> None:

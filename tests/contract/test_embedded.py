@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pytest
 from sqlalchemy.engine import make_url
@@ -124,6 +125,25 @@ def test_a_process_number_that_was_given_to_another_program_is_not_in_the_way(
     finally:
         other.kill()
         other.wait()
+
+
+def test_a_server_whose_folder_was_removed_is_ended_before_another_one_starts(
+    parent: Path, stopped_home: Path
+) -> None:
+    """Guards: it ended by itself within a minute, and took the socket of the new one along."""
+    copy(stopped_home, parent / "home")
+    embedded_url(parent / "home")
+    old = process_of(parent / "home")
+    shutil.rmtree(parent / "home" / "postgres")
+    copy(stopped_home, parent / "home")
+    url = embedded_url(parent / "home")
+    assert not psutil.pid_exists(old)
+    assert process_of(parent / "home") != old
+    connect(url)
+
+
+def process_of(home: Path) -> int:
+    return int((home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
 
 
 def test_what_is_no_data_folder_is_left_alone_and_named(parent: Path) -> None:
