@@ -71,7 +71,7 @@ def content_of(column: pa.ChunkedArray, header: str) -> Content:
         return Content("text", rows, 0, 0, False, unusable=f"holds values of type {kind}")
     try:
         levels = levels_of(column, "number")
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # a type with no text: the note says so
         return Content("text", rows, 0, 0, False, unusable=f"holds values of type {kind}")
     words = levels.among(MISSING_WORDS).texts.to_pylist()
     levels = levels.without(words)
