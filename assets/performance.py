@@ -4,21 +4,18 @@ Belongs here: reading predictions and labels, storing the metrics. Does not belo
 (`leeway.performance`).
 """
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import dagster as dg
 
-from assets.released import Champion, champion_of
-from assets.stage import Input, Stage, batches_of, begin, metadata_of
+from assets.released import Batch, node_of_batches
+from assets.stage import Stage, metadata_of
 from leeway.data.tables import from_parquet
 from leeway.data.training_set import TRAIN, part_of
 from leeway.digests import canonical_json
-from leeway.plan import label
 from resources.ledger import Commit
 from resources.monitoring import replace_segment_metrics
-from resources.platform import Platform
 
 # Given, because a batch without a single label has no record to infer it from.
 SCHEMA = dg.TableSchema(
@@ -34,44 +31,25 @@ SCHEMA = dg.TableSchema(
 
 def build(stage: Stage) -> dg.AssetsDefinition:
     """The asset `performance` of a use case."""
-
-    @stage.asset(
+    return node_of_batches(
+        stage,
         "performance",
         "One row per metric and segment of a batch, from rows whose label is known and that the "
         "champion was not fitted on.",
         "json",
-        required=False,
+        _measure,
+        without="there are no predictions to measure",
     )
-    def performance(
-        context: dg.AssetExecutionContext, platform: Platform
-    ) -> Iterator[dg.MaterializeResult[None]]:
-        champion = champion_of(platform, stage.name)
-        if champion is None:
-            context.log.warning("no release was promoted, so there are no predictions to measure")
-            return
-        for batch in batches_of(context):
-            metadata = _measure(context, platform, stage, batch, champion)
-            context.add_asset_metadata(metadata, stage.key("performance"), partition_key=batch)
-        yield dg.MaterializeResult(metadata=metadata)
-
-    return performance
 
 
-def _measure(
-    context: dg.AssetExecutionContext,
-    platform: Platform,
-    stage: Stage,
-    batch: str,
-    champion: Champion,
-) -> dict[str, Any]:
+def _measure(batch: Batch) -> dict[str, Any]:
     from leeway.performance import measure
 
-    inputs: dict[str, Input] = {
-        label(name, batch): platform.ledger.require(stage.name, name, batch)
-        for name in ("predictions", "clean")
-    }
-    work = begin(stage, platform, context, "performance", batch, inputs | {"release": champion})
-    clean, predicted = (from_parquet(work.read(name, batch)) for name in ("clean", "predictions"))
+    stage, champion = batch.stage, batch.champion
+    work = batch.begin("performance", "predictions", "clean")
+    clean, predicted = (
+        from_parquet(work.read(name, batch.name)) for name in ("clean", "predictions")
+    )
     trained = part_of(from_parquet(work.get(champion.manifest["files"]["training_set"])), TRAIN)
     classes, key = champion.manifest["classes"], stage.use_case.key.name
     found = measure(clean, predicted, stage.use_case, classes, trained[key])
@@ -83,9 +61,9 @@ def _measure(
         also=partial(
             replace_segment_metrics,
             use_case=stage.name,
-            batch=batch,
+            batch=batch.name,
             version=champion.release.version,
-            run_id=context.run.run_id,
+            run_id=batch.context.run.run_id,
             segments=found.segments,
         ),
     )
@@ -104,7 +82,7 @@ def _measure(
     ]
     return metadata_of(
         commit,
-        batch=batch,
+        batch=batch.name,
         labelled_rows=found.labelled,
         rows_fitted_on=found.fitted,
         unknown_labels=found.unknown_labels,

@@ -5,20 +5,16 @@ predicting (`leeway.prediction`).
 """
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from assets.columns import column_lineage
-from assets.released import Champion, champion_of, load_pipeline
-from assets.stage import Input, Stage, batches_of, begin, metadata_of
+from assets.released import Batch, node_of_batches
+from assets.stage import Stage, metadata_of
 from leeway.data.tables import from_parquet, to_parquet
-from leeway.plan import label
-from resources.ledger import Commit
 from resources.monitoring import record_scoring_run
-from resources.platform import Platform
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,53 +22,26 @@ if TYPE_CHECKING:
 
 def build(stage: Stage) -> dg.AssetsDefinition:
     """The asset `predictions` of a use case."""
-
-    @stage.asset(
+    return node_of_batches(
+        stage,
         "predictions",
         "One row per clean row: the champion's prediction with its set or interval.",
         "parquet",
-        required=False,
+        _predict,
+        without="there is nothing to predict with",
     )
-    def predictions(
-        context: dg.AssetExecutionContext, platform: Platform
-    ) -> Iterator[dg.MaterializeResult[None]]:
-        champion = champion_of(platform, stage.name)
-        if champion is None:
-            context.log.warning("no release was promoted, so there is nothing to predict with")
-            return
-        pipeline = load_pipeline(platform, champion.manifest)
-        for batch in batches_of(context):
-            commit, table = _predict(context, platform, stage, batch, champion, pipeline)
-            metadata = metadata_of(
-                commit,
-                batch=batch,
-                version=champion.release.version,
-                **_columns(stage, table.schema),
-            )
-            context.add_asset_metadata(metadata, stage.key("predictions"), partition_key=batch)
-        yield dg.MaterializeResult(metadata=metadata)
-
-    return predictions
 
 
-def _predict(
-    context: dg.AssetExecutionContext,
-    platform: Platform,
-    stage: Stage,
-    batch: str,
-    champion: Champion,
-    pipeline: object,
-) -> "tuple[Commit, pa.Table]":
+def _predict(batch: Batch) -> dict[str, Any]:
     from leeway.explainers.conformal import Calibration
     from leeway.prediction import Threshold, prediction_table
 
-    clean = platform.ledger.require(stage.name, "clean", batch)
-    inputs: dict[str, Input] = {label("clean", batch): clean, "release": champion}
-    work = begin(stage, platform, context, "predictions", batch, inputs)
+    stage, champion = batch.stage, batch.champion
+    work = batch.begin("predictions", "clean")
     explainers = json.loads(work.get(champion.manifest["files"]["explainers"]))
     table = prediction_table(
-        pipeline,
-        from_parquet(work.read("clean", batch)),
+        champion.pipeline,
+        from_parquet(work.read("clean", batch.name)),
         stage.use_case,
         champion.manifest["classes"],
         Calibration.from_dict(explainers["calibration"]),
@@ -87,14 +56,19 @@ def _predict(
         also=partial(
             record_scoring_run,
             use_case=stage.name,
-            batch=batch,
-            run_id=context.run.run_id,
+            batch=batch.name,
+            run_id=batch.context.run.run_id,
             version=champion.release.version,
             release_digest=champion.digest,
             rows=table.num_rows,
         ),
     )
-    return commit, table
+    return metadata_of(
+        commit,
+        batch=batch.name,
+        version=champion.release.version,
+        **_columns(stage, table.schema),
+    )
 
 
 def _columns(stage: Stage, schema: "pa.Schema") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 
-from assets.released import Champion, load_pipeline, rival_of
+from assets.released import Champion, rival_of
 from assets.stage import Stage, Work, begin, metadata_of, png
 from assets.training_set import read_part
 from leeway.data.tables import from_parquet
@@ -98,7 +98,7 @@ def _rival(work: Work, champion: Champion | None) -> "Rival | Uncompared":
     if not fits(manifest, work.stage.use_case):
         return "schema"
     fitted = part_of(from_parquet(work.get(manifest["files"]["training_set"])), TRAIN)
-    model = Model(load_pipeline(work.platform, manifest), manifest["classes"])
+    model = Model(champion.pipeline, manifest["classes"])
     return Rival(model, fitted[work.stage.use_case.key.name])
 
 

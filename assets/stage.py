@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
 
-from leeway.graph import Node, code_version, graph_of, input_digest, node, with_upstream
+from leeway.code_version import code_version, input_digest, with_upstream
+from leeway.graph import Node, graph_of, node
 from leeway.plan import WHOLE, label
 from leeway.spec import UseCase, as_timedelta
 from resources.ledger import Attempt, Commit

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from cli.output import say
 from cli.recovery import recover
-from leeway.graph import code_version, graph_of
+from leeway.code_version import code_version
+from leeway.graph import graph_of
 from leeway.plan import NO_CHAMPION, Committed, Step, plan
 from leeway.spec import UseCase
 from orchestration.use_cases import InvalidUseCase, load_use_cases

@@ -1,21 +1,15 @@
 """The asset graph of one use case: its nodes, what each reads, and what its result depends on.
 
 Belongs here: names, edges, the code and the fields of the use case that a node's result depends
-on. Does not belong here: how a node is computed (`assets`) or when (`leeway.plan`).
+on. Does not belong here: how a node is computed (`assets`), when (`leeway.plan`), or the digest of
+what it depends on (`leeway.code_version`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-from leeway.digests import digest_of, digest_of_files
 from leeway.spec import Task, UseCase
-
-PROJECT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -314,46 +308,3 @@ def node(name: str) -> Node:
         if each.name == name:
             return each
     raise KeyError(name)
-
-
-@cache
-def _code_digest(patterns: tuple[str, ...]) -> str:
-    files: list[Path] = []
-    for pattern in patterns:
-        found = [path for path in PROJECT.glob(pattern) if path.is_file()]
-        files += found
-    return digest_of_files(files)
-
-
-def code_version(name: str, use_case: UseCase, each: Node) -> str:
-    """Digest of everything but its inputs that decides a node's result: code and YAML."""
-    patterns = tuple(pattern.format(name=name) for pattern in each.code)
-    whole = use_case.model_dump(mode="json")
-    fields = {field: _part(whole, field) for field in each.fields}
-    return digest_of({"code": _code_digest(patterns), "fields": fields})
-
-
-def _part(whole: Mapping[str, Any], field: str) -> Any:
-    """The value at a dotted path."""
-    found: Any = whole
-    for name in field.split("."):
-        found = found[name]
-    return found
-
-
-def with_upstream(nodes: Sequence[Node], versions: Mapping[str, str]) -> dict[str, str]:
-    """Digest by node that changes with its own code version or one that it rests on.
-
-    Dagster compares code versions node by node: with these, what the UI calls stale after a change
-    of code is what a run would materialize.
-    """
-    found: dict[str, str] = {}
-    for each in nodes:
-        read = [found[name] for name in each.upstream]
-        found[each.name] = digest_of([versions[each.name], *read])
-    return found
-
-
-def input_digest(version: str, batch: str, upstream: dict[str, str]) -> str:
-    """Digest that two materializations share exactly when nothing they depend on differs."""
-    return digest_of({"version": version, "batch": batch, "upstream": upstream})

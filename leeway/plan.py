@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from leeway.graph import Node, input_digest
+from leeway.code_version import input_digest
+from leeway.graph import Node
 
 WHOLE = ""
 NO_CHAMPION = "no release was promoted"

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from leeway.digests import digest_of, digest_of_files
+from resources.postgres import has_address
 from resources.processes import die_with_parent
 from resources.settings import PASSED_ON, PROJECT, Settings, get_settings
 
@@ -214,8 +215,10 @@ def main() -> None:
     if not sys.warnoptions:  # what libraries say to their developers
         warnings.simplefilter("ignore")
     _obey(Path(os.environ.get("DBT_TARGET_PATH", ".")) / CALL)
-    connect = not any(argument in _NO_CONNECTION for argument in sys.argv[1:2])
     settings = get_settings()
+    needed = not any(argument in _NO_CONNECTION for argument in sys.argv[1:2])
+    # With another address than at its last call, dbt parses the whole project again.
+    connect = needed or has_address(settings)
     os.environ.update(environment(settings, connect=connect) | _of_dagster())
     from dbt.cli.main import cli
 

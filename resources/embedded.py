@@ -78,6 +78,11 @@ def running_server(home: Path) -> Server:
     return found
 
 
+def is_running(home: Path) -> bool:
+    """Whether the server of this home is there; nothing is started."""
+    return _server(home.resolve() / "postgres") is not None
+
+
 def _ready(data: Path) -> Server | None:
     """The server of the folder once it takes connections; None when there is none."""
     deadline = time.monotonic() + START_SECONDS

@@ -75,6 +75,13 @@ def embedded_url(home: Path) -> str:
     return _as_text(address)
 
 
+def has_address(settings: Settings) -> bool:
+    """Whether the address of the databases is known without starting a server."""
+    from resources.embedded import is_running
+
+    return settings.database_url is not None or is_running(settings.home)
+
+
 def database_url(database: Database, settings: Settings | None = None) -> URL:
     """Address of one of Leeway's databases.
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import tempfile
 import uuid
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from resources.ledger import Ledger
 from resources.postgres import embedded_url
 from resources.settings import Settings, get_settings
+from tests.databases import copy_databases, drop_databases, trust_the_machine
 from tests.embedded import remove, stop_embedded
 from tests.faults.harness import FIGURES
 from tests.installed import Complete
 
 FIGURE = "figure of a fault test"
+# Of one name, since dbt parses the project again for a database of another.
+USED, TEMPLATE = "used", "template"
 
 
 def pytest_configure() -> None:
@@ -79,32 +84,58 @@ def server_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Folder of the embedded PostgreSQL that the tests share; stopped when they end."""
     # A socket's path may have 107 bytes at most, and pytest's own folders can be longer.
     home = Path(tempfile.mkdtemp(prefix="leeway-"))
-    embedded_url(home)
+    trust_the_machine(make_url(embedded_url(home)))
     yield home
     stop_embedded(home, "immediate")  # its folder is removed: nothing needs to be written
     remove(home)
 
 
 @contextmanager
-def installation(server_home: Path, home: Path, *, parsed: bool = False) -> Iterator[Settings]:
+def installation(server_home: Path, home: Path, *, used: bool = False) -> Iterator[Settings]:
     """An installation of its own: databases, objects, and the variables other processes read.
 
-    With `parsed` it shares what dbt made of the project with others, which takes dbt seconds.
+    With `used` it begins as one that somebody works with: the tables of Dagster and MLflow are
+    there, and dbt has parsed the project, which together take a dozen seconds. One at a time.
     """
-    if parsed:
-        (server_home / "dbt").mkdir(exist_ok=True)
+    server = make_url(embedded_url(server_home))
+    if used:
+        _prepare_template(server_home)
         (home / "dbt").symlink_to(server_home / "dbt")
-    url = make_url(embedded_url(server_home)).set(database=f"t{uuid.uuid4().hex[:12]}")
+        copy_databases(server, TEMPLATE, USED)
+    name = USED if used else f"t{uuid.uuid4().hex[:12]}"
+    try:
+        with _environment(home, server.set(database=name)) as found:
+            Ledger(found).prepare()
+            yield found
+    finally:
+        if used:
+            drop_databases(server, USED)
+
+
+@contextmanager
+def _environment(home: Path, url: URL) -> Iterator[Settings]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LEEWAY_ENVIRONMENT", "test")
         patch.setenv("LEEWAY_HOME", str(home))
         patch.setenv("LEEWAY_DATABASE_URL", url.render_as_string(hide_password=False))
         patch.delenv("DAGSTER_HOME", raising=False)
         get_settings.cache_clear()
-        found = get_settings()
-        Ledger(found).prepare()
-        yield found
+        yield get_settings()
     get_settings.cache_clear()
+
+
+@cache
+def _prepare_template(server_home: Path) -> None:
+    """Makes databases with every table and no rows, as Leeway itself makes them."""
+    from resources.instance import open_instance
+    from resources.tracking import Tracking
+
+    (server_home / "dbt").mkdir()
+    url = make_url(embedded_url(server_home)).set(database=TEMPLATE)
+    with _environment(server_home / "template", url) as found:
+        Ledger(found).prepare()
+        open_instance(found).dispose()
+        Tracking(found, "none", "", logging.getLogger(__name__)).client.search_experiments()
 
 
 @pytest.fixture

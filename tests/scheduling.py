@@ -15,7 +15,16 @@ SHARED = {
         "test_run_kills",
         "test_ui",
     ),
-    "a server of MLflow": ("test_registry", "test_tracking"),
+    "a server of MLflow, and processes that meet": (
+        "test_ledger",
+        "test_manifest",
+        "test_postgres",
+        "test_registry",
+        "test_releases",
+        "test_stand_ins",
+        "test_store",
+        "test_tracking",
+    ),
 }
 
 

@@ -1,7 +1,8 @@
 {# The batches of this run, each with the token that lets it commit; none when a person runs dbt.
-   They are written into SQL as they are: nothing but a batch id gets past here. #}
+   They are written into SQL as they are: nothing but a batch id gets past here.
+   Not read while dbt parses: it would parse each model that did so again for each run. #}
 {% macro attempts() -%}
-    {%- set tokens = fromjson(env_var('LEEWAY_ATTEMPTS', '{}')) -%}
+    {%- set tokens = fromjson(env_var('LEEWAY_ATTEMPTS', '{}')) if execute else {} -%}
     {%- for batch in tokens -%}
         {%- if not modules.re.fullmatch('[A-Za-z0-9][A-Za-z0-9_-]{0,62}', batch) -%}
             {{ exceptions.raise_compiler_error('not a batch id: ' ~ batch) }}

@@ -43,7 +43,10 @@ def mlflow_server(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -
             [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database,
              "--host", "127.0.0.1", "--port", port, "--workers", "1"],
             cwd=folder, stdout=log, stderr=log, start_new_session=True,
-            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"},
+            # Its jobs are seven processes more, which nothing here asks for.
+            env=os.environ
+            | {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"}
+            | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         )  # fmt: skip
     try:
         _wait_for(f"{address}/health", server, folder / "log")
@@ -97,10 +100,11 @@ _meeting: list[Barrier] = []  # of a process of the pool, set when it starts
 def together() -> Iterator[Callable[..., list[Any]]]:
     """Calls a function in four processes at the same moment, with a tuple of arguments each.
 
-    The processes are new ones (spawn) that share nothing with this one, and none begins a call
-    before all are there.
+    The processes share nothing with this one, and none begins a call before all are there. They
+    come from one that has done nothing but import what each of them would import.
     """
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mlflow.tracking", "resources.releases", "resources.tracking"])
     barrier = context.Barrier(PROCESSES)
     with context.Pool(PROCESSES, _join, (barrier,)) as pool:
 

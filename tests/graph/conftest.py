@@ -99,7 +99,7 @@ class Graph:
 def graph(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     """An installation per module, since a graph takes half a minute to materialize."""
     folder = tmp_path_factory.mktemp("batches")
-    with installation(server_home, tmp_path_factory.mktemp("home"), parsed=True):
+    with installation(server_home, tmp_path_factory.mktemp("home"), used=True):
         use_case = short(load_use_cases()[NAME], folder)
         whole = dg.Definitions.merge(
             build_graph(NAME, use_case),

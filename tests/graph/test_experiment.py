@@ -47,7 +47,7 @@ class Experiment(Graph):
 @pytest.fixture(scope="module")
 def graph(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]:
     folder = tmp_path_factory.mktemp("replicates")
-    with installation(server_home, tmp_path_factory.mktemp("home"), parsed=True):
+    with installation(server_home, tmp_path_factory.mktemp("home"), used=True):
         source = FileSource(kind="file", path=str(folder))
         use_case = load_use_cases()[NAME].model_copy(update={"source": source})
         whole = dg.Definitions.merge(

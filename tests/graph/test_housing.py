@@ -43,7 +43,7 @@ def shown(
     """Metadata by node of one run of the whole graph."""
     use_case = short(load_use_cases()[NAME])
     with (
-        installation(server_home, tmp_path_factory.mktemp("home"), parsed=True),
+        installation(server_home, tmp_path_factory.mktemp("home"), used=True),
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr("cli.status.find", lambda name: use_case)

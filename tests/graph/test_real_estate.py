@@ -64,7 +64,7 @@ def graph(
 ) -> Iterator[Graph]:
     folder = tmp_path_factory.mktemp("home")
     with (
-        installation(server_home, folder, parsed=True),
+        installation(server_home, folder, used=True),
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("LEEWAY_REAL_ESTATE_URL", reference.url)

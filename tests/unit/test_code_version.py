@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from leeway import graph
-from leeway.graph import Node, code_version, graph_of, nodes_of, with_upstream
+from leeway import code_version as versioning
+from leeway.code_version import code_version, with_upstream
+from leeway.graph import Node, graph_of, nodes_of
 from leeway.spec import UseCase
 from orchestration.use_cases import load_use_cases
 
@@ -21,6 +22,7 @@ SHARED = {
     "assets/stage.py",
     "assets/released.py",
     "leeway/choice_plots.py",
+    "leeway/code_version.py",
     "leeway/data/lineage.py",
     "leeway/data/tables.py",
     "leeway/digests.py",
@@ -37,18 +39,18 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the files that nodes name, which a test may change."""
     for each in NODES:
         for pattern in each.code:
-            for path in graph.PROJECT.glob(pattern.format(name="penguins")):
-                copy = tmp_path / path.relative_to(graph.PROJECT)
+            for path in versioning.PROJECT.glob(pattern.format(name="penguins")):
+                copy = tmp_path / path.relative_to(versioning.PROJECT)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_bytes(path.read_bytes())
-    monkeypatch.setattr(graph, "PROJECT", tmp_path)
-    graph._code_digest.cache_clear()
+    monkeypatch.setattr(versioning, "PROJECT", tmp_path)
+    versioning._code_digest.cache_clear()
     yield tmp_path
-    graph._code_digest.cache_clear()
+    versioning._code_digest.cache_clear()
 
 
 def versions(use_case: UseCase) -> dict[str, str]:
-    graph._code_digest.cache_clear()  # a process reads each file once: these tests change them
+    versioning._code_digest.cache_clear()  # a process reads each file once: these tests change them
     return {each.name: code_version("penguins", use_case, each) for each in NODES}
 
 
@@ -58,7 +60,7 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
 
 def test_versions_do_not_depend_on_where_the_project_is(project: Path) -> None:
     copied = versions(USE_CASES["penguins"])
-    graph.PROJECT = Path(__file__).resolve().parents[2]
+    versioning.PROJECT = Path(__file__).resolve().parents[2]
     assert versions(USE_CASES["penguins"]) == copied
 
 
@@ -128,7 +130,7 @@ OF_USE_CASES = [(name, each) for name in USE_CASES for each in graph_of(USE_CASE
 )
 def test_each_file_that_a_node_names_exists(each: Node, name: str) -> None:
     for pattern in each.code:
-        assert list(graph.PROJECT.glob(pattern.format(name=name))), pattern
+        assert list(versioning.PROJECT.glob(pattern.format(name=name))), pattern
 
 
 OURS = ("leeway", "assets")
@@ -137,13 +139,13 @@ OURS = ("leeway", "assets")
 def imported(file: str) -> set[str]:
     """Modules of Leeway that a file imports when it runs, as files."""
     found: set[str] = set()
-    for each in ast.walk(ast.parse((graph.PROJECT / file).read_text())):
+    for each in ast.walk(ast.parse((versioning.PROJECT / file).read_text())):
         if isinstance(each, ast.If) and ast.unparse(each.test) == "TYPE_CHECKING":
             each.body = []
         elif isinstance(each, ast.ImportFrom) and (each.module or "").startswith(OURS):
             base = (each.module or "").replace(".", "/")
             names = [f"{base}.py", *(f"{base}/{alias.name}.py" for alias in each.names)]
-            found |= {name for name in names if (graph.PROJECT / name).exists()}
+            found |= {name for name in names if (versioning.PROJECT / name).exists()}
     return found
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from leeway.graph import input_digest, node, nodes_of
+from leeway.code_version import input_digest
+from leeway.graph import node, nodes_of
 from leeway.plan import WHOLE, Committed, Portion, Step, label, plan, portions
 
 NODES = nodes_of("classification")
