@@ -23,7 +23,10 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-VIEWPORT = {"width": 3600, "height": 1100}  # large enough for Dagster to draw nodes in full
+VIEWPORT = {"width": 3600, "height": 1600}  # large enough for Dagster to draw nodes in full
+CANVAS = {"x": 560, "y": 200, "width": 3000, "height": 1380}  # the canvas without what surrounds it
+MARGIN = 20  # pixels around the nodes
+DARK = 200  # of 255: lines and text are darker, the dots of the canvas are not
 PICTURE = Path(__file__).parent / "graph.png"
 
 
@@ -32,6 +35,7 @@ def open_graph(page: Page, address: str) -> None:
     page.goto(f"{address}/asset-groups")
     page.get_by_text("performance", exact=True).last.wait_for(timeout=60_000)
     page.wait_for_timeout(2_000)  # the canvas zooms to fit after it has drawn
+    page.get_by_text("Loading", exact=False).first.wait_for(state="detached", timeout=60_000)
 
 
 def main(address: str) -> None:
@@ -40,10 +44,12 @@ def main(address: str) -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         page = browser.new_page(viewport=VIEWPORT)
         open_graph(page, address)
-        # The canvas, without the menus around it.
-        data = page.screenshot(clip={"x": 560, "y": 200, "width": 3000, "height": 760})
+        data = page.screenshot(clip=CANVAS)
         browser.close()
-    Image.open(BytesIO(data)).quantize(256, kmeans=1).save(PICTURE, optimize=True)
+    canvas = Image.open(BytesIO(data))
+    left, top, right, bottom = canvas.convert("L").point(lambda v: v < DARK, "1").getbbox()
+    nodes = canvas.crop((left - MARGIN, top - MARGIN, right + MARGIN, bottom + MARGIN))
+    nodes.quantize(256, kmeans=1).save(PICTURE, optimize=True)
 
 
 if __name__ == "__main__":

@@ -75,6 +75,11 @@ def running_server(home: Path) -> Server:
             found = _ready(data)
     if found is None:
         raise RuntimeError(f"the server ended just after its start{_last_words(data)}")
+    if not (socket := Path(found.sockets, f".s.PGSQL.{found.port}")).exists():
+        raise RuntimeError(
+            f"its socket {socket} was removed while it ran: end process {found.process.pid} by "
+            f"`kill -INT {found.process.pid}`, and the next command starts it again"
+        )
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -140,6 +141,20 @@ def test_a_server_whose_folder_was_removed_is_ended_before_another_one_starts(
     assert not psutil.pid_exists(old)
     assert process_of(parent / "home") != old
     connect(url)
+
+
+def test_a_server_without_its_socket_says_how_to_begin_again(
+    parent: Path, stopped_home: Path
+) -> None:
+    copy(stopped_home, parent / "home")
+    url = embedded_url(parent / "home")
+    server = psutil.Process(process_of(parent / "home"))
+    (sockets_of(url) / ".s.PGSQL.5432").unlink()
+    with pytest.raises(PostgresUnavailable, match=f"kill -INT {server.pid}"):
+        embedded_url(parent / "home")
+    server.send_signal(signal.SIGINT)
+    server.wait(timeout=10)
+    connect(embedded_url(parent / "home"))
 
 
 def process_of(home: Path) -> int:

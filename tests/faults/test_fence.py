@@ -139,7 +139,7 @@ def built(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     import pyarrow as pa
 
     rows = accepted.append_column("batch_id", pa.array([BATCH] * accepted.num_rows, pa.string()))
-    with installation(server_home, tmp_path_factory.mktemp("home")) as settings:
+    with installation(server_home, tmp_path_factory.mktemp("home"), used=True) as settings:
         with transaction(settings) as cursor:
             ensure_table(cursor, "penguins", "raw", types)
             replace_batch(cursor, "penguins", "raw", BATCH, rows)

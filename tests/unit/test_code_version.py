@@ -136,13 +136,18 @@ def test_each_file_that_a_node_names_exists(each: Node, name: str) -> None:
 OURS = ("leeway", "assets")
 
 
+class Running(ast.NodeTransformer):
+    """Leaves out what only a type checker reads."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+
 def imported(file: str) -> set[str]:
     """Modules of Leeway that a file imports when it runs, as files."""
     found: set[str] = set()
-    for each in ast.walk(ast.parse((versioning.PROJECT / file).read_text())):
-        if isinstance(each, ast.If) and ast.unparse(each.test) == "TYPE_CHECKING":
-            each.body = []
-        elif isinstance(each, ast.ImportFrom) and (each.module or "").startswith(OURS):
+    for each in ast.walk(Running().visit(ast.parse((versioning.PROJECT / file).read_text()))):
+        if isinstance(each, ast.ImportFrom) and (each.module or "").startswith(OURS):
             base = (each.module or "").replace(".", "/")
             names = [f"{base}.py", *(f"{base}/{alias.name}.py" for alias in each.names)]
             found |= {name for name in names if (versioning.PROJECT / name).exists()}
