@@ -124,7 +124,13 @@ def test_each_trial_is_a_child_run_with_its_state(tracked: Settings, name: str) 
     )
     found = {child.data.tags["state"]: child.data.metrics for child in children}
     assert found == {"complete": {"macro_f1": 0.8}, "pruned": {}}
-    assert mine.client.get_run(mine.run_id).data.params["dataset/train_rows"] == "100"
+    data = mine.client.get_run(mine.run_id).data
+    assert data.params == {
+        "hyperparameters/max_depth": "2",
+        "dataset/train_rows": "100",
+        "dataset/features": "6",
+    }
+    assert data.metrics == {"cross_validation/macro_f1": 0.8}
 
 
 def test_a_training_key_has_one_version_however_often_it_is_released(

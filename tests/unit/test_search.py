@@ -13,8 +13,9 @@ import pytest
 from sklearn.metrics import f1_score, mean_absolute_error
 
 from leeway.spec import METRIC_RANGES, UseCase
+from leeway.training import tuning
 from leeway.training.candidates import suggest_parameters, tuned_defaults
-from leeway.training.folds import cross_validation_folds, out_of_fold
+from leeway.training.folds import cross_validation_folds, out_of_fold, prepare_folds
 from leeway.training.search import (
     CandidateScore,
     NoCandidate,
@@ -183,6 +184,18 @@ def test_a_trial_that_falls_behind_is_pruned_and_counted() -> None:
     assert states.count("pruned") + states.count("complete") == 15
     assert "pruned" in states
     assert all(t["value"] is None for t in tuned.trials if t["state"] == "pruned")
+
+
+def test_rows_are_prepared_once_for_all_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def counted(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return prepare_folds(*arguments)
+
+    monkeypatch.setattr(tuning, "prepare_folds", counted)
+    assert len(tune(FRAME, TARGET, penguins(), "decision_tree").trials) == 6
+    assert len(calls) == 1
 
 
 def test_each_trial_is_told_to_the_callback() -> None:
