@@ -120,9 +120,9 @@ def test_penguins_come_from_a_package_and_are_explained_by_five_neighbours() -> 
 
 def test_what_is_tuned_of_xgboost() -> None:
     assert set(SPACES) >= set(HOUSING.candidates)
-    assert set(tuned_defaults("xgboost")) >= {
+    assert set(tuned_defaults("xgboost")) == {
         "n_estimators", "max_depth", "learning_rate", "subsample", "colsample_bytree",
-        "min_child_weight", "reg_lambda",
+        "min_child_weight", "reg_lambda", "reg_alpha",
     }  # fmt: skip
 
 
