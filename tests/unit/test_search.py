@@ -230,9 +230,9 @@ def test_when_every_trial_fails_the_error_is_told(monkeypatch: pytest.MonkeyPatc
 def test_rows_are_prepared_once_for_all_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def counted(*arguments: Any) -> Any:
+    def counted(*arguments: Any, **named: Any) -> Any:
         calls.append(arguments)
-        return prepare_folds(*arguments)
+        return prepare_folds(*arguments, **named)
 
     monkeypatch.setattr(tuning, "prepare_folds", counted)
     assert len(tune(FRAME, TARGET, penguins(), "decision_tree").trials) == 6
