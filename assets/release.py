@@ -131,7 +131,7 @@ def _register(
     platform: Platform, context: dg.AssetExecutionContext, stage: Stage, manifest: dict[str, Any]
 ) -> None:
     """Registers the model in MLflow, before the ledger: a second time it finds its version."""
-    from leeway.manifest import describe
+    from leeway.manifest import describe, tags_of
 
     metrics = {
         f"test/{name}": found["value"]
@@ -140,13 +140,7 @@ def _register(
     }
     platform.tracking(stage.name, context.run.run_id).log_release(
         describe(manifest),
-        {
-            TRAINING_KEY: manifest["training_key"],
-            "leeway.version": str(manifest["version"]),
-            "leeway.verdict": manifest["decision"]["verdict"],
-            "algorithm": manifest["algorithm"],
-            "target": stage.use_case.target.name,
-        },
+        {TRAINING_KEY: manifest["training_key"], **tags_of(manifest)},
         metrics,
         manifest["files"]["model"]["uri"],
     )

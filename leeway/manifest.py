@@ -92,9 +92,35 @@ def describe(manifest: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|",
         *(_line(name, metric) for name, metric in manifest["metrics"].items()),
     ]
+    features = ", ".join(f"`{name}`" for name in _names(manifest, "feature"))
+    trained_on = manifest["files"]["training_set"]
     lines += ["", f"Parameters: `{manifest['parameters']}`"]
-    lines += ["", f"Training set: `{manifest['files']['training_set']['digest']}`"]
+    lines += ["", f"Features: {features}"]
+    lines += ["", f"Training set: `{trained_on['digest']}` at `{trained_on['uri']}`"]
     return "\n".join(lines)
+
+
+def tags_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """What a registry finds the release by, such as its algorithm and its held-out metrics."""
+    algorithm = manifest["algorithm"]
+    return {
+        "leeway.version": str(manifest["version"]),
+        "leeway.verdict": manifest["decision"]["verdict"],
+        "algorithm": algorithm,
+        "framework": "xgboost" if algorithm == "xgboost" else "scikit-learn",
+        "target": _names(manifest, "target")[0],
+        "features": str(len(_names(manifest, "feature"))),
+        "optuna_study": f"{manifest['use_case']}/{manifest['training_key']}",
+        **{
+            name: f"{metric['value']:.6g}"
+            for name, metric in manifest["metrics"].items()
+            if metric["value"] is not None
+        },
+    }
+
+
+def _names(manifest: Mapping[str, Any], role: str) -> list[str]:
+    return [column["name"] for column in manifest["columns"] if column["role"] == role]
 
 
 def _line(name: str, metric: Mapping[str, Any]) -> str:

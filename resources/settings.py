@@ -37,6 +37,8 @@ PASSED_ON = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
     "options": "PGOPTIONS",
 }
+# Passwords that stand in examples and manuals, in lower case: no secrets.
+GUESSED = {"", "admin", "changeme", "leeway", "password", "postgres", "root", "secret"}
 # Of libpq in this process alone: dbt goes on with its own.
 NETWORK = ("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count")
 
@@ -176,6 +178,13 @@ class Settings(BaseSettings):
                 "LEEWAY_ENVIRONMENT is production, but LEEWAY_DATABASE_URL is not set. The "
                 "embedded PostgreSQL has no password; give the URL of a server"
             )
+        if self.environment == "production" and self.database_url is not None:
+            password = parsed_url(self.database_url.get_secret_value()).get("password")
+            if password is not None and password.lower() in GUESSED:
+                raise ValueError(
+                    "LEEWAY_ENVIRONMENT is production, but the password of LEEWAY_DATABASE_URL is "
+                    "one that stands in examples; give the role one of its own"
+                )
         return self
 
     @property

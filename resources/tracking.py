@@ -164,7 +164,8 @@ class Tracking:
             child = self.client.create_run(
                 self.experiment_id,
                 run_name=f"trial {trial['number']}",
-                tags={"mlflow.parentRunId": self.run_id, "state": trial["state"]},
+                tags={"mlflow.parentRunId": self.run_id, "state": trial["state"]}
+                | ({"error": trial["error"]} if "error" in trial else {}),
             ).info.run_id
             value = trial["value"]
             metrics = {} if value is None else {result["metric"]: value}

@@ -43,6 +43,7 @@ class _XGBoost(BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs
         colsample_bytree: float = 1.0,
         min_child_weight: float = 1.0,
         reg_lambda: float = 1.0,
+        reg_alpha: float = 0.0,
         random_state: int = 0,
     ) -> None:
         self.n_estimators = n_estimators
@@ -52,6 +53,7 @@ class _XGBoost(BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs
         self.colsample_bytree = colsample_bytree
         self.min_child_weight = min_child_weight
         self.reg_lambda = reg_lambda
+        self.reg_alpha = reg_alpha
         self.random_state = random_state
 
     def _train(self, X: ArrayLike, y: NDArray[Any], objective: dict[str, Any]) -> None:

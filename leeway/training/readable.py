@@ -44,6 +44,6 @@ def parameters_yaml(
             "value_of_defaults": tuned.default_value,
             "folds": use_case.search.folds,
         },
-        "trials": {"complete": states.count("complete"), "pruned": states.count("pruned")},
+        "trials": {state: states.count(state) for state in ("complete", "pruned", "failed")},
     }
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

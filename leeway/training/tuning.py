@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from leeway.spec import UseCase
 
 IDENTITY = "leeway_identity"
+ERROR = "leeway_error"
 MOST_SEARCHED_ROWS = 20_000  # choices of more cost more, and hardly ever differ
 
 
@@ -39,7 +40,8 @@ MOST_SEARCHED_ROWS = 20_000  # choices of more cost more, and hardly ever differ
 class TunedModel:
     """The best parameters of one algorithm, and what each trial gave.
 
-    `trials` holds dicts with number, value (None when pruned), state and parameters.
+    `trials` holds dicts with number, value (None when pruned or failed), state and parameters, and
+    with the error of one that failed.
     """
 
     name: str
@@ -78,7 +80,7 @@ def tune(
 
     Raises:
         TooFewRows: when the folds cannot be made.
-        ValueError: when a trial gives no score.
+        ValueError: when every trial fails; one that does is recorded with its error, and counts.
     """
     import optuna
 
@@ -92,6 +94,8 @@ def tune(
         objective = _objective(folds, use_case, winner, rows)
         _run(study, objective, use_case, tuned_defaults(winner, rows), on_trial)
     trials = _summaries(study)
+    if all(trial["value"] is None for trial in trials):
+        raise ValueError(f"every trial of {winner} failed: {trials[0].get('error')}")
     return TunedModel(
         name=winner,
         parameters=dict(study.best_params),
@@ -176,8 +180,13 @@ def _objective(
         parameters = suggest_parameters(winner, trial, rows)
         scores: list[float] = []
         for step, fold in enumerate(folds):
-            model = fit_model(fold, use_case, winner, parameters)
-            score = score_model(model, fold.judged_rows, fold.judged_target, use_case.metric)
+            try:
+                model = fit_model(fold, use_case, winner, parameters)
+                score = score_model(model, fold.judged_rows, fold.judged_target, use_case.metric)
+            except Exception as error:  # parameters that fail must not hide what others give
+                trial.set_user_attr(ERROR, f"{type(error).__name__}: {error}")
+                # Not Optuna's FAIL, which is what was cut off and is tried again.
+                raise optuna.TrialPruned from error
             scores.append(score)
             trial.report(float(np.mean(scores)), step)
             if step + 1 < len(folds) and trial.should_prune():
@@ -199,8 +208,9 @@ def _summaries(study: optuna.Study) -> list[dict[str, Any]]:
         {
             "number": number,
             "value": trial.value if trial.state.name == "COMPLETE" else None,
-            "state": trial.state.name.lower(),
+            "state": "failed" if ERROR in trial.user_attrs else trial.state.name.lower(),
             "parameters": dict(trial.params),
+            **({"error": trial.user_attrs[ERROR]} if ERROR in trial.user_attrs else {}),
         }
         for number, trial in enumerate(_finished(study))
     ]

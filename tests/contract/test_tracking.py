@@ -35,6 +35,13 @@ CHOICE = {
 TRIALS = [
     {"number": 0, "state": "complete", "value": 0.8, "parameters": {"max_depth": 2}},
     {"number": 1, "state": "pruned", "value": None, "parameters": {"max_depth": 9}},
+    {
+        "number": 2,
+        "state": "failed",
+        "value": None,
+        "parameters": {"max_depth": 8},
+        "error": "E: x",
+    },
 ]
 MODEL = "file:///store/models/penguins/0a1b.skops"
 TUNED = {"metric": "macro_f1", "value": 0.8, "parameters": {"max_depth": 2}, "trials": TRIALS}
@@ -123,8 +130,16 @@ def test_each_trial_is_a_child_run_with_its_state(tracked: Settings, name: str) 
         [mine.experiment_id], f"tags.`mlflow.parentRunId` = '{mine.run_id}'"
     )
     found = {child.data.tags["state"]: child.data.metrics for child in children}
-    assert found == {"complete": {"macro_f1": 0.8}, "pruned": {}}
-    assert mine.client.get_run(mine.run_id).data.params["dataset/train_rows"] == "100"
+    assert found == {"complete": {"macro_f1": 0.8}, "pruned": {}, "failed": {}}
+    errors = {child.data.tags["state"]: child.data.tags.get("error") for child in children}
+    assert errors == {"complete": None, "pruned": None, "failed": "E: x"}
+    data = mine.client.get_run(mine.run_id).data
+    assert data.params == {
+        "hyperparameters/max_depth": "2",
+        "dataset/train_rows": "100",
+        "dataset/features": "6",
+    }
+    assert data.metrics == {"cross_validation/macro_f1": 0.8}
 
 
 def test_a_training_key_has_one_version_however_often_it_is_released(

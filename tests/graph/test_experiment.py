@@ -133,6 +133,9 @@ def test_an_experiment_is_analysed_again_with_each_replicate(graph: Experiment) 
     assert len(results) == 16
     assert {(r["treatment"], r["standard_order"]) for r in results} >= {("(1)", 1), ("abc", 8)}
 
+    for node in ("effects", "savings"):
+        assert f"/reports/{NAME}/" in graph.platform.ledger.require(NAME, node).uri
+
     # A third replicate belongs to the same experiment.
     graph.write("r3", replicate(3))
     assert graph.materialize(["r3"]).success

@@ -5,16 +5,26 @@ Its search is short: what is looked at is that every choice is made, shown and k
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
+import pyarrow as pa
 import pytest
 import yaml
 
 from cli.status import status_of
+from leeway.data.frames import feature_frame, target_array
+from leeway.data.tables import from_parquet
+from leeway.data.training_set import TRAIN, part_of
 from leeway.spec import ArchiveSource, StandIn, SyntheticRows, UseCase
+from leeway.training.decisions import settle
+from leeway.training.folds import one_thread
+from leeway.training.model_file import load_model
+from leeway.training.preprocessing import build_preprocessor
 from orchestration.build import default_resources
 from orchestration.components.use_case import build_graph
 from orchestration.use_cases import load_use_cases
@@ -109,3 +119,30 @@ def test_the_model_has_the_choices_and_the_release_has_them_to_read(
     assert best["chosen"]["imputation"]["total_bedrooms"] in ("median", "mean", "knn", "iterative")
     assert best["algorithm"] == champion.algorithm
     assert 20 <= shown["explainers"]["shap_rows"].value <= ROWS
+
+
+def test_whatever_was_fitted_saw_the_training_part_alone(
+    shown: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Imputers, scalers and clusters: whatever is fitted before the model."""
+    platform = Platform()
+    release = platform.ledger.require(NAME, "release")
+    files = json.loads(platform.store.get(release.uri, release.digest))["files"]
+    content = {
+        name: platform.store.get(file["uri"], file["digest"]) for name, file in files.items()
+    }
+    selection = json.loads(content["model_selection"])
+    table = from_parquet(content["training_set"])
+    use_case = settle(short(load_use_cases()[NAME]), selection["choices"])
+    everything = feature_frame(table, use_case)
+
+    def learned(rows: pa.Table) -> Any:
+        target = target_array(rows, use_case)
+        with one_thread():
+            fitted = build_preprocessor(use_case).fit(feature_frame(rows, use_case), target)
+        return fitted.transform(everything)
+
+    train = part_of(table, TRAIN)
+    released = load_model(content["model"]).named_steps["preprocess"].transform(everything)
+    np.testing.assert_allclose(released, learned(train), rtol=1e-9, atol=1e-9)
+    assert not np.allclose(released, learned(table), rtol=1e-3, atol=1e-3), "the control"

@@ -15,6 +15,11 @@ from tests.graph.conftest import NAME, Graph, penguins
 BATCHES = ["2007-2008", "2009"]
 NODES = nodes_of("classification")
 KEYS = [(node.name, batch) for node in NODES for batch in (BATCHES if node.per_batch else [""])]
+# Where a node's objects are in the store; a view has none beside those of raw.
+ZONES = dict.fromkeys((node.name for node in NODES), "models")
+ZONES |= {"raw": "raw", "staged": "raw", "clean": "clean", "training_set": "clean"}
+ZONES |= {"predictions": "predictions"}
+ZONES |= dict.fromkeys(("reference_profile", "drift", "performance", "report"), "reports")
 TABLES = ("raw", "staged", "clean", "training_set", "predictions")
 PLOTS = {
     "model_selection": "comparison",
@@ -57,6 +62,8 @@ def test_rows_and_address_are_those_of_the_commit(
     assert metadata["dagster/row_count"].value == commit.rows
     assert metadata["dagster/uri"].value == commit.uri
     assert metadata["digest"].value == commit.digest
+    name = commit.digest.removeprefix("sha256:")
+    assert f"/{ZONES[node]}/{NAME}/{name}." in commit.uri
 
 
 @pytest.mark.parametrize(("node", "batch"), [key for key in KEYS if key[0] in TABLES])

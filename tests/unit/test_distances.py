@@ -99,6 +99,21 @@ def test_psi_counts_an_empty_bin_as_half_a_row() -> None:
     assert population_stability_index(counts(5, 5, 0), counts(20, 0, 0)) == pytest.approx(expected)
 
 
+def test_psi_counts_what_is_beyond_the_reference_and_what_is_missing() -> None:
+    """Each row is in a bin: outer bins are open, and missing values have one of their own."""
+    current = pa.array([-5.0] * 25 + [1e6] * 50 + [None] * 20 + [np.inf] * 5)
+    p, q = np.full(11, 0.1), np.full(11, 0.5 / 100)
+    p[10], q[[0, 9, 10]] = 0.5 / 100, (0.25, 0.5, 0.25)
+    expected = ((p - q) * np.log(p / q)).sum()
+    assert compare(np.arange(100.0), current).statistics["psi"] == pytest.approx(expected)
+
+
+def test_psi_of_quantiles_that_coincide_is_finite() -> None:
+    p, q = np.array([0.99, 0.01]), np.array([0.5 / 200, 1])
+    found = compare([0.0] * 99 + [1.0], [1.0] * 200).statistics["psi"]
+    assert found == pytest.approx(((p - q) * np.log(p / q)).sum())
+
+
 def test_bins_are_those_between_the_quantiles_of_the_reference() -> None:
     reference, current = drawn(1, 200)
     cells = np.unique(np.concatenate([reference, current]))

@@ -10,7 +10,7 @@ import pytest
 from leeway.data.frames import feature_frame, target_array
 from leeway.data.training_set import TEST, TRAIN, build_training_set, part_of
 from leeway.evidence import Champion, Model, gather
-from leeway.manifest import fits, manifest_of
+from leeway.manifest import describe, fits, manifest_of, tags_of
 from leeway.release import Cause
 from leeway.spec import UseCase
 from leeway.training.search import fit_final
@@ -124,6 +124,21 @@ def test_the_margin_of_a_regression_is_a_share_of_the_champions_error(
     assert found.decision.verdict == verdict
 
 
+def test_the_champion_is_judged_anew_on_the_same_rows_as_the_challenger() -> None:
+    """Guards: what a release recorded of itself came from other rows."""
+    use_case = regression()
+    model, seen, test = nearly_alike(use_case)
+    found = gather(test, use_case, model, seen, "request").comparison
+    truth, frame = target_array(test, use_case), feature_frame(test, use_case)
+    of_challenger, of_champion = (
+        np.abs(each.pipeline.predict(frame) - truth) for each in (model, seen.model)
+    )
+    assert found is not None
+    assert found.champion == pytest.approx(of_champion.mean())
+    assert found.difference == pytest.approx((of_challenger - of_champion).mean())
+    assert (found.low or 0) < (found.difference or 0) < (found.high or 0)
+
+
 @pytest.mark.parametrize(
     ("field", "value", "usable"),
     [
@@ -153,3 +168,28 @@ def test_a_champion_can_be_used_while_its_features_have_their_names_and_types(
     mass[field] = value
     assert fits(made, PENGUINS)
     assert fits(made, changed(columns=columns)) is usable
+
+
+def test_a_registry_is_told_what_a_release_is_made_of_and_how_good_it_is() -> None:
+    train, test = split()
+    evidence = gather(test, PENGUINS, fitted(train), "first", "request")
+    tuned = {"algorithm": "decision_tree", "parameters": {"max_depth": 5}, "training_key": "k",
+             "classes": None}  # fmt: skip
+    files = {"training_set": {"digest": "sha256:0a1b", "uri": "file:///store/clean/0a1b.parquet"}}
+    made = manifest_of("penguins", PENGUINS, tuned, evidence, version=3, batches=[], files=files,
+                       threshold=None, libraries={})  # fmt: skip
+    accuracy = evidence.metrics["accuracy"].value
+    assert accuracy is not None
+    tags = tags_of(made)
+    assert set(tags) - set(evidence.metrics) == {
+        "leeway.version", "leeway.verdict", "algorithm", "framework", "target", "features",
+        "optuna_study",
+    }  # fmt: skip
+    assert (tags["target"], tags["features"], tags["leeway.version"]) == ("species", "6", "3")
+    assert (tags["framework"], tags["optuna_study"]) == ("scikit-learn", "penguins/k")
+    assert float(tags["accuracy"]) == pytest.approx(accuracy, rel=1e-5)
+    text = describe(made)
+    for part in ("decision_tree", "'max_depth': 5", "sha256:0a1b", "/store/clean/0a1b.parquet"):
+        assert part in text
+    assert all(f"`{column.name}`" in text for column in PENGUINS.feature_columns)
+    assert f"| accuracy | {accuracy:.4g} |" in text

@@ -261,6 +261,21 @@ def test_every_metric_has_a_unit() -> None:
     assert unit_of("brier_score") == "score"
     with pytest.raises(KeyError):
         unit_of("nonsense")
+    for names in METRIC_RANGES.values():
+        for name in names:
+            if name.startswith("fraction_"):
+                assert unit_of(name) == "fraction"
+            else:
+                assert (unit_of(name) == "percent") == name.endswith("_percent")
+
+
+def test_a_metric_is_computed_in_the_unit_that_its_name_promises() -> None:
+    truth = np.linspace(100, 200, 20)
+    found = regression_metrics(truth, truth * 1.082, unit="USD", resamples=2)
+    assert {name: metric.unit for name, metric in found.items()} == {
+        name: unit_of(name, "USD") for name in METRIC_RANGES["regression"]
+    }
+    assert found["mape_percent"].value == pytest.approx(8.2), "per cent, and no fraction"
 
 
 def test_many_rows_are_resampled_less_often() -> None:

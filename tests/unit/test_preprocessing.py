@@ -126,6 +126,17 @@ def test_an_unseen_category_gives_zeros_and_no_warning() -> None:
     ]
 
 
+@pytest.mark.parametrize("number", ["median", "knn"])
+def test_a_row_alone_has_the_columns_and_numbers_that_it_has_among_others(number: str) -> None:
+    """Guards: columns of the categories that happen to be there, or clusters that are made anew."""
+    frame = with_gaps()
+    fitted = build_preprocessor(penguins(number)).fit(frame)
+    among = fitted.transform(frame)
+    for position in (0, 5, 8, 150, 341):
+        alone = fitted.transform(frame.iloc[[position]])
+        np.testing.assert_allclose(alone, among[[position]], rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("number", ["median", "mean", "knn", "iterative"])
 def test_constant_and_empty_columns_do_not_fail(number: str) -> None:
     frame = FRAME.assign(body_mass_g=np.nan, bill_depth_mm=17.0, island=None, sex="female")

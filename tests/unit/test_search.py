@@ -13,8 +13,14 @@ import pytest
 from sklearn.metrics import f1_score, mean_absolute_error
 
 from leeway.spec import METRIC_RANGES, UseCase
+from leeway.training import tuning
 from leeway.training.candidates import suggest_parameters, tuned_defaults
-from leeway.training.folds import cross_validation_folds, out_of_fold
+from leeway.training.folds import (
+    cross_validation_folds,
+    fit_model,
+    out_of_fold,
+    prepare_folds,
+)
 from leeway.training.search import (
     CandidateScore,
     NoCandidate,
@@ -183,6 +189,54 @@ def test_a_trial_that_falls_behind_is_pruned_and_counted() -> None:
     assert states.count("pruned") + states.count("complete") == 15
     assert "pruned" in states
     assert all(t["value"] is None for t in tuned.trials if t["state"] == "pruned")
+
+
+def failing(depths: set[int]) -> Any:
+    """`fit_model`, but for trees of some depths."""
+
+    def fit(fold: Any, use_case: UseCase, name: str, parameters: dict[str, Any]) -> Any:
+        if parameters["max_depth"] in depths:
+            raise MemoryError("too deep")
+        return fit_model(fold, use_case, name, parameters)
+
+    return fit
+
+
+def test_a_trial_that_fails_is_recorded_with_its_error_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Regression: one set of parameters that raised an error ended the training."""
+    deep = {3, 4, 5, 7, 8, 9, 10, 11, 12}
+    monkeypatch.setattr(tuning, "fit_model", failing(deep))
+    storage = optuna.storages.InMemoryStorage()
+    tuned = tune(FRAME, TARGET, penguins(trials=8), "decision_tree", storage, "s")
+    assert len(tuned.trials) == 8
+    failed = [trial for trial in tuned.trials if trial["parameters"]["max_depth"] in deep]
+    assert 0 < len(failed) < 8
+    for trial in tuned.trials:
+        assert trial.get("error") == ("MemoryError: too deep" if trial in failed else None)
+        assert (trial["state"] == "failed") == (trial in failed)
+        assert trial["value"] is None or trial not in failed
+    assert tuned.parameters["max_depth"] not in deep
+    assert tune(FRAME, TARGET, penguins(trials=8), "decision_tree", storage, "s") == tuned
+
+
+def test_when_every_trial_fails_the_error_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "fit_model", failing(set(range(99))))
+    with pytest.raises(ValueError, match="every trial of decision_tree failed: MemoryError: too"):
+        tune(FRAME, TARGET, penguins(trials=2), "decision_tree")
+
+
+def test_rows_are_prepared_once_for_all_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        calls.append(arguments)
+        return prepare_folds(*arguments, **named)
+
+    monkeypatch.setattr(tuning, "prepare_folds", counted)
+    assert len(tune(FRAME, TARGET, penguins(), "decision_tree").trials) == 6
+    assert len(calls) == 1
 
 
 def test_each_trial_is_told_to_the_callback() -> None:

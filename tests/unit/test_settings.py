@@ -148,3 +148,23 @@ def test_lists_are_separated_by_commas_and_what_is_no_network_or_scheme_is_refus
     assert "source_networks" in refused(source_networks="everything")
     for scheme in ("file", "https,ftp"):
         assert "Input should be 'https' or 'http'" in refused(source_schemes=scheme)
+
+
+@pytest.mark.parametrize("password", ["SECRET", "postgres", "Admin", "changeme", "%70assword"])
+def test_production_takes_no_password_of_an_example(password: str) -> None:
+    url = f"postgresql://ana:{password}@h/db"
+    said = refused(environment="production", database_url=url)
+    assert "the password of LEEWAY_DATABASE_URL is one that stands in examples" in said
+    assert url not in said
+    assert Settings(_env_file=None, environment="local", database_url=url).database_url is not None
+    for own in (f"postgresql://ana:{CANARY}@h/db", "postgresql://ana@h/db?sslcert=/c&sslkey=/k"):
+        found = Settings(_env_file=None, environment="production", database_url=own)
+        assert found.environment == "production"
+
+
+def test_production_has_no_secret_unless_it_is_given_one() -> None:
+    assert "LEEWAY_DATABASE_URL is not set" in refused(environment="production")
+    secrets = [name for name, field in Settings.model_fields.items()
+               if "Secret" in str(field.annotation)]  # fmt: skip
+    assert secrets
+    assert {Settings.model_fields[name].default for name in secrets} == {None}
