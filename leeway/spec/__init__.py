@@ -27,6 +27,7 @@ from leeway.spec.sources import (
     SyntheticRows,
 )
 from leeway.spec.table import LARGEST_NUMBER, NUMERIC_TYPES, Column, ColumnType, Role
+from leeway.spec.topics import KafkaSource
 from leeway.spec.training import (
     CANDIDATES,
     LARGEST_SEED,
@@ -59,6 +60,7 @@ __all__ = [
     "Freshness",
     "Gate",
     "HttpSource",
+    "KafkaSource",
     "PackageSource",
     "Retraining",
     "Role",

@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from leeway.identifiers import BATCH_PATTERN
-from leeway.spec.base import Identifier, Strict
+from leeway.spec.base import Identifier, Strict, Variable
+from leeway.spec.topics import KafkaSource
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
@@ -117,8 +118,6 @@ def _is_inside(member: str) -> bool:
     return not (odd or path.is_absolute() or ".." in path.parts)
 
 
-VARIABLE_PATTERN = r"^[A-Z][A-Z0-9_]*$"
-Variable = Annotated[str, Field(pattern=VARIABLE_PATTERN)]
 _NAME = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
 _Path = Annotated[str, Field(pattern=rf"^{_NAME}(/{_NAME})*$")]
 _Parameter = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
@@ -204,7 +203,7 @@ class SqlSource(Strict):
 
 
 Source = Annotated[
-    PackageSource | FileSource | ArchiveSource | HttpSource | SqlSource,
+    PackageSource | FileSource | ArchiveSource | HttpSource | SqlSource | KafkaSource,
     Field(discriminator="kind"),
 ]
 
