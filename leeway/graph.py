@@ -102,6 +102,7 @@ DATA_NODES = (
             "resources/sources/*.py",
             "resources/stand_ins.py",
             "resources/warehouse.py",
+            "leeway/data/messages.py",
             "leeway/data/records.py",
             "leeway/data/synthetic.py",
             "leeway/experiment/aliases.py",
