@@ -101,7 +101,7 @@ def _materialize(
         commit,
         **{
             "dagster/table_name": f"{stage.name}.raw",
-            "dagster/column_schema": column_schema(stage.use_case),
+            "dagster/column_schema": column_schema(stage.use_case, given=True),
             "source": reading.description,
             "origin": source.origin,
             "rows_in_source": judged.rows,
@@ -129,9 +129,7 @@ def _load(
     reading: Reading,
 ) -> None:
     """Replaces the batch in the tables raw and rejects."""
-    declared = {
-        c.name: POSTGRES_TYPES[c.type] for c in stage.use_case.columns if c.role != "ignored"
-    }
+    declared = {c.name: POSTGRES_TYPES[c.type] for c in stage.use_case.given_columns}
     columns = {**declared, "row_number": "bigint"}
     try:
         hold_against(cursor, stage.name, batch, reading)

@@ -104,6 +104,7 @@ DATA_NODES = (
             "resources/warehouse.py",
             "leeway/data/messages.py",
             "leeway/data/records.py",
+            "leeway/data/simulation.py",
             "leeway/data/synthetic.py",
             "leeway/experiment/aliases.py",
             "leeway/experiment/cells.py",

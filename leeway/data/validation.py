@@ -62,7 +62,7 @@ def validate(
     Raises:
         SchemaMismatch: when there are no rows, or a declared column is missing or was retyped.
     """
-    columns = [column for column in use_case.columns if column.role != "ignored"]
+    columns = list(use_case.given_columns)
     ignored = _check_schema(table, columns)
     rejects = _no_rows(table)
     none = {reject.row_number for reject in rejects}  # their columns have nothing to be judged

@@ -15,6 +15,7 @@ from leeway.spec.policies import (
     Scheduled,
     as_timedelta,
 )
+from leeway.spec.simulation import SimulatorSource, SyntheticRows, Truth, Wear
 from leeway.spec.sources import (
     ARCHIVES,
     ArchiveSource,
@@ -24,7 +25,6 @@ from leeway.spec.sources import (
     PackageSource,
     SqlSource,
     StandIn,
-    SyntheticRows,
 )
 from leeway.spec.table import LARGEST_NUMBER, NUMERIC_TYPES, Column, ColumnType, Role
 from leeway.spec.topics import KafkaSource
@@ -66,11 +66,14 @@ __all__ = [
     "Role",
     "SavingsCosts",
     "Scheduled",
+    "SimulatorSource",
     "SqlSource",
     "StandIn",
     "SyntheticRows",
     "Task",
+    "Truth",
     "UseCase",
+    "Wear",
     "as_timedelta",
     "unit_of",
 ]

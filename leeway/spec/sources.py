@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from leeway.identifiers import BATCH_PATTERN
 from leeway.spec.base import Identifier, Strict, Variable
+from leeway.spec.simulation import SimulatorSource, SyntheticRows
 from leeway.spec.topics import KafkaSource
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
@@ -203,24 +204,15 @@ class SqlSource(Strict):
 
 
 Source = Annotated[
-    PackageSource | FileSource | ArchiveSource | HttpSource | SqlSource | KafkaSource,
+    PackageSource
+    | FileSource
+    | ArchiveSource
+    | HttpSource
+    | SqlSource
+    | KafkaSource
+    | SimulatorSource,
     Field(discriminator="kind"),
 ]
-
-
-class SyntheticRows(Strict):
-    """Rows that are made up to the declared columns (`leeway.data.synthetic`)."""
-
-    rows: int = Field(default=5000, ge=10, le=1_000_000, description="of all batches together")
-    batches: int = Field(default=1, ge=1, le=100)
-
-    @model_validator(mode="after")
-    def _rows_in_each(self) -> Self:
-        if self.rows < 10 * self.batches:
-            raise ValueError(
-                f"rows: {self.rows} rows for {self.batches} batches; a batch needs 10 at least"
-            )
-        return self
 
 
 class StandIn(Strict):

@@ -55,8 +55,10 @@ def open_source(use_case: UseCase, web: Web | None = None) -> BatchSource:
     if source.kind == "sql":
         return SqlTable(source, use_case.key.name)
     if source.kind == "kafka":
-        read = [c for c in use_case.columns if c.role != "ignored" and not c.from_position]
+        read = [column for column in use_case.given_columns if not column.from_position]
         return Topic(source, [column.in_source for column in read])
+    if source.kind == "simulator":
+        return Synthetic(use_case, source, "simulator of synthetic rows")
     path = _path_of(source)
     return Folder(path) if path.is_dir() else SingleFile(path, source)
 
