@@ -145,6 +145,7 @@ def reader(source: KafkaSource, place: str) -> Iterator[Reader]:
         Unavailable: when a variable that the source names is not set.
         SourceError: when the library is not installed, or refuses the settings.
     """
+    settings = settings_of(source)  # first: without brokers, nobody needs the library
     try:
         from confluent_kafka import Consumer, KafkaException
     except ImportError:
@@ -152,9 +153,8 @@ def reader(source: KafkaSource, place: str) -> Iterator[Reader]:
             f"{place}: topics are read by confluent-kafka, which is not installed: {INSTALL}"
         ) from None
     heard: list[str] = []
-    settings = settings_of(source) | {"error_cb": lambda error: heard.append(error.str())}
     try:
-        consumer = Consumer(settings)
+        consumer = Consumer(settings | {"error_cb": lambda error: heard.append(error.str())})
     except KafkaException as error:
         raise SourceError(f"{place}: {_said(error).strip()}") from None
     try:
