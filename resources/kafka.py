@@ -1,8 +1,7 @@
-"""A consumer of Kafka: its settings, what it can reach, and the messages of ranges of offsets.
+"""Reading a topic of Kafka: what it holds, and the messages of ranges of offsets.
 
-Belongs here: talking to brokers. Does not belong here: which offsets are a batch
-(`resources.sources.topic`), or what was read of them (`resources.topic_ranges`). The library is an
-extra of the installation, and nothing but this module imports it.
+Belongs here: the consumer. Does not belong here: connecting (`resources.brokers`), which offsets
+are a batch (`resources.sources.topic`), or which were taken before (`resources.topic_ranges`).
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from leeway.data.messages import Message
 from leeway.spec import KafkaSource
+from resources.brokers import check_installed, connection_of, said
 from resources.files import SourceError, Unavailable
-from resources.variables import variable
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 _ANSWER_SECONDS = 10.0  # of a broker
 _SILENT_SECONDS = 30.0  # without a message that must be there
 _AT_ONCE = 1000  # messages that are handed over together
-INSTALL = "uv sync --extra kafka, or pip install 'confluent-kafka>=2.12' beside Leeway"
 
 
 @dataclass
@@ -127,14 +125,14 @@ class Reader:
         try:
             for each in self.consumer.commit(offsets=told, asynchronous=False) or ():
                 if each.error is not None:
-                    return _said(each.error)
+                    return said(each.error)
         except KafkaException as error:
-            return _said(error)
+            return said(error)
         return ""
 
     def _unavailable(self, error: object) -> Unavailable:
         self.consumer.poll(0)  # hands over what the library heard meanwhile
-        return Unavailable(f"{self.place}: {'; '.join([_said(error), *self.heard[-1:]])}")
+        return Unavailable(f"{self.place}: {'; '.join([said(error), *self.heard[-1:]])}")
 
 
 @contextmanager
@@ -146,17 +144,14 @@ def reader(source: KafkaSource, place: str) -> Iterator[Reader]:
         SourceError: when the library is not installed, or refuses the settings.
     """
     settings = settings_of(source)  # first: without brokers, nobody needs the library
-    try:
-        from confluent_kafka import Consumer, KafkaException
-    except ImportError:
-        raise SourceError(
-            f"{place}: topics are read by confluent-kafka, which is not installed: {INSTALL}"
-        ) from None
+    check_installed(place)
+    from confluent_kafka import Consumer, KafkaException
+
     heard: list[str] = []
     try:
         consumer = Consumer(settings | {"error_cb": lambda error: heard.append(error.str())})
     except KafkaException as error:
-        raise SourceError(f"{place}: {_said(error).strip()}") from None
+        raise SourceError(f"{place}: {said(error).strip()}") from None
     try:
         yield Reader(consumer, source, place, heard)
     finally:
@@ -169,9 +164,7 @@ def settings_of(source: KafkaSource) -> dict[str, Any]:
     Raises:
         Unavailable: when a variable that the source names is not set.
     """
-    found: dict[str, Any] = {
-        "bootstrap.servers": variable(source.servers_env, "source.servers_env"),
-        "client.id": "leeway",
+    return connection_of(source) | {
         "group.id": source.group,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -182,25 +175,7 @@ def settings_of(source: KafkaSource) -> dict[str, Any]:
         "check.crcs": True,
         "fetch.wait.max.ms": 100,
         "queued.max.messages.kbytes": 16 * 1024,
-        "socket.connection.setup.timeout.ms": 10_000,
-        "socket.timeout.ms": 10_000,
-        "log_level": 0,  # what went wrong comes with the error, too
-        "security.protocol": "ssl" if source.tls else "plaintext",
     }
-    if source.user_env is not None and source.password_env is not None:
-        found |= {
-            "security.protocol": "sasl_ssl",
-            "sasl.mechanism": source.mechanism,
-            "sasl.username": variable(source.user_env, "source.user_env"),
-            "sasl.password": variable(source.password_env, "source.password_env"),
-        }
-    return found
-
-
-def _said(error: object) -> str:
-    """The words of an error of the library, which wraps them."""
-    within = error.args[0] if isinstance(error, Exception) and error.args else error
-    return str(within.str() if hasattr(within, "str") else within)
 
 
 def _moment(milliseconds: int) -> datetime | None:
