@@ -34,7 +34,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m cli.sensors",
         description="Send readings to the topic that a use case reads. Example: "
-        "LEEWAY_SENSORS_SERVERS=localhost:9092 python -m cli.sensors --rows 1000",
+        "SENSORS_SERVERS=localhost:9092 python -m cli.sensors --rows 1000",
     )
     parser.add_argument("--use-case", default="tool_wear", help="whose topic (default: tool_wear)")
     parser.add_argument("--first", type=int, default=1, help="number of the first reading")

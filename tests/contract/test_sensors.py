@@ -49,7 +49,7 @@ PENGUINS = load_use_cases()["penguins"]
 def test_readings_arrive_in_order_and_typed_and_failures_are_alerts_too(
     broker: Broker, use_case: UseCase, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LEEWAY_SENSORS_SERVERS", broker.servers)
+    monkeypatch.setenv("SENSORS_SERVERS", broker.servers)
     made = use_case.stand_in and use_case.stand_in.synthetic
     assert made is not None
     sent = Synthetic(use_case, made).read("synthetic-1").slice(100, 200)
@@ -79,7 +79,7 @@ def test_readings_that_are_sent_again_are_rejects_of_the_second_batch(
     broker: Broker, use_case: UseCase, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A producer that is not sure sends again; the number of a reading is its key."""
-    monkeypatch.setenv("LEEWAY_SENSORS_SERVERS", broker.servers)
+    monkeypatch.setenv("SENSORS_SERVERS", broker.servers)
     topic = use_case.source.model_copy(update={"topic": "again"})
     again = use_case.model_copy(update={"source": topic})
     monkeypatch.setattr(sensors, "load_use_cases", lambda: {NAME: again})
@@ -95,8 +95,8 @@ def test_readings_that_are_sent_again_are_rejects_of_the_second_batch(
 def test_nothing_is_sent_without_a_topic_or_its_brokers(
     use_case: UseCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("LEEWAY_SENSORS_SERVERS", raising=False)
-    with pytest.raises(Unavailable, match="the variable LEEWAY_SENSORS_SERVERS is not set"):
+    monkeypatch.delenv("SENSORS_SERVERS", raising=False)
+    with pytest.raises(Unavailable, match="the variable SENSORS_SERVERS is not set"):
         sensors.send_readings(NAME, first=1, rows=1)
     with pytest.raises(ValueError, match="penguins reads package, and no topic"):
         sensors.send_readings("penguins", first=1, rows=1)
@@ -105,7 +105,7 @@ def test_nothing_is_sent_without_a_topic_or_its_brokers(
 def test_a_message_that_no_broker_takes_is_an_error_and_not_silence(
     broker: Broker, use_case: UseCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LEEWAY_SENSORS_SERVERS", broker.servers)
+    monkeypatch.setenv("SENSORS_SERVERS", broker.servers)
     source = use_case.source
     assert isinstance(source, KafkaSource)
     with pytest.raises(SourceError, match="1 of 2 messages were not taken: "):
