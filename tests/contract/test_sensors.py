@@ -50,7 +50,7 @@ def test_readings_arrive_in_order_and_typed_and_failures_are_alerts_too(
     broker: Broker, use_case: UseCase, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SENSORS_SERVERS", broker.servers)
-    made = use_case.stand_in and use_case.stand_in.synthetic
+    made = use_case.stand_in.synthetic if use_case.stand_in else None
     assert made is not None
     sent = Synthetic(use_case, made).read("synthetic-1").slice(100, 200)
     failures = sent["Machine_failure"].to_pylist().count(True)
