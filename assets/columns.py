@@ -17,8 +17,11 @@ from leeway.graph import node
 from leeway.spec import UseCase
 
 
-def column_schema(use_case: UseCase, **added: str) -> dg.TableSchema:
-    """The stored columns as the UI shows them; `added` are types of columns that Leeway adds."""
+def column_schema(use_case: UseCase, *, given: bool = False, **added: str) -> dg.TableSchema:
+    """The stored columns as the UI shows them; `added` are types of columns that Leeway adds.
+
+    With `given`, those alone that a source gives.
+    """
     declared = [
         dg.TableColumn(
             column.name,
@@ -30,7 +33,7 @@ def column_schema(use_case: UseCase, **added: str) -> dg.TableSchema:
             ),
         )
         for column in use_case.columns
-        if column.role != "ignored"
+        if column.role != "ignored" and not (given and column.computed)
     ]
     ours = [
         dg.TableColumn(name, kind, constraints=dg.TableColumnConstraints(nullable=False))

@@ -17,6 +17,7 @@ from leeway.data.validation import SchemaMismatch, Validated, validate
 from leeway.data.values import POSTGRES_TYPES
 from resources.files import SourceError
 from resources.platform import Platform
+from resources.sources import Topic
 from resources.stand_ins import Reading, hold_against, reading_of
 from resources.warehouse import Unconvertible, ensure_table, keys_of, replace_batch, retype
 
@@ -29,6 +30,7 @@ REJECT_COLUMNS = {
     "column_name": "text",
     "value": "text",
     "reason": "text",
+    "place": "text",
 }
 ADDED_COLUMNS = {"batch_id": "text", "loaded_at": "timestamptz default now()"}
 
@@ -88,6 +90,8 @@ def _materialize(
         },
         also=partial(_load, stage=stage, batch=batch, judged=judged, reading=reading),
     )
+    if isinstance(source, Topic):
+        source.tell_stored()
     if reading.note:
         context.log.warning("batch %s: %s", batch, reading.note)
     if judged.ignored_columns:
@@ -97,7 +101,7 @@ def _materialize(
         commit,
         **{
             "dagster/table_name": f"{stage.name}.raw",
-            "dagster/column_schema": column_schema(stage.use_case),
+            "dagster/column_schema": column_schema(stage.use_case, given=True),
             "source": reading.description,
             "origin": source.origin,
             "rows_in_source": judged.rows,
@@ -125,9 +129,7 @@ def _load(
     reading: Reading,
 ) -> None:
     """Replaces the batch in the tables raw and rejects."""
-    declared = {
-        c.name: POSTGRES_TYPES[c.type] for c in stage.use_case.columns if c.role != "ignored"
-    }
+    declared = {c.name: POSTGRES_TYPES[c.type] for c in stage.use_case.given_columns}
     columns = {**declared, "row_number": "bigint"}
     try:
         hold_against(cursor, stage.name, batch, reading)
@@ -160,5 +162,6 @@ def _reject_table(judged: Validated) -> "pa.Table":
             "column_name": pa.array([r.column for r in judged.rejects], pa.string()),
             "value": pa.array([r.value for r in judged.rejects], pa.string()),
             "reason": pa.array([r.reason for r in judged.rejects], pa.string()),
+            "place": pa.array([r.place for r in judged.rejects], pa.string()),
         }
     )

@@ -123,3 +123,17 @@ begin
             using errcode = 'LW001';
     end if;
 end $$;
+
+-- Which offsets of a topic of Kafka are which batch, for each group that reads it. Written before
+-- anything of a batch is stored, so that a batch means the same messages however often it is read.
+create table if not exists leeway.topic_ranges (
+    reader text not null,
+    topic text not null,
+    partition integer not null,
+    first_offset bigint not null,
+    after_offset bigint not null check (after_offset > first_offset),
+    batch text not null,
+    ordinal bigint generated always as identity,
+    cut_at timestamptz not null default now(),
+    primary key (reader, topic, partition, first_offset)
+);

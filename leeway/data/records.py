@@ -57,14 +57,19 @@ def table_of_records(records: Sequence[object], first: int = 1) -> pa.Table:
     """
     import pyarrow as pa
 
-    rows = [_row(record, number) for number, record in enumerate(records, first)]
+    rows = [row_of(record, number) for number, record in enumerate(records, first)]
     names = dict.fromkeys(name for row in rows for name in row)
     return pa.table(
         {name: pa.array([row.get(name) for row in rows], pa.string()) for name in names}
     )
 
 
-def _row(record: object, number: int) -> dict[str, str | None]:
+def row_of(record: object, number: int) -> dict[str, str | None]:
+    """The texts of one row by their names.
+
+    Raises:
+        NotRecords: as `table_of_records`.
+    """
     if not isinstance(record, dict):
         raise NotRecords(f"row {number}: {str(record)[:40]!r} is no object with names and values")
     return {name: _text(value, name, number) for name, value in record.items()}

@@ -12,45 +12,58 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from leeway.data.simulation import Numbers, follow, wear_out
 from leeway.data.values import ARROW_TYPES
+from leeway.spec import SyntheticRows
 
 if TYPE_CHECKING:
     from leeway.spec import Column, Experiment, UseCase
 
-Numbers = np.ndarray[Any, np.dtype[np.float64]]
-SEED = 20_240_229
 MISSING = 0.03  # share of values in a column that may lack some
 NOISE = 0.2  # standard deviation of what no feature explains; that of the rest is 1
 _START = datetime(2024, 1, 1, tzinfo=UTC)
 _LEVELS = tuple("abcde")  # of a category whose values are not declared
 
 
-def synthetic_table(use_case: UseCase, batch: str, number: int, rows: int) -> pa.Table:
+def synthetic_table(
+    use_case: UseCase, batch: str, number: int, rows: int, made: SyntheticRows | None = None
+) -> pa.Table:
     """One batch of made-up rows, the same ones each time; every row keeps the declared rules.
 
     Each feature rests on a standard normal variable, and the target on a weighted sum of these,
     one product of two, and noise. Batches follow the same law, at later times. The rows of an
     experiment are the cells of its design, one after the other, and the variables their codes.
+    What `made` declares of the target or of a tool's wear holds instead.
 
     Args:
         use_case: the columns, by the names that the source has for them.
         batch: its id, which begins a key that is text.
         number: of the batch, from 0.
         rows: how many, at least 1.
+        made: the seed, and a truth to follow; its numbers of rows and batches are not looked at.
     """
-    random = np.random.default_rng([SEED, number])
+    made = made or SyntheticRows()
+    random = np.random.default_rng([made.seed, number])
     if use_case.experiment is not None:
         latent = _codes(use_case.experiment, rows)
     else:
         latent = {each.name: random.standard_normal(rows) for each in use_case.feature_columns}
+    worn: Numbers | None = None
+    if made.wear is not None:
+        worn, conditions = wear_out(made.wear, latent, random)
+        latent |= conditions
     table: dict[str, pa.Array] = {}
     for column in use_case.columns:
-        if column.role == "ignored" or column.from_position:
+        if column.role == "ignored" or column.from_position or column.computed:
             continue
         if column.role == "key":
             values = _keys(column, batch, number, rows)
         elif column.role == "time":
             values = _times(column, number, rows)
+        elif made.wear is not None and worn is not None and column.name == made.wear.column:
+            values = list(_bounded(column, worn))
+        elif column.role == "target" and made.truth is not None:
+            values = list(_bounded(column, follow(made.truth, latent, random)))
         elif column.role == "target":
             values = _target(use_case, latent, random)
         elif use_case.experiment is not None and column.name in latent:
@@ -103,6 +116,12 @@ def _numbers(column: Column, normal: Numbers) -> Numbers:
         values = high - 100 * np.exp(-normal / 2)
     else:
         values = 10 * normal
+    return _bounded(column, values)
+
+
+def _bounded(column: Column, values: Numbers) -> Numbers:
+    """Values within the range of the column, whole where it holds integers."""
+    low, high = column.range or (None, None)
     if column.type == "integer":
         values = np.rint(values)
         low = None if low is None else np.ceil(low)  # rounding must not step over a bound

@@ -6,13 +6,14 @@ Does not belong here: reading a source, storing rows, or rules over whole tables
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from leeway.data.messages import MESSAGE, MESSAGE_COLUMNS, PROBLEM, places_of
 from leeway.data.values import ARROW_TYPES, Parsed, parse_column
 from leeway.spec import Column, UseCase
 
@@ -29,6 +30,7 @@ class Reject:
     column: str
     value: str | None
     reason: str
+    place: str | None = None  # where the source holds the row, if a row number does not say it
 
 
 @dataclass(frozen=True)
@@ -60,17 +62,18 @@ def validate(
     Raises:
         SchemaMismatch: when there are no rows, or a declared column is missing or was retyped.
     """
-    columns = [column for column in use_case.columns if column.role != "ignored"]
+    columns = list(use_case.given_columns)
     ignored = _check_schema(table, columns)
-    rejects: list[Reject] = []
+    rejects = _no_rows(table)
+    none = {reject.row_number for reject in rejects}  # their columns have nothing to be judged
     parsed: dict[str, pa.Array] = {}
     for column in columns:
         result = _parse(table, column, batch)
         parsed[column.name] = result.values
-        rejects += _rejects_of(column, result)
+        rejects += [each for each in _rejects_of(column, result) if each.row_number not in none]
     if taken is not None:
         rejects += _taken_keys(parsed[use_case.key.name], use_case.key.name, taken)
-    rejects += _empty_rows(parsed, use_case)
+    rejects += [each for each in _empty_rows(parsed, use_case) if each.row_number not in none]
     bad = {reject.row_number for reject in rejects}
     rejects += _repeated_keys(parsed[use_case.key.name], use_case.key.name, bad)
     schema = pa.schema([(c.name, ARROW_TYPES[c.type]) for c in columns])
@@ -80,13 +83,34 @@ def validate(
     rejected = pa.array(sorted({reject.row_number for reject in rejects}), pa.int64())
     accepted = numbered.filter(pc.invert(pc.is_in(numbered["row_number"], value_set=rejected)))
     ordered = tuple(sorted(rejects, key=lambda r: (r.row_number, r.column)))
-    return Validated(accepted, ordered, ignored, table.num_rows)
+    return Validated(accepted, _placed(ordered, table), ignored, table.num_rows)
+
+
+def _no_rows(table: pa.Table) -> list[Reject]:
+    """The messages of a stream that are no row."""
+    if PROBLEM not in table.column_names:
+        return []
+    found = zip(table[MESSAGE].to_pylist(), table[PROBLEM].to_pylist(), strict=True)
+    return [
+        Reject(number, MESSAGE, value, problem)
+        for number, (value, problem) in enumerate(found, 1)
+        if problem is not None
+    ]
+
+
+def _placed(rejects: tuple[Reject, ...], table: pa.Table) -> tuple[Reject, ...]:
+    """With the place of each row in its stream, where the table is of one."""
+    places = places_of(table) if rejects else None
+    if places is None:
+        return rejects
+    return tuple(replace(reject, place=places[reject.row_number - 1]) for reject in rejects)
 
 
 def _check_schema(table: pa.Table, columns: list[Column]) -> tuple[str, ...]:
     """Names of columns that the use case does not declare; raises when one is missing."""
     declared = [column.in_source for column in columns if not column.from_position]
-    extra = tuple(name for name in table.column_names if name not in declared)
+    known = {*declared, *(MESSAGE_COLUMNS if PROBLEM in table.column_names else ())}
+    extra = tuple(name for name in table.column_names if name not in known)
     missing = [name for name in declared if name not in table.column_names]
     if missing:
         hints = []
@@ -122,7 +146,9 @@ def _parse(table: pa.Table, column: Column, batch: str) -> Parsed:
             f"column {column.name!r}: {raw.type} cannot be read as {column.type} ({error}). "
             "Mend the source, or give the column role ignored in defs.yaml."
         ) from error
-    # A column whose few values are bad is a matter of its rows.
+    # A column whose few values are bad is a matter of its rows; a stream goes on in any case.
+    if PROBLEM in table.column_names:
+        return parsed
     if parsed.unreadable == parsed.given and table.num_rows // 2 < parsed.given > 1:
         _, value, reason = parsed.problems[0]
         raise SchemaMismatch(

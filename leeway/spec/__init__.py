@@ -15,6 +15,7 @@ from leeway.spec.policies import (
     Scheduled,
     as_timedelta,
 )
+from leeway.spec.simulation import SimulatorSource, SyntheticRows, Truth, Wear
 from leeway.spec.sources import (
     ARCHIVES,
     ArchiveSource,
@@ -24,9 +25,9 @@ from leeway.spec.sources import (
     PackageSource,
     SqlSource,
     StandIn,
-    SyntheticRows,
 )
 from leeway.spec.table import LARGEST_NUMBER, NUMERIC_TYPES, Column, ColumnType, Role
+from leeway.spec.topics import KafkaSource
 from leeway.spec.training import (
     CANDIDATES,
     LARGEST_SEED,
@@ -59,16 +60,20 @@ __all__ = [
     "Freshness",
     "Gate",
     "HttpSource",
+    "KafkaSource",
     "PackageSource",
     "Retraining",
     "Role",
     "SavingsCosts",
     "Scheduled",
+    "SimulatorSource",
     "SqlSource",
     "StandIn",
     "SyntheticRows",
     "Task",
+    "Truth",
     "UseCase",
+    "Wear",
     "as_timedelta",
     "unit_of",
 ]

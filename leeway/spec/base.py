@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from leeway.identifiers import check_identifier
 
 Identifier = Annotated[str, AfterValidator(check_identifier)]
+VARIABLE_PATTERN = r"^[A-Z][A-Z0-9_]*$"
+Variable = Annotated[str, Field(pattern=VARIABLE_PATTERN)]  # of the environment, or of `.env`
 
 
 class Strict(BaseModel):

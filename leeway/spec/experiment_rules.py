@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leeway.experiment.aliases import MOST_FACTORS, parse_generators
-from leeway.experiment.cells import cells_of
 from leeway.spec.base import require_known
 from leeway.spec.table import NUMERIC_TYPES
 
@@ -54,13 +53,6 @@ def check_experiment(use_case: UseCase) -> None:
             "the response of an experiment needs number or integer"
         )
     _check_factors(use_case, block)
-    made_up = use_case.stand_in.synthetic if use_case.stand_in else None
-    cells = len(cells_of(block))
-    if made_up is not None and made_up.rows % (cells * made_up.batches):
-        raise ValueError(
-            f"stand_in.synthetic: {made_up.rows} rows in {made_up.batches} batches are no whole "
-            f"replicates of {cells} cells; give {cells * made_up.batches} rows or a multiple"
-        )
     if block.savings is not None:
         _check_costs(use_case, block, block.savings)
 

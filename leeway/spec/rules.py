@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from leeway.spec.base import require_known
 from leeway.spec.experiment_rules import check_experiment
 from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, POSITIVE_RANGES, Gate
+from leeway.spec.simulation import check_simulation
 from leeway.spec.sources import BatchBy
 from leeway.spec.training import CANDIDATES
 
@@ -43,6 +44,7 @@ def check_use_case(use_case: UseCase) -> None:
     _check_references(use_case)
     _check_derived(use_case)
     check_experiment(use_case)
+    check_simulation(use_case)
     if use_case.task != "experiment":
         _check_search(use_case)
     _check_costs(use_case)
@@ -58,7 +60,9 @@ def _check_columns(use_case: UseCase) -> None:
     twice = _repeated(names)
     if twice is not None:
         raise ValueError(f"columns: {twice!r} is declared more than once; names must be unique")
-    twice = _repeated([c.in_source for c in use_case.columns if not c.from_position])
+    twice = _repeated(
+        [c.in_source for c in use_case.columns if not (c.from_position or c.computed)]
+    )
     if twice is not None:
         raise ValueError(
             f"columns: {twice!r} of the source is read by more than one column; "
@@ -108,7 +112,8 @@ def _check_references(use_case: UseCase) -> None:
             _check_batch_column(where, use_case.column(batch_by.column))
             _check_batches(where, batch_by)
     stored = [column.name for column in use_case.columns if column.role != "ignored"]
-    require_known("required_any", use_case.required_any, stored)
+    given = [column.name for column in use_case.given_columns]
+    require_known("required_any", use_case.required_any, given)
     require_known("monitoring.segments", use_case.monitoring.segments, stored)
     for name in use_case.monitoring.segments:
         column = use_case.column(name)
@@ -120,7 +125,7 @@ def _check_references(use_case: UseCase) -> None:
 
 
 def _check_batch_column(where: str, column: Column) -> None:
-    if column.from_position or column.source_name is not None:
+    if column.from_position or column.computed or column.source_name is not None:
         raise ValueError(
             f"{where}.batch_by.column: the source itself has no column {column.name!r}; rename it "
             "there, or give a folder whose files are the batches"

@@ -13,7 +13,9 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from leeway.identifiers import BATCH_PATTERN
-from leeway.spec.base import Identifier, Strict
+from leeway.spec.base import Identifier, Strict, Variable
+from leeway.spec.simulation import SimulatorSource, SyntheticRows
+from leeway.spec.topics import KafkaSource
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
@@ -117,8 +119,6 @@ def _is_inside(member: str) -> bool:
     return not (odd or path.is_absolute() or ".." in path.parts)
 
 
-VARIABLE_PATTERN = r"^[A-Z][A-Z0-9_]*$"
-Variable = Annotated[str, Field(pattern=VARIABLE_PATTERN)]
 _NAME = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
 _Path = Annotated[str, Field(pattern=rf"^{_NAME}(/{_NAME})*$")]
 _Parameter = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
@@ -204,24 +204,15 @@ class SqlSource(Strict):
 
 
 Source = Annotated[
-    PackageSource | FileSource | ArchiveSource | HttpSource | SqlSource,
+    PackageSource
+    | FileSource
+    | ArchiveSource
+    | HttpSource
+    | SqlSource
+    | KafkaSource
+    | SimulatorSource,
     Field(discriminator="kind"),
 ]
-
-
-class SyntheticRows(Strict):
-    """Rows that are made up to the declared columns (`leeway.data.synthetic`)."""
-
-    rows: int = Field(default=5000, ge=10, le=1_000_000, description="of all batches together")
-    batches: int = Field(default=1, ge=1, le=100)
-
-    @model_validator(mode="after")
-    def _rows_in_each(self) -> Self:
-        if self.rows < 10 * self.batches:
-            raise ValueError(
-                f"rows: {self.rows} rows for {self.batches} batches; a batch needs 10 at least"
-            )
-        return self
 
 
 class StandIn(Strict):

@@ -49,6 +49,9 @@ class Column(Strict):
         description="a key that the source does not have: the batch and the row's position in it, "
         "from 1, such as 2009-17",
     )
+    computed: bool = Field(
+        default=False, description="the dbt models compute it; the source does not have it"
+    )
     encoding: Encoding = Field(
         default="one_hot",
         description="how a category becomes numbers; target_mean is for those with many values",
@@ -86,6 +89,13 @@ class Column(Strict):
             raise ValueError(
                 "from_position is for a key of type text that the source does not have; "
                 f"{self.name} is {self.type}, its role is {self.role}"
+            )
+        if self.computed and (
+            self.role in ("key", "ignored") or self.required or self.source_name is not None
+        ):
+            raise ValueError(
+                "computed is for a column that the source does not have, and that a row may lack: "
+                f"{self.name} cannot be the key, ignored or required, or have a source_name"
             )
         self._check_texts()
         return self

@@ -98,6 +98,11 @@ class UseCase(Strict):
         return self.with_role("feature")
 
     @property
+    def given_columns(self) -> tuple[Column, ...]:
+        """The columns that a batch is stored with; dbt computes the others."""
+        return tuple(c for c in self.columns if c.role != "ignored" and not c.computed)
+
+    @property
     def candidates(self) -> tuple[str, ...]:
         """Names of the algorithms that are compared."""
         return self.search.candidates or CANDIDATES[self.task]

@@ -19,6 +19,7 @@ from resources.sources.package import Package
 from resources.sources.single_file import SingleFile
 from resources.sources.sql_table import SqlTable
 from resources.sources.synthetic import Synthetic
+from resources.sources.topic import Topic
 from resources.web import Web
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "SourceError",
     "SqlTable",
     "Synthetic",
+    "Topic",
     "open_source",
 ]
 
@@ -52,6 +54,11 @@ def open_source(use_case: UseCase, web: Web | None = None) -> BatchSource:
         return HttpApi(source, web)
     if source.kind == "sql":
         return SqlTable(source, use_case.key.name)
+    if source.kind == "kafka":
+        read = [column for column in use_case.given_columns if not column.from_position]
+        return Topic(source, [column.in_source for column in read])
+    if source.kind == "simulator":
+        return Synthetic(use_case, source, "simulator of synthetic rows")
     path = _path_of(source)
     return Folder(path) if path.is_dir() else SingleFile(path, source)
 

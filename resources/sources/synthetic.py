@@ -1,6 +1,6 @@
-"""Made-up rows as a source.
+"""Made-up rows as a source, or in place of one.
 
-Belongs here: its batches. Does not belong here: the rows (`leeway.data.synthetic`), or when they
+Belongs here: their batches. Does not belong here: the rows (`leeway.data.synthetic`), or when they
 are used (`resources.stand_ins`).
 """
 
@@ -19,11 +19,16 @@ class Synthetic:
     """Made-up rows of the declared columns; the ids of their batches say that they are."""
 
     origin: Origin = "synthetic"
-    description = "synthetic rows of the same schema"
 
-    def __init__(self, use_case: UseCase, rows: SyntheticRows) -> None:
+    def __init__(
+        self,
+        use_case: UseCase,
+        rows: SyntheticRows,
+        description: str = "synthetic rows of the same schema",
+    ) -> None:
         self.use_case = use_case
         self.rows = rows
+        self.description = description
 
     def batches(self) -> list[str]:
         """See `BatchSource`."""
@@ -41,7 +46,7 @@ class Synthetic:
             raise unknown_batch(self.description, batch, self.batches())
         number = self.batches().index(batch)
         each, over = divmod(self.rows.rows, self.rows.batches)
-        return synthetic_table(self.use_case, batch, number, each + (number < over))
+        return synthetic_table(self.use_case, batch, number, each + (number < over), self.rows)
 
     def fingerprint(self, batch: str) -> str | None:
         """See `BatchSource`."""

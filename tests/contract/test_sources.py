@@ -25,6 +25,7 @@ from leeway.spec import (
     BatchBy,
     FileSource,
     HttpSource,
+    KafkaSource,
     PackageSource,
     SqlSource,
     UseCase,
@@ -42,9 +43,11 @@ from resources.sources import (
     Package,
     SingleFile,
     SqlTable,
+    Topic,
     open_source,
 )
-from tests.conftest import age
+from tests.broker import running_broker
+from tests.conftest import age, installation
 from tests.reference import asking_this_machine, serving
 
 YEARS = BatchBy(column="year", batches={"2007-2008": (2007, 2008), "2009": ("2009",)})
@@ -108,18 +111,25 @@ def _servers(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         connection.execute(sa.text("create table by_year (id int, year int, x text)"))
         rows = "(1, 2009, 'a'), (2, 2007, 'b'), (3, 2008, 'c')"
         connection.execute(sa.text(f"insert into by_year values {rows}"))  # noqa: S608  # above
-    with serving(tmp_path_factory.mktemp("server")) as server:
+    with installation(server_home, tmp_path_factory.mktemp("home")) as found:
+        assert found.database_url is not None
+        ELSEWHERE["ledger"] = found.database_url.get_secret_value()
+    with serving(tmp_path_factory.mktemp("server")) as server, running_broker() as broker:
         server.serve("t.csv", CSV)
         first = [{"id": 2, "year": 2007, "x": "b"}, {"id": 3, "year": 2008, "x": "c"}]
         server.hold({"2007-2008": first, "2009": [{"id": 1, "year": 2009, "x": "a"}]})
         ELSEWHERE["http"] = server.url
+        years = enumerate((2007, 2008, 2009))
+        broker.send("by_year", [{"id": n, "year": year, "x": "a"} for n, year in years])
+        ELSEWHERE["kafka"] = broker.servers
         yield
 
 
 @pytest.fixture(autouse=True)
 def _reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("BY_YEAR", ELSEWHERE["sql"])
-    with asking_this_machine(tmp_path / "home"):
+    monkeypatch.setenv("SERVERS", ELSEWHERE["kafka"])
+    with asking_this_machine(tmp_path / "home", DATABASE_URL=ELSEWHERE["ledger"]):
         yield
 
 
@@ -146,6 +156,14 @@ def whole_sql_table(folder: Path) -> BatchSource:
     return SqlTable(SqlSource(kind="sql", url_env="BY_YEAR", table="by_year"), "id")
 
 
+def topic(folder: Path) -> BatchSource:
+    source = KafkaSource(
+        kind="kafka", servers_env="SERVERS", topic="by_year", group="g", tls=False,
+        rows=2, wait="0s",
+    )  # fmt: skip
+    return Topic(source, ["id", "year", "x"])
+
+
 Make = Callable[[Path], BatchSource]
 BY_YEAR: list[Make] = [
     package,
@@ -159,7 +177,9 @@ BY_YEAR: list[Make] = [
 ]
 
 
-@pytest.fixture(params=[*BY_YEAR, whole_file, whole_sql_table], ids=lambda make: make.__name__)
+@pytest.fixture(
+    params=[*BY_YEAR, whole_file, whole_sql_table, topic], ids=lambda make: make.__name__
+)
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> BatchSource:
     made: BatchSource = request.param(tmp_path)
     return made
@@ -204,7 +224,7 @@ def test_an_unknown_batch_is_refused_with_those_that_there_are(
 
 def test_a_source_says_what_it_is(source: BatchSource) -> None:
     assert source.description.split()[0] in (
-        "Python", "file", "folder", "archive", "HTTP", "table"
+        "Python", "file", "folder", "archive", "HTTP", "table", "topic"
     )  # fmt: skip
 
 
@@ -411,9 +431,10 @@ def test_each_kind_of_a_use_case_opens_its_source_and_asks_nothing(tmp_path: Pat
         http_api: HttpApi,
         whole_sql_table: SqlTable,
         package: Package,
+        topic: Topic,
     }.items():
         source = made(tmp_path)
-        assert isinstance(source, Archive | HttpApi | SqlTable | Package)
+        assert isinstance(source, Archive | HttpApi | SqlTable | Package | Topic)
         fields = source.source.model_dump()
         if kind is Package or kind is Archive:
             fields["batch_by"] = {"column": "x", "batches": {"1": [1]}}

@@ -124,3 +124,32 @@ BAD_SQL = [
 def test_a_table_that_is_named_in_another_way_is_refused(change: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         use_case(SQL | change)
+
+
+KAFKA = {"kind": "kafka", "servers_env": "SENSORS", "topic": "machine_sensors", "group": "leeway"}
+SECRET = {"user_env": "KAFKA_USER", "password_env": "KAFKA_PASSWORD"}
+
+
+@pytest.mark.parametrize("way", [{}, {"tls": False}, SECRET, {"rows": 1, "wait": "1h"}])
+def test_a_topic_names_the_variables_with_its_servers_and_secrets(way: dict[str, Any]) -> None:
+    assert use_case(KAFKA | way).source.kind == "kafka"
+
+
+BAD_KAFKA = [
+    ({"servers_env": "localhost:9092"}, "servers_env"),
+    ({"password": CANARY}, "unknown name 'password'"),
+    ({"user_env": "KAFKA_USER"}, "give user_env and password_env, or none of them"),
+    (SECRET | {"tls": False}, "a password is sent over TLS only"),
+    ({"topic": "a/b"}, "topic"),
+    ({"topic": ".."}, "Kafka has none called"),
+    ({"group": None}, "group"),
+    ({"rows": 0}, "rows"),
+    ({"wait": "soon"}, "is not a duration"),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), BAD_KAFKA, ids=[says for _, says in BAD_KAFKA])
+def test_a_topic_that_is_not_safe_is_refused(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says) as refused:
+        use_case(KAFKA | change)
+    assert "password" in change or CANARY not in str(refused.value)
