@@ -14,14 +14,11 @@ import dagster as dg
 from assets.stage import Stage
 from leeway.data.lineage import column_sources
 from leeway.graph import node
-from leeway.spec import UseCase
+from leeway.spec import Column
 
 
-def column_schema(use_case: UseCase, *, given: bool = False, **added: str) -> dg.TableSchema:
-    """The stored columns as the UI shows them; `added` are types of columns that Leeway adds.
-
-    With `given`, those alone that a source gives.
-    """
+def column_schema(columns: Iterable[Column], **added: str) -> dg.TableSchema:
+    """The columns that are stored as the UI shows them; `added` are types of Leeway's own."""
     declared = [
         dg.TableColumn(
             column.name,
@@ -32,8 +29,8 @@ def column_schema(use_case: UseCase, *, given: bool = False, **added: str) -> dg
                 unique=column.role == "key",
             ),
         )
-        for column in use_case.columns
-        if column.role != "ignored" and not (given and column.computed)
+        for column in columns
+        if column.role != "ignored"
     ]
     ours = [
         dg.TableColumn(name, kind, constraints=dg.TableColumnConstraints(nullable=False))

@@ -72,7 +72,10 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 **{
                     "dagster/table_name": f"{stage.name}.{TABLE}",
                     "dagster/column_schema": column_schema(
-                        stage.use_case, batch_id="text", treatment="text", standard_order="integer"
+                        stage.use_case.columns,
+                        batch_id="text",
+                        treatment="text",
+                        standard_order="integer",
                     ),
                     "dagster/column_lineage": column_lineage(
                         stage, "clean", {name: [name] for name in runs.column_names}

@@ -101,7 +101,7 @@ def _materialize(
         commit,
         **{
             "dagster/table_name": f"{stage.name}.raw",
-            "dagster/column_schema": column_schema(stage.use_case, given=True),
+            "dagster/column_schema": column_schema(stage.use_case.given_columns),
             "source": reading.description,
             "origin": source.origin,
             "rows_in_source": judged.rows,

@@ -61,7 +61,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 commit,
                 **{
                     "dagster/column_schema": column_schema(
-                        stage.use_case, batch_id="text", **{PART: "text"}
+                        stage.use_case.columns, batch_id="text", **{PART: "text"}
                     ),
                     "dagster/column_lineage": column_lineage(
                         stage,

@@ -67,7 +67,7 @@ def graph(
         installation(server_home, folder, used=True),
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setenv("LEEWAY_REAL_ESTATE_URL", reference.url)
+        patch.setenv("REAL_ESTATE_URL", reference.url)
         patch.setenv("LEEWAY_SOURCE_SCHEMES", "http")
         patch.setenv("LEEWAY_SOURCE_NETWORKS", "127.0.0.0/8")
         get_settings.cache_clear()
