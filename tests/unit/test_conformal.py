@@ -74,7 +74,8 @@ def test_small_calibration_sets_cover_on_average() -> None:
 )
 def test_the_threshold_is_the_finite_sample_rank(rows: int, coverage: float, rank: int) -> None:
     """The ceil((rows + 1) * coverage)-th residual."""
-    calibration = calibrate_residuals(np.arange(1.0, rows + 1), np.zeros(rows), coverage)
+    residuals = np.arange(1.0, rows + 1, dtype=np.float64)
+    calibration = calibrate_residuals(residuals, np.zeros(rows), coverage)
     assert calibration.threshold == rank
 
 
