@@ -16,7 +16,7 @@ def to_parquet(table: pa.Table) -> bytes:
     """`table` as Parquet, compressed with zstd; equal tables give equal bytes."""
     buffer = io.BytesIO()
     fields = [field.remove_metadata() for field in table.schema]
-    # Chunks would end up as pages: the same rows in one piece or two must be the same bytes.
+    # Chunks may have dictionaries of their own: the same rows in any pieces are the same bytes.
     whole = table.cast(pa.schema(fields)).combine_chunks()
     parquet.write_table(whole, buffer, compression="zstd")
     return buffer.getvalue()

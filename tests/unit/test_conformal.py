@@ -68,9 +68,15 @@ def test_small_calibration_sets_cover_on_average() -> None:
     assert 0.9 <= np.mean(held) < 0.95
 
 
-def test_the_threshold_is_the_finite_sample_rank() -> None:
-    calibration = calibrate_residuals(np.arange(1.0, 20.0, dtype=np.float64), np.zeros(19), 0.9)
-    assert calibration.threshold == 18.0  # ceil(20 * 0.9)-th of 19
+@pytest.mark.parametrize(
+    ("rows", "coverage", "rank"),
+    [(19, 0.9, 18), (20, 0.9, 19), (99, 0.55, 55)],  # 100 * 0.55 is above 55 in binary
+)
+def test_the_threshold_is_the_finite_sample_rank(rows: int, coverage: float, rank: int) -> None:
+    """The ceil((rows + 1) * coverage)-th residual."""
+    residuals = np.arange(1.0, rows + 1, dtype=np.float64)
+    calibration = calibrate_residuals(residuals, np.zeros(rows), coverage)
+    assert calibration.threshold == rank
 
 
 def test_an_interval_is_symmetric_and_in_the_unit_of_the_target() -> None:

@@ -232,7 +232,7 @@ def test_known_labels_leave_probabilities_and_classes_as_they_are() -> None:
 def test_infinite_or_unequal_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match="infinite"):
         regression_metrics(np.array([1.0]), np.array([np.inf]), unit="m")
-    with pytest.raises(ValueError, match="shape"):
+    with pytest.raises(ValueError, match="truth has shape"):
         regression_metrics(np.ones(2), np.ones(3), unit="m")
 
 

@@ -94,10 +94,11 @@ def test_a_ratio_with_a_zero_denominator_is_filled_like_a_missing_value() -> Non
 @pytest.mark.parametrize("size", [1e38, -1e38, 1e-300])
 def test_any_accepted_number_gives_rows_that_a_tree_can_read(size: float) -> None:
     """Regression: what overflows 32 bits, scaled or derived, stopped the whole batch."""
-    fitted = build_preprocessor(penguins()).fit(FRAME)
-    row = transformed(FRAME.assign(bill_length_mm=size, bill_depth_mm=size), fitted)
+    metres = FRAME.assign(bill_length_mm=FRAME["bill_length_mm"] / 1000)  # a spread far below 1
+    fitted = build_preprocessor(penguins()).fit(metres)
+    row = transformed(metres.assign(bill_length_mm=size, bill_depth_mm=size), fitted)
     assert np.isfinite(row.to_numpy().astype(np.float32)).all()
-    model = RandomForestClassifier(2, random_state=0).fit(transformed(FRAME, fitted), TARGET)
+    model = RandomForestClassifier(2, random_state=0).fit(transformed(metres, fitted), TARGET)
     assert len(model.predict(row)) == len(FRAME)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import sys
 from html.parser import HTMLParser
@@ -10,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from leeway.data.quality import column_quality
 from leeway.report import BatchReport, psi_band, report_html
@@ -177,6 +180,13 @@ def test_without_weasyprint_or_its_libraries_there_is_no_pdf_and_the_reason(
         pdf_of("<p>x</p>")
 
 
-def test_a_pdf_is_made_where_weasyprint_is_and_nothing_is_loaded_for_it() -> None:
+def test_a_pdf_is_made_where_weasyprint_is_and_nothing_is_loaded_for_it(tmp_path: Path) -> None:
     pytest.importorskip("weasyprint", reason="WeasyPrint is no dependency", exc_type=ImportError)
     assert pdf_of(report_html(report())).startswith(b"%PDF")
+    picture = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(picture, "PNG")
+    inside = base64.b64encode(picture.getvalue()).decode()
+    (tmp_path / "beside.png").write_bytes(picture.getvalue())
+    beside = (tmp_path / "beside.png").as_uri()
+    for address, shown in ((f"data:image/png;base64,{inside}", True), (beside, False)):
+        assert (b"/Image" in pdf_of(f'<img src="{address}">')) == shown

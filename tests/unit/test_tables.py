@@ -44,6 +44,15 @@ def test_equal_tables_give_equal_bytes(same: pa.Table) -> None:
     assert to_parquet(same) == to_parquet(TABLE)
 
 
+def test_chunks_with_dictionaries_of_their_own_are_written_as_one() -> None:
+    """Their codes differ: Parquet would keep the dictionary of each chunk."""
+    parts = [
+        pa.table({"kind": pa.array(texts).dictionary_encode()}) for texts in (["b", "a"], ["a"])
+    ]
+    whole = pa.table({"kind": pa.array(["b", "a", "a"]).dictionary_encode()})
+    assert to_parquet(pa.concat_tables(parts)) == to_parquet(whole)
+
+
 def test_what_was_read_is_written_as_the_same_bytes() -> None:
     table = TABLE.drop_columns(["set"])  # Parquet has a name of its own for the values of a list
     assert to_parquet(from_parquet(to_parquet(table))) == to_parquet(table)
