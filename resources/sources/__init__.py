@@ -53,7 +53,7 @@ def open_source(use_case: UseCase, web: Web | None = None) -> BatchSource:
     if source.kind == "sql":
         return SqlTable(source, use_case.key.name)
     path = _path_of(source)
-    return Folder(path) if path.is_dir() else SingleFile(path, source)
+    return Folder(path, source.sheet) if path.is_dir() else SingleFile(path, source)
 
 
 def _path_of(source: FileSource) -> Path:

@@ -21,8 +21,9 @@ class Folder:
 
     origin: Origin = "real"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sheet: str | None = None) -> None:
         self.path = path
+        self.sheet = sheet
         self.description = f"folder {path.name}"
 
     def _files(self) -> dict[str, Path]:
@@ -51,7 +52,7 @@ class Folder:
         files = self._files()
         if batch not in files:
             raise unknown_batch(self.path, batch, list(files))
-        return read_quietly(files[batch])
+        return read_quietly(files[batch], self.sheet)
 
     def fingerprint(self, batch: str) -> str | None:
         """See `BatchSource`; of the file's bytes."""

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from openpyxl import Workbook
 from pyarrow import parquet
 from sqlalchemy.pool import NullPool
 
@@ -79,6 +80,17 @@ def parquet_file(folder: Path) -> BatchSource:
     age(folder / "t.parquet")
     source = FileSource(kind="file", path=str(folder / "t.parquet"), batch_by=YEARS)
     return SingleFile(folder / "t.parquet", source)
+
+
+def sheet_of_excel(folder: Path) -> BatchSource:
+    book = Workbook()
+    book.create_sheet("rows")
+    for line in CSV.decode().splitlines():
+        book["rows"].append([int(cell) if cell.isdecimal() else cell for cell in line.split(",")])
+    book.save(folder / "t.xlsx")
+    age(folder / "t.xlsx")
+    source = FileSource(kind="file", path=str(folder / "t.xlsx"), sheet="rows", batch_by=YEARS)
+    return SingleFile(folder / "t.xlsx", source)
 
 
 def folder_of_files(folder: Path) -> BatchSource:
@@ -151,6 +163,7 @@ BY_YEAR: list[Make] = [
     package,
     single_file,
     parquet_file,
+    sheet_of_excel,
     folder_of_files,
     folder_of_formats,
     archive,
@@ -333,8 +346,8 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     source = folder_of_files(tmp_path)
     really = read_file
 
-    def slowly(path: Path) -> pa.Table:
-        found = really(path)
+    def slowly(path: Path, sheet: str | None) -> pa.Table:
+        found = really(path, sheet)
         with path.open("ab") as file:
             file.write(b"4,2009,d\n")
         return found

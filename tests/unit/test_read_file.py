@@ -50,7 +50,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     for name, says in {
-        "t.xlsx": r"cannot read \.xlsx files; save the sheet as CSV",
+        "t.xls": r"cannot read \.xls files; save it as \.xlsx or CSV",
         "t.orc": r"cannot read \.orc files; there are \.csv, \.tsv, ",
         "t": "cannot read this kind of files",
     }.items():
@@ -125,7 +125,7 @@ def test_the_parts_of_a_gzip_file_are_one_file(tmp_path: Path) -> None:
 def test_json_lines_of_more_than_one_part_are_one_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.files._CHUNK", 2)
+    monkeypatch.setattr("resources.text_formats._CHUNK", 2)
     path = tmp_path / "t.jsonl"
     path.write_text("".join(f'{{"id": {i}, "c{i}": true}}\n' for i in range(5)))
     table = read_file(path)
