@@ -105,7 +105,7 @@ def test_a_sheet_is_named_for_excel_alone() -> None:
 
 
 def test_rows_and_columns_without_a_value_are_none() -> None:
-    rows = [[], ["id", "x", None], [1, "a", None], [], [None, "", None], [2, "b"]]
+    rows: list[list[Any]] = [[], ["id", "x", None], [1, "a", None], [], [None, "", None], [2, "b"]]
     assert table_of(book(rows)).to_pydict() == {"id": ["1", "2"], "x": ["a", "b"]}
 
 
