@@ -105,22 +105,30 @@ def read_data(name: str, data: bytes, place: str, sheet: str | None = None) -> p
     Raises:
         SourceError: as `read_file`.
     """
-    from resources.parsing import parse
-    from resources.text_formats import read_csv, read_json_lines
-
     suffix = check_suffix(name, place)
     if sheet is not None and suffix != ".xlsx":
         raise SourceError(f"{place}: source.sheet is for .xlsx files; remove it from defs.yaml")
-    if suffix.endswith(".gz"):
-        data, suffix = gunzip(io.BytesIO(data), place), suffix.removesuffix(".gz")
-    if suffix in (".parquet", ".xlsx"):
-        table = parse(suffix, data, place, sheet)
-    elif suffix in (".csv", ".tsv"):
-        table = read_csv(data, place, "," if suffix == ".csv" else "\t")
-    else:
-        table = read_json_lines(data, place)
+    try:
+        if suffix.endswith(".gz"):
+            data, suffix = gunzip(io.BytesIO(data), place), suffix.removesuffix(".gz")
+        table = _table(suffix, data, place, sheet)
+    except MemoryError:
+        raise SourceError(
+            f"{place}: there is not enough memory to read it. Cut it into several batches"
+        ) from None
     check_header(place, table.column_names)
     return table
+
+
+def _table(suffix: str, data: bytes, place: str, sheet: str | None) -> pa.Table:
+    from resources.parsing import parse
+    from resources.text_formats import read_csv, read_json_lines
+
+    if suffix in (".parquet", ".xlsx"):
+        return parse(suffix, data, place, sheet)
+    if suffix in (".csv", ".tsv"):
+        return read_csv(data, place, "," if suffix == ".csv" else "\t")
+    return read_json_lines(data, place)
 
 
 def gunzip(file: BinaryIO, place: str) -> bytes:

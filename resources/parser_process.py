@@ -53,7 +53,9 @@ def limit(most_bytes: int, seconds: int) -> None:
         (resource.RLIMIT_FSIZE, 2 * most_bytes + 2**20),
         (resource.RLIMIT_CORE, 0),
     ):
-        resource.setrlimit(kind, (most, most))
+        hard = resource.getrlimit(kind)[1]  # of a container, perhaps; it cannot be raised
+        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (allowed, allowed))
 
 
 def parquet_parts(data: bytes, most_bytes: int, most_columns: int) -> Iterator[Any]:

@@ -62,6 +62,8 @@ def read_csv(data: bytes, place: str, delimiter: str) -> pa.Table:
             null_values=[""],
         )
         table = csv.read_csv(rows, parse_options=parsing, convert_options=options)
+    except MemoryError:  # it is one of Arrow's, too
+        raise
     except (pa.ArrowException, OSError) as error:
         said = str(error)
         if "straddling" in said:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
-import socket
-import subprocess
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -25,6 +21,7 @@ from resources.files import SourceError
 from resources.postgres import embedded_url
 from resources.settings import get_settings
 from resources.sources import SqlTable
+from tests.mariadb import running_mariadb
 
 CANARY = "hunter2canary"
 VARIABLE = "SALES_DATABASE"
@@ -43,39 +40,8 @@ MOMENTS = [
 @pytest.fixture(scope="module")
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a real MariaDB."""
-    program = shutil.which("mariadbd")
-    if program is None:
-        pytest.skip("mariadbd is not there; on Debian: apt install mariadb-server-core")
-    folder = tmp_path_factory.mktemp("mariadb")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [program, "--no-defaults", "--user=root", "--skip-grant-tables", f"--port={port}",
-               "--bind-address=127.0.0.1", f"--datadir={folder}", f"--socket={folder}/s",
-               f"--lc-messages-dir={Path(program).parents[1]}/share/mysql",
-               "--default-time-zone=+05:00"]  # fmt: skip
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log) as server,
-    ):
-        address = f"mysql://root@127.0.0.1:{port}/"
-        try:
-            _wait(address.replace("mysql:", "mysql+pymysql:"), server, folder / "log")
-            yield address
-        finally:
-            server.kill()
-
-
-def _wait(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(300):
-        assert server.poll() is None, log.read_text()
-        try:
-            sa.create_engine(address, poolclass=NullPool).connect().close()
-        except sa.exc.OperationalError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(log.read_text())
+    with running_mariadb(tmp_path_factory.mktemp("mariadb")) as address:
+        yield address
 
 
 KINDS = ["postgres", pytest.param("mariadb", marks=pytest.mark.debian)]
