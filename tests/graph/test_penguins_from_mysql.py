@@ -80,7 +80,8 @@ def clean_of(use_case: UseCase, folder: Path, instance: dg.DagsterInstance) -> l
 def test_both_sources_end_in_the_same_clean_rows(
     server_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "mariadb").mkdir()
+    for folder in ("mariadb", "home"):
+        (tmp_path / folder).mkdir()
     with (
         running_mariadb(tmp_path / "mariadb") as address,
         installation(server_home, tmp_path / "home", parsed=True) as settings,
