@@ -25,7 +25,9 @@ class BatchBy(Strict):
 
     column: Identifier
     batches: dict[BatchId, tuple[str | int, ...]] = Field(
-        min_length=1, description="batch id to the values it holds, oldest batch first"
+        min_length=1,
+        max_length=10_000,
+        description="batch id to the values it holds, oldest batch first",
     )
 
 

@@ -28,9 +28,12 @@ class Folder:
 
     def _files(self) -> dict[str, Path]:
         files: dict[str, Path] = {}
+        inside = self.path.resolve()
         for path in sorted(self.path.iterdir()):
             if suffix_of(path.name) is None or path.name.startswith("."):
                 continue
+            if not path.resolve().is_relative_to(inside):
+                raise SourceError(f"{path}: a link that leads out of the folder; copy the file")
             batch = batch_of(path.name, path)
             if batch in files:
                 raise SourceError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -308,6 +309,20 @@ def test_an_empty_table_has_no_batch_of_time_or_key_and_one_as_a_whole(
     assert source(batch_by_time={"column": "day", "period": "day"}).batches() == []
     found = source().read("sales")
     assert (found.num_rows, found.num_columns) == (0, 7)
+
+
+def test_a_view_that_joins_everything_with_everything_is_ended(
+    database: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.databases._STATEMENT_SECONDS", 1)
+    make(database)
+    joined = ", ".join(f"sales t{i}" for i in range(11))
+    with database.begin() as connection:
+        connection.execute(sa.text(f"create view every as select t0.id from {joined}"))  # noqa: S608  # above
+    started = time.monotonic()
+    with pytest.raises(SourceError, match=r"statement timeout|max_statement_time"):
+        source(table="every").read("every")
+    assert time.monotonic() - started < 30
 
 
 def test_more_than_may_be_read_is_refused(

@@ -35,6 +35,7 @@ from resources import quiet
 from resources.files import SourceError, read_file
 from resources.postgres import embedded_url
 from resources.quiet import QUIET_SECONDS
+from resources.settings import get_settings
 from resources.sources import (
     Archive,
     BatchSource,
@@ -402,6 +403,37 @@ def test_a_file_whose_name_is_no_batch_is_refused(tmp_path: Path, name: str) -> 
     (tmp_path / name).write_bytes(CSV)
     with pytest.raises(SourceError, match="its name becomes the batch id, but"):
         Folder(tmp_path).batches()
+
+
+@pytest.mark.parametrize("how", ["file", "folder", "relative"])
+def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path, how: str) -> None:
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    inside.mkdir()
+    outside.mkdir()
+    write(outside / "2009.csv", CSV)
+    if how == "folder":
+        (inside / "there").symlink_to(outside)
+    target = {"file": outside, "folder": inside / "there", "relative": Path("../out")}[how]
+    (inside / "2009.csv").symlink_to(target / "2009.csv")
+    with pytest.raises(SourceError, match=r"in/2009\.csv: a link that leads out of the folder"):
+        Folder(inside).batches()
+    (inside / "2009.csv").unlink()
+    write(inside / "first.bin", CSV)
+    (inside / "2009.csv").symlink_to("first.bin")
+    assert Folder(inside).batches() == ["2009"], "a link within the folder is a batch"
+
+
+def test_a_link_that_leads_out_of_the_data_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    write(tmp_path / "secret.csv", CSV)
+    (tmp_path / "data" / "t.csv").symlink_to(tmp_path / "secret.csv")
+    monkeypatch.setenv("LEEWAY_DATA_DIR", str(tmp_path / "data"))
+    get_settings.cache_clear()
+    source = of_path("t.csv").source.model_copy(update={"below": "data_dir"})
+    with pytest.raises(SourceError, match="leads out of LEEWAY_DATA_DIR"):
+        open_source(of_path("t.csv").model_copy(update={"source": source}))
 
 
 def test_a_folder_without_files_has_no_batch(tmp_path: Path) -> None:
