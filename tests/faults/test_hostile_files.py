@@ -138,7 +138,8 @@ def test_every_one_of_a_hundred_thousand_rows_is_accepted_or_has_a_reason(kind: 
     rng = seeded("special")
     n = 100_000
     special: list[Any] = [rng.choice(SPECIAL) if rng.random() < 0.5 else 5.0 for _ in range(n)]
-    x = pa.array([float(v) for v in special] if kind == "float" else [repr(v) for v in special])
+    values: list[Any] = [float(v) if kind == "float" else repr(v) for v in special]
+    x = pa.array(values)
     table = pa.table({"id": list(range(n)), "x": x, "kind": ["a"] * n})
     found = validate(table, use_case(PROJECT))
     accepted = found.accepted["row_number"].to_pylist()
@@ -202,7 +203,7 @@ def _can(word: str, encoding: str) -> bool:
 
 
 def test_a_category_is_one_however_its_accent_is_written() -> None:
-    columns = [
+    columns: list[dict[str, Any]] = [
         {"name": "id", "type": "integer", "role": "key"},
         {"name": "x", "type": "number"},
         {"name": "kind", "type": "category", "values": ["e\u0301", "b"], "role": "target"},

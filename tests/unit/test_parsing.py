@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -206,6 +207,11 @@ def test_a_bomb_is_refused_within_its_limits(name: str) -> None:
     assert str(refused.value).startswith("the/place: ")
 
 
+def test_rows_beyond_those_of_a_sheet_are_not_counted_to_their_end() -> None:
+    with pytest.raises(Refused, match="20,000,000 cells or 1,048,576 rows"):
+        table_of(far_cell())
+
+
 @pytest.mark.usefixtures("small")
 def test_a_parser_that_does_not_end_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -213,8 +219,10 @@ def test_a_parser_that_does_not_end_is_ended(
     program = tmp_path / "p.py"
     program.write_text("import time\ntime.sleep(60)\n")
     monkeypatch.setattr(parsing, "PROGRAM", program)
+    started = time.monotonic()
     with pytest.raises(SourceError, match="the/place: it was not read after 2 s of work"):
         read_data("t.parquet", b"", "the/place")
+    assert time.monotonic() - started < 15
 
 
 def test_a_parser_that_dies_is_a_refusal_and_sees_no_secret(
