@@ -61,7 +61,10 @@ def fill(address: str) -> str:
                      *columns, sa.Column("year", sa.Integer))  # fmt: skip
     table.create(engine)
     with engine.begin() as connection:
-        connection.execute(table.insert(), [dict(row) for row in rows.to_dict("records")])
+        connection.execute(
+            table.insert(),
+            [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")],
+        )
     return f"{address}penguins"
 
 
