@@ -9,8 +9,10 @@ missing are made from the defs.yaml that is there.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import json
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli.output import console, say
 from leeway.identifiers import check_batch, check_identifier
@@ -19,10 +21,13 @@ from leeway.scaffold.defs_yaml import render_defs
 from leeway.scaffold.draft import Draft, infer
 from leeway.scaffold.errors import CannotInfer
 from orchestration.use_cases import InvalidUseCase, load_use_case
-from resources.files import SourceError
+from resources.files import SourceError, stem_of
 from resources.quiet import read_quietly
 from resources.settings import PROJECT
 from resources.use_case_files import defs_folder, differing, models_folder, write_folder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DEFS = "defs.yaml"
 
@@ -81,14 +86,14 @@ def _infer(data: Path, target: str, key: str | None, time: str | None) -> Draft:
             "in defs.yaml: each file is a batch"
         )
     try:
-        check_batch(path.stem)
+        check_batch(stem_of(path.name))
     except ValueError as error:
         raise SourceError(f"{path}: its name becomes the batch id, but {error}") from error
     table = read_quietly(path)
     shown = str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
     try:
         with console.status(f"{path.name}: {table.num_rows} rows") as line:
-            return infer(
+            draft = infer(
                 table,
                 path=shown,
                 target=target,
@@ -98,6 +103,19 @@ def _infer(data: Path, target: str, key: str | None, time: str | None) -> Draft:
             )
     except CannotInfer as error:
         raise SourceError(f"{path}: {error}") from error
+    return replace(draft, assumptions=(*_sheet_note(table), *draft.assumptions))
+
+
+def _sheet_note(table: pa.Table) -> list[str]:
+    """What of a file of Excel was left out."""
+    about = table.schema.metadata or {}
+    others = json.loads(about.get(b"other_sheets", b"[]"))
+    if not others:
+        return []
+    return [
+        f"the table is the first sheet, {about[b'sheet'].decode()}, and not {', '.join(others)}; "
+        "source.sheet in defs.yaml names another"
+    ]
 
 
 def _print(report: NewReport, draft: Draft) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 _ATTEMPTS = 3  # of a reading whose connection is lost
 _CONNECT_SECONDS = 10
+_STATEMENT_SECONDS = 1800  # a view of others may join anything
 # What a transaction sees is the state at its first statement; others have their strictest default.
 _SNAPSHOT: dict[str, dict[str, Any]] = {
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
@@ -70,7 +71,19 @@ def _once(engine: Engine, work: Callable[[Connection], Found]) -> Found:
         with connection.begin():
             if name in _UTC:
                 connection.execute(text(_UTC[name]))
+            limit = _limit(name, bool(getattr(connection.dialect, "is_mariadb", False)))
+            if limit:
+                connection.execute(text(limit))
             return work(connection)
+
+
+def _limit(name: str, is_mariadb: bool) -> str | None:
+    """The statement that bounds how long each of the others may take."""
+    if name == "postgresql":
+        return f"set local statement_timeout = '{_STATEMENT_SECONDS}s'"
+    if is_mariadb:
+        return f"set max_statement_time = {_STATEMENT_SECONDS}"
+    return f"set max_execution_time = {_STATEMENT_SECONDS}000" if name == "mysql" else None
 
 
 def _address(url: str, place: str) -> URL:

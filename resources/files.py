@@ -1,8 +1,8 @@
-"""One file of rows, read as it is written: CSV, TSV, JSON lines and Parquet, also within gzip.
+"""One file of rows, read as it is written: CSV, TSV, JSON lines, Parquet and Excel.
 
-Belongs here: formats as tables, and the largest size. Does not belong here: whether a file is whole
-(`resources.quiet`), which files are batches (`resources.sources`), or what a value means
-(`leeway.data.values`).
+Belongs here: which formats there are, gzip, and the largest size. Does not belong here: the formats
+(`resources.text_formats`, `resources.parsing`), whether a file is whole (`resources.quiet`), which
+files are batches (`resources.sources`), or what a value means (`leeway.data.values`).
 """
 
 from __future__ import annotations
@@ -10,24 +10,18 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from leeway.data.records import MOST_COLUMNS
 from resources.settings import get_settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _TEXT = (".csv", ".tsv", ".jsonl", ".ndjson")
-SUFFIXES = (*_TEXT, *(f"{suffix}.gz" for suffix in _TEXT), ".parquet")
-_BOM = b"\xef\xbb\xbf"
-_CHUNK = 50_000  # lines of JSON that are objects of Python at one time
-_NEEDED = {
-    ".csv": "each row needs one value per column, and quotes around a value with a comma",
-    ".tsv": "each row needs one value per column, and quotes around a value with a tab",
-    ".parquet": "it is not whole, or not Parquet",
-}
+SUFFIXES = (*_TEXT, *(f"{suffix}.gz" for suffix in _TEXT), ".parquet", ".xlsx")
 
 
 class SourceError(ValueError):
@@ -53,8 +47,12 @@ def largest_bytes() -> int:
     return get_settings().max_file_mb * 2**20
 
 
-def read_file(path: Path) -> pa.Table:
-    """The table in a file; every value of a text format as text, in UTF-8.
+def read_file(path: Path, sheet: str | None = None) -> pa.Table:
+    """The table in a file; every value of a text format or of Excel as text, in UTF-8.
+
+    Args:
+        path: of the file, whose ending says what it is.
+        sheet: of Excel; None: the first.
 
     Raises:
         SourceError: when the file is missing, too large, empty, not UTF-8, ragged or damaged.
@@ -72,7 +70,7 @@ def read_file(path: Path) -> pa.Table:
         data = path.read_bytes()
     except OSError as error:
         raise SourceError(f"{path}: it cannot be read: {error.strerror}") from error
-    return read_data(path.name, data, str(path))
+    return read_data(path.name, data, str(path), sheet)
 
 
 def check_suffix(name: str, place: str) -> str:
@@ -86,8 +84,8 @@ def check_suffix(name: str, place: str) -> str:
         return suffix
     found = Path(name).suffix.lower()
     remedy = f"there are {', '.join(SUFFIXES)}"
-    if found in (".xlsx", ".xls", ".ods"):
-        remedy = "save the sheet as CSV"
+    if found in (".xls", ".xlsm", ".xlsb", ".ods"):
+        remedy = "save it as .xlsx or CSV"
     raise SourceError(f"{place}: cannot read {found or 'this kind of'} files; {remedy}")
 
 
@@ -101,28 +99,36 @@ def too_large(place: str, size: int | None = None) -> SourceError:
     )
 
 
-def read_data(name: str, data: bytes, place: str) -> pa.Table:
+def read_data(name: str, data: bytes, place: str, sheet: str | None = None) -> pa.Table:
     """The table in the bytes of a file called `name`; `place` begins each message.
 
     Raises:
         SourceError: as `read_file`.
     """
-    import pyarrow as pa
-
     suffix = check_suffix(name, place)
-    if suffix.endswith(".gz"):
-        data, suffix = gunzip(io.BytesIO(data), place), suffix.removesuffix(".gz")
+    if sheet is not None and suffix != ".xlsx":
+        raise SourceError(f"{place}: source.sheet is for .xlsx files; remove it from defs.yaml")
     try:
-        if suffix == ".parquet":
-            table = _read_parquet(data, place)
-        elif suffix in (".csv", ".tsv"):
-            table = _read_csv(data, place, "," if suffix == ".csv" else "\t")
-        else:
-            table = _read_json_lines(data, place)
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{place}: {error} Mend the file; {_NEEDED[suffix]}.") from error
-    _check_header(place, table.column_names)
+        if suffix.endswith(".gz"):
+            data, suffix = gunzip(io.BytesIO(data), place), suffix.removesuffix(".gz")
+        table = _table(suffix, data, place, sheet)
+    except MemoryError:
+        raise SourceError(
+            f"{place}: there is not enough memory to read it. Cut it into several batches"
+        ) from None
+    check_header(place, table.column_names)
     return table
+
+
+def _table(suffix: str, data: bytes, place: str, sheet: str | None) -> pa.Table:
+    from resources.parsing import parse
+    from resources.text_formats import read_csv, read_json_lines
+
+    if suffix in (".parquet", ".xlsx"):
+        return parse(suffix, data, place, sheet)
+    if suffix in (".csv", ".tsv"):
+        return read_csv(data, place, "," if suffix == ".csv" else "\t")
+    return read_json_lines(data, place)
 
 
 def gunzip(file: BinaryIO, place: str) -> bytes:
@@ -143,101 +149,12 @@ def gunzip(file: BinaryIO, place: str) -> bytes:
     return data
 
 
-def _read_parquet(data: bytes, place: str) -> pa.Table:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    # One file and nothing else: a folder called year=2024 adds no column.
-    file = parquet.ParquetFile(pa.BufferReader(data))
-    about = file.metadata
-    sizes = [about.row_group(i).total_byte_size for i in range(about.num_row_groups)]
-    # A million equal values take no room in the file, and eight bytes each in memory.
-    size = max(sum(sizes), about.num_rows * about.num_columns * 8)
-    if size > largest_bytes():
-        raise too_large(place, size)
-    return file.read()
-
-
-def _read_csv(data: bytes, place: str, delimiter: str) -> pa.Table:
-    import pyarrow as pa
-    from pyarrow import csv
-
-    _check_text(data, place)
-    header = data.removeprefix(_BOM).partition(b"\n")[0].decode()
-    if ";" in header and delimiter not in header:
+def check_header(place: str, columns: list[str]) -> None:
+    """Refuses two columns of one name, and more columns than any table needs."""
+    if len(columns) > MOST_COLUMNS:
         raise SourceError(
-            f"{place}: the header {header[:40]!r} has semicolons between the names; write commas, "
-            "and a point before decimals: pandas.read_csv(FILE, sep=';', decimal=',')"
-            ".to_csv(FILE, index=False)"
+            f"{place}: {len(columns)} columns are more than {MOST_COLUMNS}; leave some out"
         )
-    rows = pa.py_buffer(data.removeprefix(_BOM))
-    parsing = csv.ParseOptions(newlines_in_values=True, delimiter=delimiter)
-    columns = csv.open_csv(rows, parse_options=parsing).schema.names
-    _check_header(place, columns)
-    # Values are read as text: what a value means is decided by the use case's columns alone.
-    options = csv.ConvertOptions(
-        column_types=dict.fromkeys(columns, pa.string()),
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
-        null_values=[""],
-    )
-    return csv.read_csv(rows, parse_options=parsing, convert_options=options)
-
-
-def _read_json_lines(data: bytes, place: str) -> pa.Table:
-    import pyarrow as pa
-
-    from leeway.data.records import NotRecords, table_of_records
-
-    _check_text(data, place)
-    tables: list[pa.Table] = []
-    try:
-        for first, rows in _chunks(data, place):
-            tables.append(table_of_records(rows, first))
-    except NotRecords as error:
-        raise SourceError(f"{place}: {error}") from error
-    return pa.concat_tables(tables, promote_options="default")
-
-
-def _chunks(data: bytes, place: str) -> Iterator[tuple[int, list[object]]]:
-    """Some rows at a time, with the number of the first."""
-    from leeway.data.records import NotRecords, parse_json
-
-    rows: list[object] = []
-    first = 1
-    for line, text in enumerate(io.BytesIO(data.removeprefix(_BOM)), 1):
-        if not text.strip():
-            continue
-        try:
-            rows.append(parse_json(text))
-        except NotRecords as error:
-            raise SourceError(
-                f"{place}: line {line}: {error}. Each line holds one row as a JSON object"
-            ) from error
-        if len(rows) == _CHUNK:
-            yield first, rows
-            first, rows = first + len(rows), []
-    if rows:
-        yield first, rows
-
-
-def _check_text(data: bytes, place: str) -> None:
-    """Refuses what is not UTF-8, and what is empty."""
-    bom = len(_BOM) if data.startswith(_BOM) else 0
-    try:
-        text = data[bom:].decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data[bom : bom + error.start].count(b"\n") + 1
-        raise SourceError(
-            f"{place}: byte {bom + error.start} (line {line}) is not UTF-8: "
-            f"{data[bom:][error.start : error.end]!r}. "
-            "Save the file as UTF-8; Latin-1 and Windows-1252 files must be converted."
-        ) from error
-    if not text or text.isspace():
-        raise SourceError(f"{place}: the file is empty; a batch needs names and at least one row")
-
-
-def _check_header(place: str, columns: list[str]) -> None:
-    twice = sorted({name for name in columns if columns.count(name) > 1})
+    twice = [name for name, times in Counter(columns).items() if times > 1]
     if twice:
-        raise SourceError(f"{place}: the header names {twice[0]!r} more than once")
+        raise SourceError(f"{place}: the header names {min(twice)!r} more than once")

@@ -26,14 +26,16 @@ APPLICATION = "leeway"
 # Of every connection. A transaction whose process hangs gives its locks back after 15 minutes; the
 # longest pause of ours between two statements is the making of a batch's CSV. Who waits for a lock
 # waits longer than that, so that a run gets its turn after one that hangs. What this does not allow
-# is a COPY of more than half an hour beside another run of the same node.
+# is a COPY of more than half an hour beside another run of the same node. A statement that takes
+# longer than a run may (max_runtime_seconds of dagster.yaml) joins what it should not.
 SESSION = {
     "timezone": "UTC",
     "idle_in_transaction_session_timeout": "15min",
     "lock_timeout": "30min",
+    "statement_timeout": "2h",
 }
 # A server that is gone without a word is noticed after 10 s when a connection is made, and later
-# after 90 s of silence; a statement may take as long as it takes.
+# after 90 s of silence.
 _NETWORK = {
     "connect_timeout": "10",
     "keepalives_idle": "30",

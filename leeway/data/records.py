@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
+MOST_COLUMNS = 5000  # of any file or answer; PostgreSQL ends at 1600, and some may be left out
+
 
 class NotRecords(ValueError):
     """The JSON is not rows; the message names the place, and what is allowed."""
@@ -59,6 +61,8 @@ def table_of_records(records: Sequence[object], first: int = 1) -> pa.Table:
 
     rows = [row_of(record, number) for number, record in enumerate(records, first)]
     names = dict.fromkeys(name for row in rows for name in row)
+    if len(names) > MOST_COLUMNS:
+        raise NotRecords(f"the rows have more than {MOST_COLUMNS} names; each is a column")
     return pa.table(
         {name: pa.array([row.get(name) for row in rows], pa.string()) for name in names}
     )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
+from unicodedata import normalize
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -136,6 +137,8 @@ def _out_of_range(values: pa.Array, texts: pa.Array, column: Column) -> list[Any
 def as_text(raw: pa.Array, type_: ColumnType, missing: Sequence[str] = ()) -> pa.Array:
     """Values as the text that is read as `type_`; NaN, the empty text and `missing` are missing.
 
+    Spaces around a value are not read, and a category is in Unicode's composed form, NFC.
+
     Raises:
         pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError: when values of this Arrow type have
             no text.
@@ -151,8 +154,22 @@ def as_text(raw: pa.Array, type_: ColumnType, missing: Sequence[str] = ()) -> pa
         integers = pc.cast(pc.if_else(whole, raw, None), pa.int64(), safe=False)
         texts = pc.coalesce(pc.cast(integers, pa.string()), texts)
     texts = pc.utf8_trim_whitespace(texts)
+    if type_ == "category":
+        texts = _composed(texts)
     codes = pa.array(["", *missing])
     return pc.if_else(pc.is_in(texts, value_set=codes), pa.scalar(None, pa.string()), texts)
+
+
+def _composed(texts: pa.Array) -> pa.Array:
+    """The texts in NFC: é is one letter, or an e and an accent, and not two categories.
+
+    Not by Arrow 25, whose utf8_normalize takes letters apart in each of its forms.
+    """
+    if pc.all(pc.string_is_ascii(texts)).as_py() is not False:
+        return texts
+    coded = texts.dictionary_encode()
+    values = [normalize("NFC", value) for value in coded.dictionary.to_pylist()]
+    return pa.array(values, pa.string()).take(coded.indices)
 
 
 def _cast(texts: pa.Array, type_: ColumnType) -> pa.Array:

@@ -27,7 +27,9 @@ class BatchBy(Strict):
 
     column: Identifier
     batches: dict[BatchId, tuple[str | int, ...]] = Field(
-        min_length=1, description="batch id to the values it holds, oldest batch first"
+        min_length=1,
+        max_length=10_000,
+        description="batch id to the values it holds, oldest batch first",
     )
 
 
@@ -42,13 +44,16 @@ class PackageSource(Strict):
 class FileSource(Strict):
     """A file, or a folder whose files are batches in order of their names.
 
-    CSV, TSV and JSON lines, each also within gzip, and Parquet.
+    CSV, TSV and JSON lines, each also within gzip, Parquet and Excel.
     """
 
     kind: Literal["file"]
     path: str = Field(min_length=1, description="a relative one starts at the folder `below`")
     below: Literal["project", "data_dir"] = Field(
         default="project", description="the project's folder, or that of LEEWAY_DATA_DIR"
+    )
+    sheet: str | None = Field(
+        default=None, min_length=1, max_length=31, description="of .xlsx files; none: the first"
     )
     batch_by: BatchBy | None = None
 

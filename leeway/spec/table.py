@@ -7,8 +7,9 @@ Belongs here: types, roles, units and allowed values. Does not belong here: judg
 from __future__ import annotations
 
 from typing import Literal, Self
+from unicodedata import normalize
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from leeway.spec.base import Identifier, Strict
 
@@ -56,6 +57,12 @@ class Column(Strict):
         default="one_hot",
         description="how a category becomes numbers; target_mean is for those with many values",
     )
+
+    @field_validator("values", "missing")
+    @classmethod
+    def _composed(cls, texts: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """In the form in which values are read, whatever the keyboard of the author writes."""
+        return None if texts is None else tuple(normalize("NFC", text) for text in texts)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

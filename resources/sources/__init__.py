@@ -60,12 +60,18 @@ def open_source(use_case: UseCase, web: Web | None = None) -> BatchSource:
     if source.kind == "simulator":
         return Synthetic(use_case, source, "simulator of synthetic rows")
     path = _path_of(source)
-    return Folder(path) if path.is_dir() else SingleFile(path, source)
+    return Folder(path, source.sheet) if path.is_dir() else SingleFile(path, source)
 
 
 def _path_of(source: FileSource) -> Path:
     """Where a file or folder is; LEEWAY_DATA_DIR that is not set is told by the path."""
     if source.below == "data_dir":
-        return (get_settings().data_dir or Path("LEEWAY_DATA_DIR (not set)")) / source.path
+        folder = get_settings().data_dir or Path("LEEWAY_DATA_DIR (not set)")
+        path = folder / source.path
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise SourceError(
+                f"{path}: a link that leads out of LEEWAY_DATA_DIR; copy what it names"
+            )
+        return path
     path = Path(source.path).expanduser()
     return path if path.is_absolute() else PROJECT / path

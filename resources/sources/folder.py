@@ -21,15 +21,19 @@ class Folder:
 
     origin: Origin = "real"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sheet: str | None = None) -> None:
         self.path = path
+        self.sheet = sheet
         self.description = f"folder {path.name}"
 
     def _files(self) -> dict[str, Path]:
         files: dict[str, Path] = {}
+        inside = self.path.resolve()
         for path in sorted(self.path.iterdir()):
             if suffix_of(path.name) is None or path.name.startswith("."):
                 continue
+            if not path.resolve().is_relative_to(inside):
+                raise SourceError(f"{path}: a link that leads out of the folder; copy the file")
             batch = batch_of(path.name, path)
             if batch in files:
                 raise SourceError(
@@ -51,7 +55,7 @@ class Folder:
         files = self._files()
         if batch not in files:
             raise unknown_batch(self.path, batch, list(files))
-        return read_quietly(files[batch])
+        return read_quietly(files[batch], self.sheet)
 
     def fingerprint(self, batch: str) -> str | None:
         """See `BatchSource`; of the file's bytes."""

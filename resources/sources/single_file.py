@@ -53,7 +53,7 @@ class SingleFile:
         """See `BatchSource`."""
         if batch not in self._known():
             raise unknown_batch(self.path, batch, self._known())
-        table = read_quietly(self.path)
+        table = read_quietly(self.path, self.source.sheet)
         return table if self.source.batch_by is None else cut(table, self.source.batch_by, batch)
 
     def fingerprint(self, batch: str) -> str | None:
@@ -73,7 +73,7 @@ class SingleFile:
         import pyarrow as pa
 
         try:
-            table = read_file(self.path)
+            table = read_file(self.path, self.source.sheet)
             return {b: digest_of_rows(cut(table, batch_by, b)) for b in batch_by.batches}
         except (SourceError, pa.ArrowException):
             return dict.fromkeys(batch_by.batches, sha256(self.path.read_bytes()))

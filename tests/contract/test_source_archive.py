@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import shutil
+import socket
 import subprocess
 import tarfile
 import threading
@@ -236,6 +237,26 @@ def test_this_machine_is_asked_only_where_the_settings_say_so(
     get_settings.cache_clear()
     with pytest.raises(SourceError, match=r"127\.0\.0\.1 is not a public address"):
         rows(archive(url, CSV))
+    assert reference.asked() == []
+
+
+def test_a_name_that_is_bound_anew_after_it_was_judged_leads_nowhere(
+    monkeypatch: pytest.MonkeyPatch, reference: Reference
+) -> None:
+    """A name server that says an allowed address first, and then that of this machine."""
+    port = reference.url.rpartition(":")[2]
+    answers = iter(["127.0.0.2"])
+    really = socket.getaddrinfo
+
+    def bound(host: str, *arguments: Any, **named: Any) -> Any:
+        address = next(answers, "127.0.0.1") if host == "rebind.example" else host
+        return really(address, *arguments, **named)
+
+    monkeypatch.setenv("LEEWAY_SOURCE_NETWORKS", "127.0.0.2/32")
+    get_settings.cache_clear()
+    monkeypatch.setattr(socket, "getaddrinfo", bound)
+    with pytest.raises(SourceError, match=r"127\.0\.0\.1 is not a public address"):
+        rows(archive(f"http://rebind.example:{port}/files/t.csv", CSV))
     assert reference.asked() == []
 
 

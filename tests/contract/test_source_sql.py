@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
-import socket
-import subprocess
 import threading
 import time
 import uuid
@@ -25,6 +22,7 @@ from resources.files import SourceError
 from resources.postgres import embedded_url
 from resources.settings import get_settings
 from resources.sources import SqlTable
+from tests.mariadb import running_mariadb
 
 CANARY = "hunter2canary"
 VARIABLE = "SALES_DATABASE"
@@ -43,39 +41,8 @@ MOMENTS = [
 @pytest.fixture(scope="module")
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a real MariaDB."""
-    program = shutil.which("mariadbd")
-    if program is None:
-        pytest.skip("mariadbd is not there; on Debian: apt install mariadb-server-core")
-    folder = tmp_path_factory.mktemp("mariadb")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [program, "--no-defaults", "--user=root", "--skip-grant-tables", f"--port={port}",
-               "--bind-address=127.0.0.1", f"--datadir={folder}", f"--socket={folder}/s",
-               f"--lc-messages-dir={Path(program).parents[1]}/share/mysql",
-               "--default-time-zone=+05:00"]  # fmt: skip
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log) as server,
-    ):
-        address = f"mysql://root@127.0.0.1:{port}/"
-        try:
-            _wait(address.replace("mysql:", "mysql+pymysql:"), server, folder / "log")
-            yield address
-        finally:
-            server.kill()
-
-
-def _wait(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(300):
-        assert server.poll() is None, log.read_text()
-        try:
-            sa.create_engine(address, poolclass=NullPool).connect().close()
-        except sa.exc.OperationalError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(log.read_text())
+    with running_mariadb(tmp_path_factory.mktemp("mariadb")) as address:
+        yield address
 
 
 KINDS = ["postgres", pytest.param("mariadb", marks=pytest.mark.debian)]
@@ -342,6 +309,20 @@ def test_an_empty_table_has_no_batch_of_time_or_key_and_one_as_a_whole(
     assert source(batch_by_time={"column": "day", "period": "day"}).batches() == []
     found = source().read("sales")
     assert (found.num_rows, found.num_columns) == (0, 7)
+
+
+def test_a_view_that_joins_everything_with_everything_is_ended(
+    database: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.databases._STATEMENT_SECONDS", 1)
+    make(database)
+    joined = ", ".join(f"sales t{i}" for i in range(11))
+    with database.begin() as connection:
+        connection.execute(sa.text(f"create view every as select t0.id from {joined}"))  # noqa: S608  # above
+    started = time.monotonic()
+    with pytest.raises(SourceError, match=r"statement timeout|max_statement_time"):
+        source(table="every").read("every")
+    assert time.monotonic() - started < 30
 
 
 def test_more_than_may_be_read_is_refused(

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from openpyxl import Workbook
 from pyarrow import parquet
 from sqlalchemy.pool import NullPool
 
@@ -35,6 +36,7 @@ from resources import quiet
 from resources.files import SourceError, read_file
 from resources.postgres import embedded_url
 from resources.quiet import QUIET_SECONDS
+from resources.settings import get_settings
 from resources.sources import (
     Archive,
     BatchSource,
@@ -82,6 +84,17 @@ def parquet_file(folder: Path) -> BatchSource:
     age(folder / "t.parquet")
     source = FileSource(kind="file", path=str(folder / "t.parquet"), batch_by=YEARS)
     return SingleFile(folder / "t.parquet", source)
+
+
+def sheet_of_excel(folder: Path) -> BatchSource:
+    book = Workbook()
+    book.create_sheet("rows")
+    for line in CSV.decode().splitlines():
+        book["rows"].append([int(cell) if cell.isdecimal() else cell for cell in line.split(",")])
+    book.save(folder / "t.xlsx")
+    age(folder / "t.xlsx")
+    source = FileSource(kind="file", path=str(folder / "t.xlsx"), sheet="rows", batch_by=YEARS)
+    return SingleFile(folder / "t.xlsx", source)
 
 
 def folder_of_files(folder: Path) -> BatchSource:
@@ -169,6 +182,7 @@ BY_YEAR: list[Make] = [
     package,
     single_file,
     parquet_file,
+    sheet_of_excel,
     folder_of_files,
     folder_of_formats,
     archive,
@@ -353,8 +367,8 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     source = folder_of_files(tmp_path)
     really = read_file
 
-    def slowly(path: Path) -> pa.Table:
-        found = really(path)
+    def slowly(path: Path, sheet: str | None) -> pa.Table:
+        found = really(path, sheet)
         with path.open("ab") as file:
             file.write(b"4,2009,d\n")
         return found
@@ -409,6 +423,37 @@ def test_a_file_whose_name_is_no_batch_is_refused(tmp_path: Path, name: str) -> 
     (tmp_path / name).write_bytes(CSV)
     with pytest.raises(SourceError, match="its name becomes the batch id, but"):
         Folder(tmp_path).batches()
+
+
+@pytest.mark.parametrize("how", ["file", "folder", "relative"])
+def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path, how: str) -> None:
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    inside.mkdir()
+    outside.mkdir()
+    write(outside / "2009.csv", CSV)
+    if how == "folder":
+        (inside / "there").symlink_to(outside)
+    target = {"file": outside, "folder": inside / "there", "relative": Path("../out")}[how]
+    (inside / "2009.csv").symlink_to(target / "2009.csv")
+    with pytest.raises(SourceError, match=r"in/2009\.csv: a link that leads out of the folder"):
+        Folder(inside).batches()
+    (inside / "2009.csv").unlink()
+    write(inside / "first.bin", CSV)
+    (inside / "2009.csv").symlink_to("first.bin")
+    assert Folder(inside).batches() == ["2009"], "a link within the folder is a batch"
+
+
+def test_a_link_that_leads_out_of_the_data_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    write(tmp_path / "secret.csv", CSV)
+    (tmp_path / "data" / "t.csv").symlink_to(tmp_path / "secret.csv")
+    monkeypatch.setenv("LEEWAY_DATA_DIR", str(tmp_path / "data"))
+    get_settings.cache_clear()
+    source = of_path("t.csv").source.model_copy(update={"below": "data_dir"})
+    with pytest.raises(SourceError, match="leads out of LEEWAY_DATA_DIR"):
+        open_source(of_path("t.csv").model_copy(update={"source": source}))
 
 
 def test_a_folder_without_files_has_no_batch(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -51,3 +53,32 @@ def test_an_accepted_batch_has_only_safe_characters(text: str) -> None:
         return
     assert all(c.isascii() and (c.isalnum() or c in "_-") for c in text)
     assert text[0] not in "_-"
+
+
+SQL = ["'", '"', "`", ";", "-- ", "/*", "*/", "\\", "\0", "$$", "%s", "{}", "(", ")", ",", ".", " ",
+       "\n", "\r", "\t", "=", "|", "&", ":", "\u2019", "\uff07", "\u0131", "\u00e9", "\u200b",
+       "%27"]  # fmt: skip
+AROUND = ["{}", "a{}", "{}a", "a{}b", "a{}; drop table raw", "a{} or 1=1", "x{}pg_sleep(9)",
+          "{} union select 1", "a{}{}b", "1{}1"]  # fmt: skip
+PATHS = ["..", ".", "/etc/passwd", "a/b", "a\\b", "%2e%2e", "..%2f", "a\0b", "a\u2215b", "a\uff0fb",
+         "a" * 256, "a.", "a..", "-a", "~", "C:a", "a:b", "", "a/../b", "\u2024\u2024"]  # fmt: skip
+
+
+@pytest.mark.parametrize("check", [check_identifier, check_batch])
+def test_no_payload_of_sql_is_a_name(check: Callable[[str], str]) -> None:
+    payloads = [each.replace("{}", text) for text in SQL for each in AROUND]
+    assert len(payloads) == 300
+    assert [payload for payload in payloads if accepted(check, payload)] == []
+
+
+@pytest.mark.parametrize("check", [check_identifier, check_batch])
+def test_no_path_is_a_name(check: Callable[[str], str]) -> None:
+    assert [path for path in PATHS if accepted(check, path)] == []
+
+
+def accepted(check: Callable[[str], str], text: str) -> bool:
+    try:
+        check(text)
+    except ValueError:
+        return False
+    return True

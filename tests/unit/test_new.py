@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from openpyxl import Workbook
 
 import cli.new
 import resources.use_case_files
@@ -119,6 +120,27 @@ def test_nothing_of_a_folder_is_there_when_writing_fails(
     assert set(files_of(project)) == {"data.csv"}
     assert list((project / "dbt_project/models").iterdir()) == []
     assert new().exit_code == 0
+
+
+def test_a_sheet_of_excel_is_a_use_case_and_the_other_sheets_are_told(
+    new: New, project: Path
+) -> None:
+    book = Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(["id", "x", "y"])
+    for line in ROWS.splitlines():
+        number, x, y = line.split(",")
+        sheet.append([int(number), float(x), y])
+    book.create_sheet("notes")
+    book.save(project / "data.xlsx")
+    new()
+    of_csv = load_use_case(project / "orchestration/defs/mine/defs.yaml")
+    done = new("--json", name="yours", data="data.xlsx")
+    assert done.exit_code == 0, done.stderr
+    of_excel = load_use_case(project / "orchestration/defs/yours/defs.yaml")
+    assert of_excel.columns == of_csv.columns
+    said = json.loads(done.stdout)["assumptions"]
+    assert said[0].startswith("the table is the first sheet, Sheet, and not notes; source.sheet")
 
 
 @pytest.mark.parametrize("name", ["Mine", "select", "../up", "a b", "x" * 49])

@@ -50,7 +50,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     for name, says in {
-        "t.xlsx": r"cannot read \.xlsx files; save the sheet as CSV",
+        "t.xls": r"cannot read \.xls files; save it as \.xlsx or CSV",
         "t.orc": r"cannot read \.orc files; there are \.csv, \.tsv, ",
         "t": "cannot read this kind of files",
     }.items():
@@ -71,6 +71,7 @@ def test_a_damaged_parquet_file_is_refused_with_its_name(tmp_path: Path, damage:
     with pytest.raises(SourceError) as refused:
         read_file(path)
     assert str(refused.value).startswith(f"{path}: ")
+    assert str(refused.value).endswith(". Mend the file, or write it anew as CSV")
 
 
 def test_parquet_with_a_column_twice_is_refused(tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_the_parts_of_a_gzip_file_are_one_file(tmp_path: Path) -> None:
 def test_json_lines_of_more_than_one_part_are_one_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.files._CHUNK", 2)
+    monkeypatch.setattr("resources.text_formats._CHUNK", 2)
     path = tmp_path / "t.jsonl"
     path.write_text("".join(f'{{"id": {i}, "c{i}": true}}\n' for i in range(5)))
     table = read_file(path)
@@ -190,3 +191,12 @@ def test_what_grows_beyond_the_limit_when_it_is_unpacked_is_refused(tmp_path: Pa
     for path, says in ((packed, "more than 1 MB"), (columns, "8 MB of 1 MB at most")):
         with pytest.raises(SourceError, match=f"too large: {says}"):
             read_file(path)
+
+
+@pytest.mark.usefixtures("one_mb")
+def test_rows_that_share_no_name_are_refused_before_they_are_a_table(tmp_path: Path) -> None:
+    """Each further row is a further column: a thousand such lines are a million cells."""
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(f'{{"c{i}": 1}}\n' for i in range(600)))
+    with pytest.raises(SourceError, match="it is too large: more than 1 MB"):
+        read_file(path)

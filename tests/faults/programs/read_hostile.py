@@ -1,0 +1,35 @@
+"""Reads the costly files within 512 MB of address space; prints what became of each, as JSON."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+
+from resources.files import SourceError, read_data
+from tests.faults.hostile import costly
+
+MEMORY = 512 * 2**20
+
+
+def main() -> None:
+    """One line a file: name, refusal or None, and seconds."""
+    files = costly()
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())  # the others reserve more than that ahead
+    pa.set_cpu_count(1)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    for name, (file, data) in files.items():
+        started = time.monotonic()
+        said = None
+        try:
+            read_data(file, data, "the/place")
+        except SourceError as error:
+            said = str(error)
+        print(json.dumps([name, said, time.monotonic() - started]), flush=True)  # noqa: T201  # read by the test
+    print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))  # noqa: T201  # as above
+
+
+if __name__ == "__main__":
+    main()
