@@ -99,7 +99,9 @@ def _folds(rows: Rows) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
 
     if rows.use_case.task == "regression":
         return list(KFold(FOLDS, shuffle=True, random_state=SEED).split(rows.raw))
-    return list(StratifiedKFold(FOLDS, shuffle=True, random_state=SEED).split(rows.raw, rows.target))
+    return list(
+        StratifiedKFold(FOLDS, shuffle=True, random_state=SEED).split(rows.raw, rows.target)
+    )
 
 
 def _load_libraries() -> None:
