@@ -81,7 +81,7 @@ def test_the_final_model_has_the_defaults_of_its_rows() -> None:
     frame, target = FRAME.loc[FRAME.index.repeat(times)], np.repeat(TARGET, times)
     many = fit_final(frame, target, PENGUINS, "xgboost", {"n_estimators": 5})
     assert many.named_steps["model"].n_estimators == 5
-    assert many.named_steps["model"].max_depth == 6
+    assert many.named_steps["model"].max_depth == 5
 
 
 def test_a_sample_is_drawn_once_and_keeps_every_class_that_the_folds_need() -> None:
@@ -101,6 +101,7 @@ def test_a_search_of_more_rows_than_it_reads_is_that_of_the_sample(
 ) -> None:
     for module in (search, tuning):
         monkeypatch.setattr(module, "MOST_SEARCHED_ROWS", 150)
+    monkeypatch.setattr(search, "MOST_COMPARED_ROWS", 150)
     some = sample_positions(TARGET, penguins(), 150)
     sample = FRAME.iloc[some], TARGET[some]
     assert compare_candidates(FRAME, TARGET, penguins()) == compare_candidates(*sample, penguins())
