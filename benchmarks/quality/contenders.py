@@ -84,11 +84,13 @@ def flaml_search(
     from flaml import AutoML  # type: ignore[import-not-found, unused-ignore]
 
     use_case = rows.use_case
+    # LightGBM refuses names such as `Torque [Nm]`.
+    raw = rows.raw.set_axis([f"x{position}" for position in range(rows.raw.shape[1])], axis=1)
     model = AutoML()
     with one_thread(), warnings.catch_warnings(), mock.patch("time.time", time.process_time):
         warnings.simplefilter("ignore")
         model.fit(
-            rows.raw.iloc[fit],
+            raw.iloc[fit],
             rows.target[fit],
             task=use_case.task,
             metric=use_case.metric,  # its names are the same,
@@ -97,7 +99,7 @@ def flaml_search(
             seed=SEED,
             verbose=0,
         )
-        return _predict(model, rows, rows.raw.iloc[test]), str(model.best_estimator)
+        return _predict(model, rows, raw.iloc[test]), str(model.best_estimator)
 
 
 def _predict(model: Any, rows: Rows, frame: pd.DataFrame) -> Predictions:

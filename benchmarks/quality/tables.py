@@ -132,7 +132,7 @@ def _raw(source: pa.Table, table: Table, use_case: UseCase) -> pd.DataFrame:
 
     if table.use_case == "real_estate":  # the baseline of SOURCE.md names its columns
         source = source.select([c.source_name or c.name for c in use_case.feature_columns])
-    frame = source.to_pandas()
+    frame: pd.DataFrame = source.to_pandas()
     key = use_case.key.source_name or use_case.key.name
     left_out = {table.target, key, "UDI", "Product ID"}  # UDI numbers the rows of ai4i2020
     frame = frame.drop(columns=[name for name in frame.columns if name in left_out])

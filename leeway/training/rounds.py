@@ -47,7 +47,8 @@ def fit_until_no_gain(
             n_iter_no_change=PATIENCE,
         ).fit(rows, target)
         # Its trees reach beyond the best round, by as many as it waited for a gain.
-        return max(1, int(model.n_iter_) - PATIENCE * (model.n_iter_ < MOST_ROUNDS))
+        waited = PATIENCE if model.n_iter_ < MOST_ROUNDS else 0
+        return max(1, int(model.n_iter_) - waited)
     labels = target if hasattr(model, "predict_proba") else None
     fitted, inner = train_test_split(
         np.arange(len(rows)), test_size=INNER, random_state=model.random_state, stratify=labels
