@@ -31,10 +31,10 @@ def table_of(measured: Sequence[Measured]) -> str:
             about = f"{name} ({folds[0].rows}, {TABLES[name].metric})" if not position else ""
             printed = TABLES[name].printed if contender == HIST else ""
             values = [fold.value for fold in folds]
-            spread = statistics.stdev(values) if len(values) > 1 else math.nan
+            spread = f"± {_figure(statistics.stdev(values))}" if len(values) > 1 else "(one fold)"
             gain = "" if ours is None or contender == LEEWAY else _gain(name, ours, folds)
             cpu = statistics.mean(fold.cpu for fold in folds)
-            mean = f"{_figure(statistics.mean(values))} ± {_figure(spread)}"
+            mean = f"{_figure(statistics.mean(values))} {spread}"
             lines.append(f"| {about} | {printed} | {contender} | {mean} | {cpu:.1f} | {gain} |")
     return "\n".join(lines)
 
