@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from leeway.metrics.costs import CostCurve
 
+# Of the training part, evenly spaced by key: the map and the neighbours of all rows of a million
+# take hours, and the pictures and the share that are kept of them are the same.
+MOST_ROWS = 10_000
 EXPLAINED_ROWS = (
     200  # at most; enough for the picture of mean |SHAP|, which is all that is kept of them
 )
@@ -54,10 +57,12 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         background = read_part(work, TRAIN)
         frame = feature_frame(background, stage.use_case)
         target = target_array(background, stage.use_case)
+        step = max(1, -(-len(frame) // MOST_ROWS))
+        some, labels = frame.iloc[::step], target[::step]
         explained = affordable_rows(pipeline, EXPLAINED_ROWS)
-        shap = shap_values(pipeline, frame, frame.iloc[:: max(1, -(-len(frame) // explained))])
-        known = nearest(pipeline, frame, target, None, stage.use_case.explanation.neighbours)
-        pca = PcaMap.fit(pipeline, frame)
+        shap = shap_values(pipeline, some, some.iloc[:: max(1, -(-len(some) // explained))])
+        known = nearest(pipeline, some, labels, None, stage.use_case.explanation.neighbours)
+        pca = PcaMap.fit(pipeline, some)
         settled = settle(stage.use_case, tuned["choices"])
         predictions = fresh_predictions(
             frame, target, settled, tuned["algorithm"], tuned["parameters"]
@@ -89,10 +94,11 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 commit,
                 shap_explainer=shap.explainer,
                 shap_rows=len(shap.values),
+                rows_on_the_map=len(some),
                 shap_additivity_gap=shap.additivity_gap,
                 shap_fallback=shap.fallback_reason or "none",
                 shap=png(shap_plot(shap.values, shap.feature_names, shap.outputs, shap.scale)),
-                pca_map=png(pca_plot(pca.coordinates, target, pca.explained_variance_ratio)),
+                pca_map=png(pca_plot(pca.coordinates, labels, pca.explained_variance_ratio)),
                 neighbours_that_agree=(
                     "undefined" if known.agreement is None else float(known.agreement.mean())
                 ),

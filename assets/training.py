@@ -55,6 +55,7 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
                     "std": score.std,
                     "train_mean": score.train_mean,
                     "folds": list(score.folds),
+                    "rows": score.rows,
                     "error": score.error,
                 }
                 for score in scores

@@ -36,6 +36,7 @@ _FITTING = (
     "leeway/training/estimators.py",
     "leeway/training/folds.py",
     "leeway/training/preprocessing.py",
+    "leeway/training/rounds.py",
     "leeway/training/transformers.py",
 )
 _CHOOSING = (

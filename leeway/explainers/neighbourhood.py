@@ -51,11 +51,10 @@ def nearest(
     """
     from sklearn.neighbors import NearestNeighbors
 
-    preprocess = pipeline.named_steps["preprocess"]
     others = len(train_frame) - (rows is None)
     search = NearestNeighbors(n_neighbors=min(k, others), n_jobs=1)
-    search.fit(preprocess.transform(train_frame))
-    sought = None if rows is None else preprocess.transform(rows)
+    search.fit(_filled(pipeline, train_frame))
+    sought = None if rows is None else _filled(pipeline, rows)
     distances, indices = search.kneighbors(sought)  # None: each row among the others
     labels = train_target[indices]
     agreement = None
@@ -63,6 +62,12 @@ def nearest(
         predicted = np.asarray(pipeline.predict(train_frame if rows is None else rows))
         agreement = (labels == predicted[:, np.newaxis]).mean(axis=1)
     return Neighbours(indices, distances, labels, agreement)
+
+
+def _filled(pipeline: Any, frame: pd.DataFrame) -> Floats:
+    """Rows as the model reads them; a gap that it reads as such stands at the mean, which is 0."""
+    values = pipeline.named_steps["preprocess"].transform(frame)
+    return np.nan_to_num(np.asarray(values, dtype=np.float64), nan=0.0)
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class PcaMap:
         """
         from sklearn.decomposition import PCA
 
-        values = np.asarray(pipeline.named_steps["preprocess"].transform(train_frame))
+        values = _filled(pipeline, train_frame)
         found = min(2, *values.shape)
         components, ratio = np.zeros((2, values.shape[1])), np.zeros(2)
         if values.var(axis=0).sum() > 0:

@@ -39,9 +39,10 @@ ImputationStrategy = Literal["median", "mean", "knn", "iterative"]
 class Imputation(Strict):
     """How missing feature values are filled; fitted inside cross-validation."""
 
-    number: ImputationStrategy | Literal["auto"] = Field(
-        default="median",
-        description="auto: for each column with missing values, what fills masked known ones best",
+    number: ImputationStrategy | Literal["auto"] | None = Field(
+        default=None,
+        description="null: the median, and boosting reads gaps as they are; auto: for each column "
+        "with missing values, what fills masked known ones best",
     )
     columns: dict[Identifier, ImputationStrategy] = Field(
         default={}, description="the strategy of single number columns; auto leaves these alone"

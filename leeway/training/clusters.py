@@ -24,7 +24,7 @@ from leeway.training.folds import (
     prepare_folds,
     sample_positions,
 )
-from leeway.training.preprocessing import fill_steps
+from leeway.training.preprocessing import fill_steps, reads_gaps
 from leeway.training.scoring import score_model
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def _by_error(
                 fold.judged_target,
                 tried.metric,
             )
-            for fold in prepare_folds(frame, target, tried)
+            for fold in prepare_folds(frame, target, tried, gaps=reads_gaps(tried, model))
         ]
         mean, std = float(np.mean(folds)), float(np.std(folds, ddof=1))
         scores.append(ClusterScore(**{**asdict(score), "error": mean, "error_std": std}))

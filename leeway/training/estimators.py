@@ -56,7 +56,9 @@ class _XGBoost(BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs
         self.reg_alpha = reg_alpha
         self.random_state = random_state
 
-    def _train(self, X: ArrayLike, y: NDArray[Any], objective: dict[str, Any]) -> None:
+    def _train(
+        self, X: ArrayLike, y: NDArray[Any], objective: dict[str, Any], **stopping: Any
+    ) -> None:
         import xgboost
 
         parameters = self.get_params()
@@ -65,8 +67,24 @@ class _XGBoost(BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs
         parameters |= {"seed": parameters.pop("random_state"), "nthread": 1, "tree_method": "hist"}
         values = np.asarray(X, dtype=np.float64)
         data = xgboost.DMatrix(values, label=y, nthread=1)
-        self.booster_ = xgboost.train(parameters, data, num_boost_round=rounds)
+        self.booster_ = xgboost.train(parameters, data, num_boost_round=rounds, **stopping)
         self.n_features_in_ = values.shape[1]
+
+    def _train_until_no_gain(
+        self,
+        X: ArrayLike,
+        y: NDArray[Any],
+        objective: dict[str, Any],
+        inner: tuple[ArrayLike, NDArray[Any]],
+        patience: int,
+    ) -> None:
+        import xgboost
+
+        data = xgboost.DMatrix(np.asarray(inner[0], dtype=np.float64), label=inner[1], nthread=1)
+        stopping = {"evals": [(data, "inner")], "early_stopping_rounds": patience}
+        self._train(X, y, objective, **stopping, verbose_eval=False)
+        self.rounds_ = int(self.booster_.best_iteration) + 1
+        self.booster_ = self.booster_[: self.rounds_]
 
     def _margin(self, X: ArrayLike) -> NDArray[Any]:
         check_is_fitted(self)
@@ -98,6 +116,23 @@ class XGBoostClassifier(ClassifierMixin, _XGBoost):  # type: ignore[misc]  # skl
         Raises:
             ValueError: when there are fewer than two classes.
         """
+        self._train(X, *self._codes(y))
+        return self
+
+    def fit_until_no_gain(
+        self, X: ArrayLike, y: ArrayLike, inner: ArrayLike, labels: ArrayLike, patience: int
+    ) -> Self:
+        """As `fit`, and stops after `patience` rounds without a lower log loss on `inner`.
+
+        The booster keeps `rounds_` rounds, after which the loss was lowest.
+        """
+        codes, objective = self._codes(y)
+        of_inner = np.searchsorted(self.classes_, np.asarray(labels))
+        self._train_until_no_gain(X, codes, objective, (inner, of_inner), patience)
+        return self
+
+    def _codes(self, y: ArrayLike) -> tuple[NDArray[Any], dict[str, Any]]:
+        """Learns the classes; the code of each label, and the objective."""
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
         count = len(self.classes_)
         if count < 2:
@@ -105,8 +140,7 @@ class XGBoostClassifier(ClassifierMixin, _XGBoost):  # type: ignore[misc]  # skl
         objective: dict[str, Any] = {"objective": "binary:logistic", "base_score": 0.5}
         if count > 2:
             objective |= {"objective": "multi:softprob", "num_class": count}
-        self._train(X, codes, objective)
-        return self
+        return codes, objective
 
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
         """Margins in log-odds: shape (rows,) for two classes, else (rows, classes)."""
@@ -133,6 +167,18 @@ class XGBoostRegressor(RegressorMixin, _XGBoost):  # type: ignore[misc]  # sklea
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fits on `X`, shape (rows, columns), and `y`, shape (rows,), in the target's unit."""
         self._train(X, np.asarray(y, dtype=np.float64), {"objective": "reg:squarederror"})
+        return self
+
+    def fit_until_no_gain(
+        self, X: ArrayLike, y: ArrayLike, inner: ArrayLike, target: ArrayLike, patience: int
+    ) -> Self:
+        """As `fit`, and stops after `patience` rounds without a lower squared error on `inner`.
+
+        The booster keeps `rounds_` rounds, after which the error was lowest.
+        """
+        values, of_inner = (np.asarray(each, dtype=np.float64) for each in (y, target))
+        objective = {"objective": "reg:squarederror"}
+        self._train_until_no_gain(X, values, objective, (inner, of_inner), patience)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:

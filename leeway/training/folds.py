@@ -8,7 +8,7 @@ the metrics (`leeway.training.scoring`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from leeway.training.candidates import default_estimator
-from leeway.training.preprocessing import TARGET_MEAN_FOLDS, build_preprocessor
+from leeway.training.candidates import MANY_ROWS, TREES_TO_CHOOSE, default_estimator
+from leeway.training.preprocessing import TARGET_MEAN_FOLDS, build_preprocessor, reads_gaps
+from leeway.training.rounds import fit_until_no_gain, stops_early
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +115,8 @@ def make_pipeline(use_case: UseCase, name: str, parameters: Mapping[str, Any], r
 
     model = default_estimator(name, use_case.task, use_case.search.seed, rows)
     model.set_params(**parameters)
-    return Pipeline([("preprocess", build_preprocessor(use_case)), ("model", model)])
+    preprocess = build_preprocessor(use_case, gaps=reads_gaps(use_case, name))
+    return Pipeline([("preprocess", preprocess), ("model", model)])
 
 
 def one_thread() -> AbstractContextManager[Any]:
@@ -144,29 +146,63 @@ class Fold:
     judged_target: NDArray[Any]
 
 
-def prepare_folds(frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase) -> list[Fold]:
+def prepare_folds(
+    frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase, *, gaps: bool = False
+) -> list[Fold]:
     """Preprocesses every fold once, for all models that are fitted on it.
 
-    What `make_pipeline` would learn from the same rows is the same, bit for bit.
+    What `make_pipeline` would learn from the same rows is the same, bit for bit. `gaps` is what
+    `reads_gaps` says of the models.
 
     Raises:
         TooFewRows: as `cross_validation_folds`.
     """
-    folds = []
+    return list(_prepared(frame, target, use_case, gaps))
+
+
+def _prepared(
+    frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase, gaps: bool
+) -> Iterator[Fold]:
+    """One fold after the other: all of a million rows at once take gigabytes."""
     for fit, judged in cross_validation_folds(target, use_case):
-        preprocessor = build_preprocessor(use_case)
+        preprocessor = build_preprocessor(use_case, gaps=gaps)
         # As a Pipeline does: what is made from the target is fitted without the row itself.
         rows = preprocessor.fit_transform(frame.iloc[fit], target[fit])
         judged_rows = preprocessor.transform(frame.iloc[judged])
-        folds.append(Fold(rows, target[fit], judged, judged_rows, target[judged]))
-    return folds
+        yield Fold(rows, target[fit], judged, judged_rows, target[judged])
 
 
 def fit_model(fold: Fold, use_case: UseCase, name: str, parameters: Mapping[str, Any]) -> Any:
-    """A candidate, fitted on the rows outside a fold."""
-    rows = len(fold.rows) + len(fold.judged)
-    model = default_estimator(name, use_case.task, use_case.search.seed, rows)
+    """A candidate, fitted on the rows outside a fold, with the rounds of its parameters."""
+    model = default_estimator(name, use_case.task, use_case.search.seed, _rows_of(fold))
     return model.set_params(**parameters).fit(fold.rows, fold.target)
+
+
+def fit_to_choose(
+    fold: Fold, use_case: UseCase, name: str, parameters: Mapping[str, Any]
+) -> tuple[Any, int | None]:
+    """A candidate, fitted on the rows outside a fold to be compared with others.
+
+    From `MANY_ROWS` rows on boosting is stopped early, by rows that are not judged either, and a
+    forest has `TREES_TO_CHOOSE` trees.
+
+    Returns:
+        The model, and the rounds after which it was best; None where it is not stopped.
+    """
+    rows = _rows_of(fold)
+    if rows < MANY_ROWS:
+        return fit_model(fold, use_case, name, parameters), None
+    if name == "random_forest":
+        parameters = {**parameters, "n_estimators": TREES_TO_CHOOSE}
+    if not stops_early(name):
+        return fit_model(fold, use_case, name, parameters), None
+    model = default_estimator(name, use_case.task, use_case.search.seed, rows)
+    model.set_params(**parameters)
+    return model, fit_until_no_gain(model, name, fold.rows, fold.target)
+
+
+def _rows_of(fold: Fold) -> int:
+    return len(fold.rows) + len(fold.judged)
 
 
 def out_of_fold(
@@ -188,7 +224,7 @@ def out_of_fold(
     shape = (len(target), len(np.unique(target))) if classification else (len(target),)
     result = np.full(shape, np.nan)
     with one_thread():
-        for fold in prepare_folds(frame, target, use_case):
+        for fold in _prepared(frame, target, use_case, reads_gaps(use_case, name)):
             model = fit_model(fold, use_case, name, parameters)
             predict = model.predict_proba if classification else model.predict
             result[fold.judged] = predict(fold.judged_rows)

@@ -17,10 +17,20 @@ if TYPE_CHECKING:
 NUMBER, CATEGORY, TARGET_MEAN, DERIVED = "number", "category", "target_mean", "derived_"
 # The mean of a category in one part comes from the rows of the others.
 TARGET_MEAN_FOLDS = 5
+READ_GAPS = ("gradient_boosting", "xgboost")
+LEFT = "left"  # the strategy of a column whose gaps stay
 SETTLE = "leeway.training.decisions.settle"
 
 
-def build_preprocessor(use_case: UseCase) -> Any:
+def reads_gaps(use_case: UseCase, name: str) -> bool:
+    """Whether a candidate is given missing numbers as they are.
+
+    Boosting learns at each split which way a gap goes; what a use case says of imputation is kept.
+    """
+    return name in READ_GAPS and use_case.imputation.number is None
+
+
+def build_preprocessor(use_case: UseCase, *, gaps: bool = False) -> Any:
     """An unfitted `ColumnTransformer` for the frames of `leeway.data.frames.feature_frame`.
 
     Numbers are standardised (mean 0, standard deviation 1) and then filled, so that nearest
@@ -34,7 +44,8 @@ def build_preprocessor(use_case: UseCase) -> Any:
     `fit_transform` each row's mean comes from other rows than its own; `fit` and then `transform`
     of the same rows would leak their target. Several classes give the share of each.
 
-    Columns that are constant or have no value give a constant and do not fail.
+    Columns that are constant or have no value give a constant and do not fail. With `gaps` missing
+    numbers are left as NaN where the use case names no strategy.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
@@ -45,9 +56,9 @@ def build_preprocessor(use_case: UseCase) -> Any:
     by_target = [c.name for c in categories if c.encoding == "target_mean"]
     blocks: list[tuple[str, Any, list[str]]] = []
     if numbers:
-        blocks.append((NUMBER, Pipeline(fill_steps(use_case, numbers)), numbers))
+        blocks.append((NUMBER, Pipeline(fill_steps(use_case, numbers, gaps=gaps)), numbers))
     for position, feature in enumerate(use_case.features):
-        blocks.append((f"{DERIVED}{position}", *_derived_steps(use_case, feature)))
+        blocks.append((f"{DERIVED}{position}", *_derived_steps(use_case, feature, gaps)))
     if one_hot:
         blocks.append((CATEGORY, _category_steps(use_case), one_hot))
     if by_target:
@@ -104,14 +115,22 @@ def imputer(strategy: str, seed: int) -> Any:
     return SimpleImputer(strategy=strategy, keep_empty_features=True)
 
 
-def fill_steps(use_case: UseCase, columns: Sequence[str]) -> list[tuple[str, Any]]:
-    """The steps that standardise number columns and then fill them, each by its strategy."""
+def fill_steps(
+    use_case: UseCase, columns: Sequence[str], *, gaps: bool = False
+) -> list[tuple[str, Any]]:
+    """The steps that standardise number columns and then fill them, each by its strategy.
+
+    With `gaps` a column that has no strategy of its own, nor from the use case, is not filled.
+    """
     from leeway.training.transformers import GapScaler, MixedImputer
 
-    usual, seed = use_case.imputation.number, use_case.search.seed
+    usual = use_case.imputation.number or (LEFT if gaps else "median")
     strategies: list[str] = [use_case.imputation.columns.get(name, usual) for name in columns]
     used = list(dict.fromkeys(strategies))
-    imputers = [(strategy, imputer(strategy, seed)) for strategy in used]
+    seed = use_case.search.seed
+    imputers = [(strategy, imputer(strategy, seed)) for strategy in used if strategy != LEFT]
+    if not imputers:
+        return [("scale", GapScaler())]
     fill = imputers[0][1] if len(used) == 1 else MixedImputer(imputers, strategies)
     return [("scale", GapScaler()), ("impute", fill)]
 
@@ -148,7 +167,7 @@ def _target_mean_steps(use_case: UseCase) -> Any:
     )
 
 
-def _derived_steps(use_case: UseCase, feature: DerivedFeature) -> tuple[Any, list[str]]:
+def _derived_steps(use_case: UseCase, feature: DerivedFeature, gaps: bool) -> tuple[Any, list[str]]:
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -166,4 +185,4 @@ def _derived_steps(use_case: UseCase, feature: DerivedFeature) -> tuple[Any, lis
         columns = [feature.numerator, feature.denominator]
     else:
         columns = [feature.left, feature.right]
-    return Pipeline([("derive", pair), *fill_steps(use_case, [feature.name])]), columns
+    return Pipeline([("derive", pair), *fill_steps(use_case, [feature.name], gaps=gaps)]), columns

@@ -66,6 +66,8 @@ class NeighbourImputer(KNNImputer):  # type: ignore[misc]  # sklearn has no stub
 class MixedImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs
     """Fills each column by one of several imputers, every one of which reads all columns.
 
+    A column whose strategy is none of theirs keeps its gaps.
+
     Those that relate rows or columns to each other are fitted on `MOST_FITTED_ROWS` evenly spaced
     rows: more cost time and change little.
     """
@@ -86,7 +88,7 @@ class MixedImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sk
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float64]:
-        """A copy of `X` without missing values, same shape."""
+        """A copy of `X` with what the imputers fill, same shape."""
         check_is_fitted(self)
         filled = np.array(X, dtype=np.float64)
         chosen = np.array(self.strategies)

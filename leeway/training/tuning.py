@@ -15,14 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leeway.spec import LARGEST_SEED, LOWER_IS_BETTER
-from leeway.training.candidates import MANY_ROWS, suggest_parameters, tuned_defaults
+from leeway.training.candidates import (
+    MANY_ROWS,
+    slower_learning,
+    suggest_parameters,
+    tuned_defaults,
+)
 from leeway.training.folds import (
     Fold,
-    fit_model,
+    fit_to_choose,
     one_thread,
     prepare_folds,
     sample_positions,
 )
+from leeway.training.preprocessing import reads_gaps
+from leeway.training.rounds import ROUNDS, rounds_of_all
 from leeway.training.scoring import score_model
 
 if TYPE_CHECKING:
@@ -33,6 +40,8 @@ if TYPE_CHECKING:
 
 IDENTITY = "leeway_identity"
 ERROR = "leeway_error"
+SLOWER = "leeway_slower"
+FOUND = "leeway_found"  # parameters that follow from a trial's
 MOST_SEARCHED_ROWS = 20_000  # choices of more cost more, and hardly ever differ
 
 
@@ -62,12 +71,13 @@ def tune(
 ) -> TunedModel:
     """Tunes one algorithm with Optuna's TPE sampler; trials that fall behind are pruned.
 
-    The first trial has the default parameters, so that tuning never gives a worse mean. The same
-    seed gives the same result, also when a study in `storage` was interrupted and is resumed: the
+    The first trial has the default parameters, so that tuning never gives a worse mean. The last
+    one of boosting on many rows has the best parameters with a lower learning rate. The same seed
+    gives the same result, also when a study in `storage` was interrupted and is resumed: the
     sampler starts each trial from a seed that follows from the count of finished trials, and a
     trial that was cut off is failed, which the sampler does not see. A study in `storage` that was
-    made from other rows, folds or features, or has more trials than now asked for, is deleted and
-    started again. Of more than `MOST_SEARCHED_ROWS` rows, so many are drawn.
+    made from other rows, folds or features, or for another number of trials, is deleted and started
+    again. Of more than `MOST_SEARCHED_ROWS` rows, so many are drawn.
 
     Args:
         frame: features, shape (rows, columns).
@@ -90,15 +100,17 @@ def tune(
     identity = _identity(frame, target, use_case, winner)
     study = _open_study(storage, study_name, use_case, identity, rows)
     with one_thread():
-        folds = prepare_folds(frame.iloc[some], target[some], use_case)
+        gaps = reads_gaps(use_case, winner)
+        folds = prepare_folds(frame.iloc[some], target[some], use_case, gaps=gaps)
         objective = _objective(folds, use_case, winner, rows)
-        _run(study, objective, use_case, tuned_defaults(winner, rows), on_trial)
+        first, slower = tuned_defaults(winner, rows), slower_learning(winner, rows)
+        _run(study, objective, use_case, first, slower, on_trial)
     trials = _summaries(study)
     if all(trial["value"] is None for trial in trials):
         raise ValueError(f"every trial of {winner} failed: {trials[0].get('error')}")
     return TunedModel(
         name=winner,
-        parameters=dict(study.best_params),
+        parameters=_parameters(study.best_trial),
         value=study.best_value,
         default_value=trials[0]["value"],
         trials=tuple(trials),
@@ -110,18 +122,29 @@ def _run(
     objective: Callable[[optuna.Trial], float],
     use_case: UseCase,
     first: dict[str, Any],
+    slower: dict[str, float],
     on_trial: Callable[[dict[str, Any]], None] | None,
 ) -> None:
+    """Trials until there are as many as asked for: the defaults, Optuna's, the best one slowed."""
     import optuna
 
     while (done := len(_finished(study))) < use_case.search.trials:
         if done == 0:
             study.enqueue_trial(first)
+        elif done + 1 == use_case.search.trials and slower and _has_value(study):
+            study.enqueue_trial(dict(study.best_trial.params), user_attrs={SLOWER: slower})
         seed = (use_case.search.seed + done) % (LARGEST_SEED + 1)
         study.sampler = optuna.samplers.TPESampler(seed=seed)
         study.optimize(objective, n_trials=1)
         if on_trial is not None:
             on_trial(_summaries(study)[-1])
+
+
+def _has_value(study: optuna.Study) -> bool:
+    """Whether a trial came to its end; each may have failed."""
+    from optuna.trial import TrialState
+
+    return bool(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
 
 
 def _open_study(
@@ -136,18 +159,18 @@ def _open_study(
 
     if storage is not None and study_name in optuna.get_all_study_names(storage):
         found = optuna.load_study(study_name=study_name, storage=storage)
-        too_many = len(_finished(found)) > use_case.search.trials
-        if too_many or found.user_attrs.get(IDENTITY) != identity:
+        if found.user_attrs.get(IDENTITY) != identity:
             optuna.delete_study(study_name=str(study_name), storage=storage)
     study = optuna.create_study(
         storage=storage,
         study_name=study_name,
         load_if_exists=True,
         direction="minimize" if use_case.metric in LOWER_IS_BETTER else "maximize",
-        # All trials have the same folds: on many rows the first already tells the poor ones.
-        pruner=optuna.pruners.MedianPruner(
-            n_startup_trials=4, n_warmup_steps=0 if rows >= MANY_ROWS else 1
-        ),
+        # All trials have the same folds, and only the best one counts: on many rows the first fold
+        # already tells those that will not be.
+        pruner=optuna.pruners.PercentilePruner(10.0, n_startup_trials=1)
+        if rows >= MANY_ROWS
+        else optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
     )
     study.set_user_attr(IDENTITY, identity)
     for trial in study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING)):
@@ -163,7 +186,7 @@ def _identity(frame: pd.DataFrame, target: NDArray[Any], use_case: UseCase, winn
 
     decisive = use_case.model_dump_json(
         include={"task", "columns", "imputation", "features", "search"},
-        exclude={"search": {"trials", "candidates"}},
+        exclude={"search": {"candidates"}},
     )
     digest = hashlib.sha256(f"{winner} {decisive} {list(frame.columns)}".encode())
     for part in (frame, pd.Series(target)):
@@ -177,20 +200,25 @@ def _objective(
     import optuna
 
     def mean_over_folds(trial: optuna.Trial) -> float:
-        parameters = suggest_parameters(winner, trial, rows)
+        slower = trial.user_attrs.get(SLOWER, {})
+        parameters = suggest_parameters(winner, trial, rows) | slower
         scores: list[float] = []
+        rounds: list[int] = []
         for step, fold in enumerate(folds):
             try:
-                model = fit_model(fold, use_case, winner, parameters)
+                model, stopped = fit_to_choose(fold, use_case, winner, parameters)
                 score = score_model(model, fold.judged_rows, fold.judged_target, use_case.metric)
             except Exception as error:  # parameters that fail must not hide what others give
                 trial.set_user_attr(ERROR, f"{type(error).__name__}: {error}")
                 # Not Optuna's FAIL, which is what was cut off and is tried again.
                 raise optuna.TrialPruned from error
+            rounds += [] if stopped is None else [stopped]
             scores.append(score)
             trial.report(float(np.mean(scores)), step)
-            if step + 1 < len(folds) and trial.should_prune():
+            if step + 1 < len(folds) and not slower and trial.should_prune():
                 raise optuna.TrialPruned
+        if rounds:
+            trial.set_user_attr(FOUND, {**slower, ROUNDS[winner]: rounds_of_all(rounds)})
         return float(np.mean(scores))
 
     return mean_over_folds
@@ -202,6 +230,11 @@ def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
 
+def _parameters(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
+    """What was suggested, and the rounds that were found where boosting was stopped."""
+    return dict(trial.params) | dict(trial.user_attrs.get(FOUND, {}))
+
+
 def _summaries(study: optuna.Study) -> list[dict[str, Any]]:
     """The finished trials, numbered from 0 without the failed ones."""
     return [
@@ -209,7 +242,7 @@ def _summaries(study: optuna.Study) -> list[dict[str, Any]]:
             "number": number,
             "value": trial.value if trial.state.name == "COMPLETE" else None,
             "state": "failed" if ERROR in trial.user_attrs else trial.state.name.lower(),
-            "parameters": dict(trial.params),
+            "parameters": _parameters(trial),
             **({"error": trial.user_attrs[ERROR]} if ERROR in trial.user_attrs else {}),
         }
         for number, trial in enumerate(_finished(study))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import optuna
 import pytest
 import yaml
 
+from leeway.explainers.neighbourhood import PcaMap, nearest
+from leeway.explainers.shapley import shap_values
 from leeway.spec import CANDIDATES
 from leeway.training import search, tuning
 from leeway.training.candidates import (
@@ -22,9 +25,18 @@ from leeway.training.candidates import (
     suggest_parameters,
     tuned_defaults,
 )
-from leeway.training.folds import one_thread, sample_positions
+from leeway.training.folds import fit_to_choose, one_thread, prepare_folds, sample_positions
+from leeway.training.model_file import load_model, save_model
+from leeway.training.preprocessing import READ_GAPS, reads_gaps
 from leeway.training.readable import parameters_yaml
-from leeway.training.search import compare_candidates, fit_final, tune
+from leeway.training.rounds import MOST_ROUNDS
+from leeway.training.search import (
+    CandidateScore,
+    best_candidate,
+    compare_candidates,
+    fit_final,
+    tune,
+)
 from tests.unit.measured_penguins import FRAME, PENGUINS, TARGET
 
 NAMES = sorted({name for names in CANDIDATES.values() for name in names})
@@ -69,7 +81,7 @@ def test_the_final_model_has_the_defaults_of_its_rows() -> None:
     frame, target = FRAME.loc[FRAME.index.repeat(times)], np.repeat(TARGET, times)
     many = fit_final(frame, target, PENGUINS, "xgboost", {"n_estimators": 5})
     assert many.named_steps["model"].n_estimators == 5
-    assert many.named_steps["model"].max_depth == 6
+    assert many.named_steps["model"].max_depth == 5
 
 
 def test_a_sample_is_drawn_once_and_keeps_every_class_that_the_folds_need() -> None:
@@ -89,6 +101,7 @@ def test_a_search_of_more_rows_than_it_reads_is_that_of_the_sample(
 ) -> None:
     for module in (search, tuning):
         monkeypatch.setattr(module, "MOST_SEARCHED_ROWS", 150)
+    monkeypatch.setattr(search, "MOST_COMPARED_ROWS", 150)
     some = sample_positions(TARGET, penguins(), 150)
     sample = FRAME.iloc[some], TARGET[some]
     assert compare_candidates(FRAME, TARGET, penguins()) == compare_candidates(*sample, penguins())
@@ -141,3 +154,82 @@ def test_one_thread_also_holds_for_what_is_loaded_inside() -> None:
         text=True,
     ).stdout
     assert set(said.split()) == {"1"}
+
+
+def waves(rows: int = MANY_ROWS) -> tuple[Any, Any, Any]:
+    """A regression whose gaps mean something: where the depth is missing, it is higher."""
+    random = np.random.default_rng(5)
+    frame = FRAME.loc[FRAME.index.repeat(rows // len(FRAME) + 1)].iloc[:rows].reset_index(drop=True)
+    gap = random.random(rows) < 0.3
+    length = random.normal(40, 5, rows)
+    frame = frame.assign(bill_length_mm=length)
+    frame.loc[gap, "bill_depth_mm"] = np.nan
+    target = 50 * np.sin(length / 3) + 100 * gap + random.normal(size=rows)
+    use_case = penguins(candidates=("xgboost",), metric="rmse")
+    return frame, target, use_case.model_copy(update={"task": "regression"})
+
+
+def test_boosting_of_many_rows_stops_early_and_the_model_has_the_rounds_that_were_found() -> None:
+    frame, target, use_case = waves()
+    tuned = tune(frame, target, use_case, "xgboost")
+    assert tuned == tune(frame, target, use_case, "xgboost")
+    rounds = tuned.parameters["n_estimators"]
+    assert 20 < rounds < MOST_ROUNDS
+    model = fit_final(frame, target, use_case, "xgboost", tuned.parameters).named_steps["model"]
+    assert model.booster_.num_boosted_rounds() == rounds
+    slowed = tuned.trials[-1]
+    assert slowed["parameters"]["learning_rate"] == pytest.approx(0.1 / 3)
+    assert slowed["state"] == "complete"
+
+
+@pytest.mark.parametrize("name", READ_GAPS)
+def test_rows_that_judge_say_nothing_of_the_rounds(name: str) -> None:
+    """Their targets are noise in one fold of two, and the model that it gets is the same."""
+    frame, target, use_case = waves()
+    fold = prepare_folds(frame, target, use_case, gaps=True)[0]
+    noise = replace(fold, judged_target=np.random.default_rng(1).permutation(fold.judged_target))
+    (one, rounds), (other, same) = (fit_to_choose(f, use_case, name, {}) for f in (fold, noise))
+    assert rounds == same
+    assert np.array_equal(one.predict(fold.judged_rows), other.predict(fold.judged_rows))
+
+
+@pytest.mark.parametrize("name", READ_GAPS)
+def test_boosting_reads_gaps_unless_the_use_case_says_how_to_fill_them(name: str) -> None:
+    frame, target, use_case = waves(600)
+    filled = use_case.model_copy(
+        update={"imputation": use_case.imputation.model_copy(update={"number": "median"})}
+    )
+    assert reads_gaps(use_case, name)
+    assert not reads_gaps(use_case, "ridge")
+    assert not reads_gaps(filled, name)
+    errors = []
+    for each in (use_case, filled):
+        model = fit_final(frame, target, each, name, {})
+        steps = model.named_steps["preprocess"]
+        assert np.isnan(steps.transform(frame)).any() == (each is use_case)
+        errors.append(np.abs(model.predict(frame) - target).mean())
+        explained = shap_values(model, frame, frame.iloc[:5])
+        assert explained.explainer == "TreeExplainer"
+        assert np.isfinite(PcaMap.fit(model, frame).coordinates).all()
+        assert np.isfinite(nearest(model, frame, target, frame.iloc[:5], 3).distances).all()
+        assert np.array_equal(load_model(save_model(model)).predict(frame), model.predict(frame))
+    assert errors[0] < errors[1] / 2
+
+
+def test_the_best_two_of_few_rows_are_compared_again_on_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(search, "MOST_COMPARED_ROWS", 100)
+    many = penguins(candidates=("logistic_regression", "decision_tree", "xgboost"))
+    scores = compare_candidates(FRAME, TARGET, many)
+    assert sorted(score.rows for score in scores) == [100, len(FRAME), len(FRAME)]
+    best = best_candidate(scores, many.metric)
+    assert best.rows == len(FRAME)
+    few = min(scores, key=lambda score: score.rows)
+    (same,) = _compare_alone(few.name)
+    assert same == few
+
+
+def _compare_alone(name: str) -> list[CandidateScore]:
+    some = sample_positions(TARGET, penguins(), 100)
+    return compare_candidates(FRAME.iloc[some], TARGET[some], penguins(candidates=(name,)))

@@ -18,6 +18,7 @@ from leeway.training.candidates import suggest_parameters, tuned_defaults
 from leeway.training.folds import (
     cross_validation_folds,
     fit_model,
+    fit_to_choose,
     out_of_fold,
     prepare_folds,
 )
@@ -192,12 +193,12 @@ def test_a_trial_that_falls_behind_is_pruned_and_counted() -> None:
 
 
 def failing(depths: set[int]) -> Any:
-    """`fit_model`, but for trees of some depths."""
+    """`fit_to_choose`, but for trees of some depths."""
 
     def fit(fold: Any, use_case: UseCase, name: str, parameters: dict[str, Any]) -> Any:
         if parameters["max_depth"] in depths:
             raise MemoryError("too deep")
-        return fit_model(fold, use_case, name, parameters)
+        return fit_to_choose(fold, use_case, name, parameters)
 
     return fit
 
@@ -207,7 +208,7 @@ def test_a_trial_that_fails_is_recorded_with_its_error_and_the_others_go_on(
 ) -> None:
     """Regression: one set of parameters that raised an error ended the training."""
     deep = {3, 4, 5, 7, 8, 9, 10, 11, 12}
-    monkeypatch.setattr(tuning, "fit_model", failing(deep))
+    monkeypatch.setattr(tuning, "fit_to_choose", failing(deep))
     storage = optuna.storages.InMemoryStorage()
     tuned = tune(FRAME, TARGET, penguins(trials=8), "decision_tree", storage, "s")
     assert len(tuned.trials) == 8
@@ -222,7 +223,7 @@ def test_a_trial_that_fails_is_recorded_with_its_error_and_the_others_go_on(
 
 
 def test_when_every_trial_fails_the_error_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "fit_model", failing(set(range(99))))
+    monkeypatch.setattr(tuning, "fit_to_choose", failing(set(range(99))))
     with pytest.raises(ValueError, match="every trial of decision_tree failed: MemoryError: too"):
         tune(FRAME, TARGET, penguins(trials=2), "decision_tree")
 
