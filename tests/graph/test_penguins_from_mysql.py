@@ -89,7 +89,7 @@ def test_both_sources_end_in_the_same_clean_rows(
         (tmp_path / folder).mkdir()
     with (
         running_mariadb(tmp_path / "mariadb") as address,
-        installation(server_home, tmp_path / "home", parsed=True),
+        installation(server_home, tmp_path / "home", used=True),
     ):
         monkeypatch.setenv("PENGUINS_DATABASE", fill(address))
         instance = open_instance()

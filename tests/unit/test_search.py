@@ -17,7 +17,6 @@ from leeway.training import tuning
 from leeway.training.candidates import suggest_parameters, tuned_defaults
 from leeway.training.folds import (
     cross_validation_folds,
-    fit_model,
     fit_to_choose,
     out_of_fold,
     prepare_folds,
