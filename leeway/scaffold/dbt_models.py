@@ -22,6 +22,7 @@ _OURS = (
     ("batch_id", "text", "Batch that the row came with."),
     ("loaded_at", "timestamp with time zone", "When the batch was loaded."),
 )
+_PLACE = "Topic, partition and offset of the row, where it came as a message."
 _STAGED = """\
 {{{{ config(materialized='view', alias='staged', \
 meta={{'dagster': {{'asset_key': ['{name}', 'staged'], 'group': '{name}'}}}}) }}}}
@@ -85,6 +86,7 @@ def _source(name: str, use_case: UseCase, columns: list[Column]) -> dict[str, An
         {"name": "column_name", "description": "Column that the reason is about."},
         {"name": "value", "description": "The value as text."},
         {"name": "reason", "description": "Why the row was rejected."},
+        {"name": "place", "description": _PLACE},
     ]
     accepted = "One row per row that passed the row rules; rejected rows are in rejects."
     rejected = "Why rows of a batch were not accepted, one line per reason."
