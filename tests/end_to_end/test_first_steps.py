@@ -17,7 +17,7 @@ from tests.end_to_end.conftest import WithBatches
 from tests.project_copy import NAME
 
 pytestmark = pytest.mark.timeout(300)
-OTHER = "another"
+OTHER = "churn"
 
 
 @contextmanager

@@ -100,7 +100,8 @@ HARMLESS: dict[str, Callable[[pa.Table], pa.Table]] = {
 
 def test_a_changed_column_is_caught_and_a_good_batch_never_is() -> None:
     caught = good = 0
-    use_cases = load_use_cases()
+    # Of a source that has the target; the rows of tool_wear get theirs from dbt.
+    use_cases = {n: each for n, each in load_use_cases().items() if not each.target.computed}
     assert len(use_cases) == 5
     for name, what in use_cases.items():
         table = batch_of(what, 0)

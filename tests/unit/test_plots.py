@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -32,19 +33,19 @@ DRIFT = [
     column("body_mass_g", "none", 0.07),
     column("sex", "undefined", None),
 ]
-PICTURES = {
-    "candidates": candidate_plot(SCORES, "macro_f1", "fraction"),
-    "confusion": confusion_plot(
+PICTURES: dict[str, Callable[[], bytes]] = {
+    "candidates": lambda: candidate_plot(SCORES, "macro_f1", "fraction"),
+    "confusion": lambda: confusion_plot(
         RANDOM.integers(0, 99, (20, 20)), [f"class {i}" for i in range(20)]
     ),
-    "shap": shap_plot(
+    "shap": lambda: shap_plot(
         RANDOM.normal(size=(50, 40, 8)), [f"feature_{i}" for i in range(40)], "abcdefgh", "log-odds"
     ),
-    "map of classes": pca_plot(
+    "map of classes": lambda: pca_plot(
         RANDOM.normal(size=(9000, 2)), RANDOM.choice(list("abcdefghij"), 9000), np.array([0.5, 0.2])
     ),
-    "drift": drift_plot(DRIFT),
-    "map of numbers": pca_plot(
+    "drift": lambda: drift_plot(DRIFT),
+    "map of numbers": lambda: pca_plot(
         RANDOM.normal(size=(9000, 2)), RANDOM.normal(size=9000), np.array([0.5, 0.2])
     ),
 }
@@ -52,7 +53,7 @@ PICTURES = {
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_is_a_small_png_that_is_not_blank(name: str) -> None:
-    data = PICTURES[name]
+    data = PICTURES[name]()
     assert len(data) <= 60_000
     image = Image.open(io.BytesIO(data))
     assert image.format == "PNG"
