@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.console import JustifyMethod
 from rich.table import Table
 
 from cli.experiment import setting_text
@@ -50,7 +51,9 @@ def _run(name: str) -> RunReport:
 def _table(found: dict[str, Any], reports: list[RunReport]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("use case", "data", "rows", "champion", "held-out metric", "drift", "seconds"):
-        table.add_column(heading, justify="right" if heading in ("rows", "seconds") else "left")
+        # In a narrow window a long name goes on in the next line; by default its end is cut off.
+        justify: JustifyMethod = "right" if heading in ("rows", "seconds") else "left"
+        table.add_column(heading, justify=justify, overflow="fold")
     for report in reports:
         each = found["use_cases"][report.use_case]
         champion = each["champion"]
