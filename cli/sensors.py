@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from cli.output import say
+from cli.run import find
 from leeway.data.validation import validate
 from leeway.spec import KafkaSource, StandIn, UseCase
-from orchestration.use_cases import load_use_cases
 from resources.brokers import send
 from resources.files import SourceError, Unavailable
 from resources.sources import BatchSource, Synthetic, open_source
@@ -54,24 +54,24 @@ def send_readings(name: str, first: int, rows: int, per_second: float = 0.0) -> 
     """Sends readings of a use case to its topic, and failures to `alerts`; returns how many.
 
     Raises:
-        ValueError: when the use case reads no topic, or nothing stands in for it.
+        ValueError: when there is no such use case, it reads no topic, or nothing stands in for it.
         SourceError: when the readings or the brokers cannot be had.
     """
-    use_case = load_use_cases()[name]
+    use_case = find(name)
     if not isinstance(use_case.source, KafkaSource):
         raise ValueError(f"{name} reads {use_case.source.kind}, and no topic")
     table = _readings(use_case).slice(first - 1, rows)
-    return send(use_case.source, _paced(messages(table, use_case), per_second))
+    topic = use_case.source.topic
+    return send(use_case.source, _paced(messages(table, use_case, topic), per_second))
 
 
-def messages(table: pa.Table, use_case: UseCase) -> Iterator[tuple[str, bytes]]:
+def messages(table: pa.Table, use_case: UseCase, topic: str) -> Iterator[tuple[str, bytes]]:
     """Topic and JSON of each accepted row, by the names that the source has."""
-    assert isinstance(use_case.source, KafkaSource)  # noqa: S101  # of the only caller
     names = {c.name: c.in_source for c in use_case.given_columns if not c.from_position}
     for row in validate(table, use_case).accepted.to_pylist():
         reading = {source: row[name] for name, source in names.items()}
         value = json.dumps(reading, default=str).encode()
-        yield use_case.source.topic, value
+        yield topic, value
         if row.get(FAILURE):
             yield ALERTS, value
 

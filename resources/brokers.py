@@ -7,6 +7,7 @@ Belongs here: addresses and secrets of brokers, the producer. Does not belong he
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import Any
 
 from leeway.spec import KafkaSource
@@ -61,12 +62,10 @@ def check_installed(place: str) -> None:
     Raises:
         SourceError: when it is not, with how to install it.
     """
-    try:
-        import confluent_kafka  # noqa: F401
-    except ImportError:
+    if find_spec("confluent_kafka") is None:
         raise SourceError(
             f"{place}: topics need confluent-kafka, which is not installed: {INSTALL}"
-        ) from None
+        )
 
 
 def connection_of(source: KafkaSource) -> dict[str, Any]:

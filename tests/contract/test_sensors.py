@@ -39,7 +39,7 @@ def use_case(monkeypatch: pytest.MonkeyPatch) -> UseCase:
             "stand_in": StandIn(synthetic=found.stand_in.synthetic),
         }
     )
-    monkeypatch.setattr(sensors, "load_use_cases", lambda: {NAME: found, "penguins": PENGUINS})
+    monkeypatch.setattr("cli.run.load_use_cases", lambda: {NAME: found, "penguins": PENGUINS})
     return found
 
 
@@ -82,7 +82,7 @@ def test_readings_that_are_sent_again_are_rejects_of_the_second_batch(
     monkeypatch.setenv("SENSORS_SERVERS", broker.servers)
     topic = use_case.source.model_copy(update={"topic": "again"})
     again = use_case.model_copy(update={"source": topic})
-    monkeypatch.setattr(sensors, "load_use_cases", lambda: {NAME: again})
+    monkeypatch.setattr("cli.run.load_use_cases", lambda: {NAME: again})
     for first in (1, 26):
         sensors.send_readings(NAME, first=first, rows=50)
     source = open_source(again)
@@ -100,6 +100,8 @@ def test_nothing_is_sent_without_a_topic_or_its_brokers(
         sensors.send_readings(NAME, first=1, rows=1)
     with pytest.raises(ValueError, match="penguins reads package, and no topic"):
         sensors.send_readings("penguins", first=1, rows=1)
+    with pytest.raises(ValueError, match="no use case 'wear'; there are tool_wear, penguins"):
+        sensors.send_readings("wear", first=1, rows=1)
 
 
 def test_a_message_that_no_broker_takes_is_an_error_and_not_silence(

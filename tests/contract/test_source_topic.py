@@ -6,7 +6,6 @@ has seen a broker of Apache Kafka.
 
 from __future__ import annotations
 
-import builtins
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -340,14 +339,7 @@ def test_brokers_that_fall_silent_are_not_waited_for(
 def test_without_the_library_the_error_says_how_to_install_it(
     topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    really = builtins.__import__
-
-    def without(name: str, *more: Any) -> Any:
-        if name == "confluent_kafka":
-            raise ImportError(name)
-        return really(name, *more)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setattr("resources.brokers.find_spec", lambda name: None)
     with pytest.raises(SourceError, match="not installed: uv sync --extra kafka, or pip install"):
         opened(topic).batches()
 
