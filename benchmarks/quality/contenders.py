@@ -81,7 +81,7 @@ def flaml_search(
     It reads its clock by `time.time`, which is that of the process's CPU here: on a machine that
     others use, its budget of wall clock would be less work than it is elsewhere.
     """
-    from flaml import AutoML  # type: ignore[import-not-found, unused-ignore]
+    from flaml import AutoML  # type: ignore[import-not-found, unused-ignore]  # may not be there
 
     use_case = rows.use_case
     # LightGBM refuses names such as `Torque [Nm]`.
