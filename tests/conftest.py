@@ -91,25 +91,38 @@ def server_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @contextmanager
-def installation(server_home: Path, home: Path, *, used: bool = False) -> Iterator[Settings]:
-    """An installation of its own: databases, objects, and the variables other processes read.
+def installation(server_home: Path, home: Path) -> Iterator[Settings]:
+    """An installation of its own: databases, objects, and the variables other processes read."""
+    url = make_url(embedded_url(server_home)).set(database=f"t{uuid.uuid4().hex[:12]}")
+    with _environment(home, url) as found:
+        Ledger(found).prepare()
+        yield found
 
-    With `used` it begins as one that somebody works with: the tables of Dagster and MLflow are
-    there, and dbt has parsed the project, which together take a dozen seconds. One at a time.
+
+@contextmanager
+def used_installation(
+    server_home: Path, home: Path, databases: str = TEMPLATE
+) -> Iterator[Settings]:
+    """An installation that begins as one that somebody works with. One at a time.
+
+    The tables of Dagster and MLflow are there, and dbt has parsed the project, which together take
+    a dozen seconds. `databases` are those that it begins with.
     """
+    _prepare_template(server_home)
     server = make_url(embedded_url(server_home))
-    if used:
-        _prepare_template(server_home)
+    if not (home / "dbt").exists():
         (home / "dbt").symlink_to(server_home / "dbt")
-        copy_databases(server, TEMPLATE, USED)
-    name = USED if used else f"t{uuid.uuid4().hex[:12]}"
+    copy_databases(server, databases, USED)
     try:
-        with _environment(home, server.set(database=name)) as found:
-            Ledger(found).prepare()
+        with _environment(home, server.set(database=USED)) as found:
             yield found
     finally:
-        if used:
-            drop_databases(server, USED)
+        drop_databases(server, USED)
+
+
+def keep_databases(server_home: Path, name: str) -> None:
+    """Keeps the databases of the used installation under a name, for those that begin so."""
+    copy_databases(make_url(embedded_url(server_home)), USED, name)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from xdist.scheduler import LoadFileScheduling
 
 # What takes long to make for the whole session, and who uses it: in one process it is made once.
 SHARED = {
+    "a complete graph": ("test_bad_input", "test_life", "test_metadata"),
     "a complete installation": (
         "test_dev_kills",
         "test_postgres_restart",

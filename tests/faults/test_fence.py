@@ -28,7 +28,7 @@ from resources.postgres import dsn, transaction
 from resources.settings import Settings, get_settings
 from resources.sources import open_source
 from resources.warehouse import ensure_table, replace_batch
-from tests.conftest import installation
+from tests.conftest import used_installation
 from tests.faults.harness import (
     alive,
     figure,
@@ -139,7 +139,7 @@ def built(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     import pyarrow as pa
 
     rows = accepted.append_column("batch_id", pa.array([BATCH] * accepted.num_rows, pa.string()))
-    with installation(server_home, tmp_path_factory.mktemp("home"), used=True) as settings:
+    with used_installation(server_home, tmp_path_factory.mktemp("home")) as settings:
         with transaction(settings) as cursor:
             ensure_table(cursor, "penguins", "raw", types)
             replace_batch(cursor, "penguins", "raw", BATCH, rows)

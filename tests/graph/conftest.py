@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 import palmerpenguins
@@ -19,10 +21,11 @@ from orchestration.components.use_case import build_graph
 from orchestration.use_cases import load_use_cases
 from resources.instance import open_instance
 from resources.platform import Platform
-from tests.conftest import age, installation
+from tests.conftest import age, keep_databases, used_installation
 
 NAME = "penguins"
 LONGER_BY_MM = 10.0
+FIRST, SECOND = "2007-2008", "2009"  # the batches of a complete graph
 
 
 def penguins(first_key: int = 1, **filters: Any) -> pd.DataFrame:
@@ -95,19 +98,67 @@ class Graph:
         )
 
 
+@contextmanager
+def opened(folder: Path) -> Iterator[Graph]:
+    """The graph of the penguins in a folder, on the installation that there is."""
+    use_case = short(load_use_cases()[NAME], folder)
+    whole = dg.Definitions.merge(
+        build_graph(NAME, use_case),
+        dg.Definitions(resources=default_resources(), executor=dg.in_process_executor),
+    )
+    with open_instance() as instance:
+        yield Graph(folder, stage_of(NAME, use_case), whole, instance, Platform())
+
+
 @pytest.fixture(scope="module")
 def graph(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
-    """An installation per module, since a graph takes half a minute to materialize."""
+    """A graph of which nothing was materialized yet."""
     folder = tmp_path_factory.mktemp("batches")
-    with installation(server_home, tmp_path_factory.mktemp("home"), used=True):
-        use_case = short(load_use_cases()[NAME], folder)
-        whole = dg.Definitions.merge(
-            build_graph(NAME, use_case),
-            dg.Definitions(resources=default_resources(), executor=dg.in_process_executor),
-        )
-        instance = open_instance()
-        yield Graph(folder, stage_of(NAME, use_case), whole, instance, Platform())
-        instance.dispose()
+    with (
+        used_installation(server_home, tmp_path_factory.mktemp("home")),
+        opened(folder) as found,
+    ):
+        yield found
+
+
+class Kept(NamedTuple):
+    """A complete graph to begin with: its home, a copy of it, and whether each check passed."""
+
+    home: Path
+    copy: Path
+    passed: Mapping[str, bool]
+
+
+COMPLETE = "complete"
+
+
+@pytest.fixture(scope="session")
+def kept(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """Made once, since it takes half a minute: two batches, of which the first has a reject."""
+    home = tmp_path_factory.mktemp(COMPLETE)
+    (home / "batches").mkdir()
+    with used_installation(server_home, home), opened(home / "batches") as graph:
+        first = penguins(year=[2007, 2008])
+        first.loc[0, "species"] = "Emperor"
+        graph.write(FIRST, first)
+        graph.write(SECOND, penguins(first_key=1001, year=[2009]))
+        result = graph.materialize([FIRST, SECOND])
+        assert result.success
+        keep_databases(server_home, COMPLETE)
+    copy = home.rename(home.with_name("kept"))
+    return Kept(home, copy, {name: check.passed for name, check in check_results(result).items()})
+
+
+@pytest.fixture(scope="module")
+def complete(server_home: Path, kept: Kept) -> Iterator[Graph]:
+    """A graph of which everything was materialized; at the same place, which manifests hold."""
+    shutil.copytree(kept.copy, kept.home, symlinks=True)
+    with (
+        used_installation(server_home, kept.home, COMPLETE),
+        opened(kept.home / "batches") as found,
+    ):
+        yield found
+    shutil.rmtree(kept.home)
 
 
 def check_results(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:

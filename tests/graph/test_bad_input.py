@@ -25,27 +25,18 @@ from cli.execution import failure_of
 from leeway.data.tables import to_parquet
 from resources.postgres import transaction
 from resources.warehouse import read_batch
-from tests.graph.conftest import NAME, Graph, check_results, penguins
+from tests.graph.conftest import FIRST, NAME, Graph, check_results, penguins
 
-GOOD = "2007"
+GOOD = FIRST
 ROW = 3  # of the value that is wrong, from 0
 
 
 @dataclass
 class Stored:
-    """A graph with one good batch and the champion that was trained on it."""
+    """A graph with a good batch and the champion that was trained on it."""
 
     graph: Graph
-    before: Any
-
-    @classmethod
-    def of(cls, graph: Graph) -> Stored:
-        """Materializes the good batch."""
-        graph.write(GOOD, penguins(year=[2007]))
-        assert graph.materialize([GOOD]).success
-        found = cls(graph, None)
-        found.before = found.state()
-        return found
+    before: Any = None  # its state before the tests
 
     def state(self) -> Any:
         """What readers see of the good batch: commits, objects, tables, the champion."""
@@ -77,8 +68,10 @@ class Stored:
 
 
 @pytest.fixture(scope="module")
-def stored(graph: Graph) -> Stored:
-    return Stored.of(graph)
+def stored(complete: Graph) -> Stored:
+    found = Stored(complete)
+    found.before = found.state()
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -230,7 +223,7 @@ def test_a_key_that_repeats_keeps_its_first_row(stored: Stored) -> None:
 
 def test_batches_that_overlap_pass_the_tests_of_the_clean_table(stored: Stored) -> None:
     """Guards: the rows of both stood in the clean table, which then refused every later batch."""
-    overlap = pd.concat([penguins(year=[2007]).head(30), later()])
+    overlap = pd.concat([penguins(year=[2007, 2008]).iloc[1:31], later()])
     assert stored.raw("overlap", csv(overlap)).success
     assert len(stored.rejects("overlap")) >= 30
     again = stored.graph.materialize(["overlap"], ["raw", "staged", "clean"])

@@ -24,7 +24,7 @@ from orchestration.use_cases import load_use_cases
 from resources.instance import open_instance
 from resources.platform import Platform
 from resources.postgres import transaction
-from tests.conftest import age, installation
+from tests.conftest import age, used_installation
 from tests.graph.conftest import Graph, check_results
 
 NAME = "tool_life"
@@ -47,7 +47,7 @@ class Experiment(Graph):
 @pytest.fixture(scope="module")
 def graph(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]:
     folder = tmp_path_factory.mktemp("replicates")
-    with installation(server_home, tmp_path_factory.mktemp("home"), used=True):
+    with used_installation(server_home, tmp_path_factory.mktemp("home")):
         source = FileSource(kind="file", path=str(folder))
         use_case = load_use_cases()[NAME].model_copy(update={"source": source})
         whole = dg.Definitions.merge(

@@ -30,7 +30,7 @@ from orchestration.components.use_case import build_graph
 from orchestration.use_cases import load_use_cases
 from resources.instance import open_instance
 from resources.platform import Platform
-from tests.conftest import installation
+from tests.conftest import used_installation
 
 NAME = "housing"
 ROWS = 800
@@ -53,7 +53,7 @@ def shown(
     """Metadata by node of one run of the whole graph."""
     use_case = short(load_use_cases()[NAME])
     with (
-        installation(server_home, tmp_path_factory.mktemp("home"), used=True),
+        used_installation(server_home, tmp_path_factory.mktemp("home")),
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr("cli.status.find", lambda name: use_case)

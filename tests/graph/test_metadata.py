@@ -10,9 +10,9 @@ import pytest
 
 from leeway.graph import nodes_of
 from resources.postgres import transaction
-from tests.graph.conftest import NAME, Graph, penguins
+from tests.graph.conftest import FIRST, NAME, SECOND, Graph
 
-BATCHES = ["2007-2008", "2009"]
+BATCHES = [FIRST, SECOND]
 NODES = nodes_of("classification")
 KEYS = [(node.name, batch) for node in NODES for batch in (BATCHES if node.per_batch else [""])]
 # Where a node's objects are in the store; a view has none beside those of raw.
@@ -31,16 +31,11 @@ Shown = Mapping[tuple[str, str], Mapping[str, dg.MetadataValue]]
 
 
 @pytest.fixture(scope="module")
-def shown(graph: Graph) -> Shown:
+def shown(complete: Graph) -> Shown:
     """Metadata by node and batch of one run of two batches, of which the first has a reject."""
-    first = penguins(year=[2007, 2008])
-    first.loc[0, "species"] = "Emperor"
-    graph.write(BATCHES[0], first)
-    graph.write(BATCHES[1], penguins(first_key=1001, year=[2009]))
-    assert graph.materialize(BATCHES).success
     found = {}
     for node, batch in KEYS:
-        records = graph.instance.fetch_materializations(
+        records = complete.instance.fetch_materializations(
             dg.AssetRecordsFilter(
                 asset_key=dg.AssetKey([NAME, node]), asset_partitions=[batch] if batch else None
             ),
@@ -54,10 +49,10 @@ def shown(graph: Graph) -> Shown:
 
 @pytest.mark.parametrize(("node", "batch"), KEYS)
 def test_rows_and_address_are_those_of_the_commit(
-    graph: Graph, shown: Shown, node: str, batch: str
+    complete: Graph, shown: Shown, node: str, batch: str
 ) -> None:
     """Regression: each batch of the dbt models had the address of the last and the rows of all."""
-    commit = graph.platform.ledger.require(NAME, node, batch)
+    commit = complete.platform.ledger.require(NAME, node, batch)
     metadata = shown[node, batch]
     assert metadata["dagster/row_count"].value == commit.rows
     assert metadata["dagster/uri"].value == commit.uri
@@ -68,10 +63,10 @@ def test_rows_and_address_are_those_of_the_commit(
 
 @pytest.mark.parametrize(("node", "batch"), [key for key in KEYS if key[0] in TABLES])
 def test_a_table_shows_its_columns_and_those_that_they_come_from(
-    graph: Graph, shown: Shown, node: str, batch: str
+    complete: Graph, shown: Shown, node: str, batch: str
 ) -> None:
     # dagster-dbt describes the columns of a model in its definition.
-    specs = {spec.key.path[-1]: spec for spec in graph.definitions.resolve_all_asset_specs()}
+    specs = {spec.key.path[-1]: spec for spec in complete.definitions.resolve_all_asset_specs()}
     metadata = {**specs[node].metadata, **shown[node, batch]}
     schema = getattr(metadata["dagster/column_schema"], "value", None)
     schema = schema or metadata["dagster/column_schema"]
@@ -92,22 +87,22 @@ def test_a_table_shows_its_columns_and_those_that_they_come_from(
 
 @pytest.mark.parametrize("batch", BATCHES)
 def test_the_report_of_a_batch_is_a_page_that_its_node_leads_to(
-    graph: Graph, shown: Shown, batch: str
+    complete: Graph, shown: Shown, batch: str
 ) -> None:
     metadata = shown["report", batch]
-    commit = graph.platform.ledger.require(NAME, "report", batch)
+    commit = complete.platform.ledger.require(NAME, "report", batch)
     assert metadata["report"].value == commit.uri
     assert "/reports/" in commit.uri
-    page = graph.platform.store.get(commit.uri, commit.digest).decode()
+    page = complete.platform.store.get(commit.uri, commit.digest).decode()
     assert f"batch {batch}" in page
     assert "bill_length_mm" in page
-    rejected = graph.platform.ledger.require(NAME, "raw", batch).facts["rejected"]
+    rejected = complete.platform.ledger.require(NAME, "raw", batch).facts["rejected"]
     assert f"{rejected} were rejected" in page
     assert "pdf" in metadata or "WeasyPrint" in str(metadata["pdf_warning"].value)
 
 
-def test_sql_finds_what_was_scored_and_how_good_it_was(graph: Graph, shown: Shown) -> None:
-    with transaction(graph.platform.settings) as cursor:
+def test_sql_finds_what_was_scored_and_how_good_it_was(complete: Graph, shown: Shown) -> None:
+    with transaction(complete.platform.settings) as cursor:
         cursor.execute("select batch, rows, version from monitoring.scoring_runs order by batch")
         scored = cursor.fetchall()
         cursor.execute(
@@ -115,10 +110,10 @@ def test_sql_finds_what_was_scored_and_how_good_it_was(graph: Graph, shown: Show
             "where batch = '2009' and segment = 'all rows' and metric = 'accuracy'"
         )
         ((accuracy,),) = cursor.fetchall()
-    rows = {b: graph.platform.ledger.require(NAME, "predictions", b).rows for b in BATCHES}
+    rows = {b: complete.platform.ledger.require(NAME, "predictions", b).rows for b in BATCHES}
     assert scored == [(batch, rows[batch], 1) for batch in BATCHES]
-    commit = graph.platform.ledger.require(NAME, "performance", "2009")
-    stored = json.loads(graph.platform.store.get(commit.uri, commit.digest))
+    commit = complete.platform.ledger.require(NAME, "performance", "2009")
+    stored = json.loads(complete.platform.store.get(commit.uri, commit.digest))
     assert stored["segments"]["all rows"]["accuracy"]["value"] == accuracy
     assert stored["fitted"] > 0, "the batch was trained on; its held-out rows judge"
 

@@ -21,7 +21,7 @@ from resources.instance import open_instance
 from resources.platform import Platform
 from resources.settings import PROJECT
 from resources.warehouse import read_batch
-from tests.conftest import installation
+from tests.conftest import used_installation
 from tests.graph.conftest import NAME, Graph, penguins
 from tests.mariadb import running_mariadb
 
@@ -89,7 +89,7 @@ def test_both_sources_end_in_the_same_clean_rows(
         (tmp_path / folder).mkdir()
     with (
         running_mariadb(tmp_path / "mariadb") as address,
-        installation(server_home, tmp_path / "home", used=True),
+        used_installation(server_home, tmp_path / "home"),
     ):
         monkeypatch.setenv("PENGUINS_DATABASE", fill(address))
         instance = open_instance()

@@ -20,7 +20,7 @@ from resources.instance import open_instance
 from resources.platform import Platform
 from resources.postgres import transaction
 from resources.settings import get_settings
-from tests.conftest import installation
+from tests.conftest import used_installation
 from tests.graph.conftest import Graph, check_results
 from tests.reference import Reference, serving
 
@@ -64,7 +64,7 @@ def graph(
 ) -> Iterator[Graph]:
     folder = tmp_path_factory.mktemp("home")
     with (
-        installation(server_home, folder, used=True),
+        used_installation(server_home, folder),
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("REAL_ESTATE_URL", reference.url)
