@@ -98,7 +98,7 @@ _meeting: list[Barrier] = []  # of a process of the pool, set when it starts
 
 @pytest.fixture(scope="session")
 def together() -> Iterator[Callable[..., list[Any]]]:
-    """Calls a function in four processes at the same moment, with a tuple of arguments each.
+    """Calls a function in up to four processes at once, with a tuple of arguments each.
 
     The processes share nothing with this one, and none begins a call before all are there. They
     come from one that has done nothing but import what each of them would import.
@@ -109,8 +109,9 @@ def together() -> Iterator[Callable[..., list[Any]]]:
     with context.Pool(PROCESSES, _join, (barrier,)) as pool:
 
         def call(function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
-            assert len(arguments) == PROCESSES
-            return pool.starmap(_call, [(function, each) for each in arguments], chunksize=1)
+            calls = [(function, each) for each in arguments]
+            idle: list[tuple[Any, tuple[Any, ...]]] = [(int, ())] * (PROCESSES - len(calls))
+            return pool.starmap(_call, calls + idle, chunksize=1)[: len(calls)]
 
         yield call
         pool.close()  # the processes end by themselves; leaving the block would kill them

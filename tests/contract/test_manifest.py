@@ -27,8 +27,8 @@ def test_processes_that_ask_for_the_manifest_at_once_find_the_same_whole_one(
     tmp_path: Path, together: Callable[..., list[Any]]
 ) -> None:
     """Guards: they wrote into one folder, and one could publish what another had half written."""
-    found = together(ask, [(str(tmp_path), "postgresql://nobody@127.0.0.1:9/none")] * 4)
-    assert found == [found[0]] * 4
+    found = together(ask, [(str(tmp_path), "postgresql://nobody@127.0.0.1:9/none")] * 2)
+    assert found == [found[0]] * 2
     assert found[0][1] > 0
     left = [path.name for path in (tmp_path / "dbt" / "target").iterdir()]
     assert left == [dbt.PARSED], "each call removes its own files"

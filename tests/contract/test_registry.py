@@ -139,6 +139,7 @@ def test_a_release_that_nobody_told_mlflow_of_becomes_the_challenger(three: Sett
     assert aliases(three) == {"champion": "key 3", "challenger": "key 4"}
 
 
+@pytest.mark.parametrize("tracked", ["tables"], indirect=True)
 def test_a_move_needs_no_dagster_and_nothing_heavy_before_the_ledger_has_it(
     three: Settings,
 ) -> None:
@@ -164,6 +165,7 @@ def projecting(point: str) -> subprocess.Popen[str]:
     return start("project_aliases", NAME, LEEWAY_FAULTS=f"{point}:wait")
 
 
+@pytest.mark.parametrize("tracked", ["server"], indirect=True)
 def test_the_alias_is_the_champion_after_two_processes_told_mlflow_at_once(
     three: Settings,
 ) -> None:

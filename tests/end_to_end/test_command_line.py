@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import getpass
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 
 from resources.postgres import transaction
 from resources.tracking import TRAINING_KEY
@@ -109,6 +113,48 @@ def test_a_second_demo_repeats_nothing(
     (run,) = again.json["runs"]
     assert (run["status"], run["run_id"], run["ran"]) == ("success", None, [])
     assert f"{NAME}: everything is up to date" in again.err
+
+
+@contextmanager
+def beside(installed: WithBatches, other: str) -> Iterator[None]:
+    """Another use case like the first, whose source is missing."""
+    defs = installed.project / "orchestration" / "defs"
+    models = installed.project / "dbt_project" / "models"
+    content = yaml.safe_load((defs / NAME / "defs.yaml").read_text())
+    content["attributes"]["source"] = {"kind": "file", "path": "/none"}
+    (defs / other).mkdir()
+    (defs / other / "defs.yaml").write_text(yaml.safe_dump(content))
+    for path in list((models / NAME).rglob("*")):
+        if path.is_file():
+            to = models / other / path.relative_to(models / NAME).parent
+            to.mkdir(parents=True, exist_ok=True)
+            text = path.read_text().replace(NAME, other)
+            (to / path.name.replace(NAME, other)).write_text(text)
+    yield
+    shutil.rmtree(defs / other)
+    shutil.rmtree(models / other)
+
+
+@pytest.mark.usefixtures("demo")
+def test_a_source_that_is_missing_stops_its_own_use_case_of_the_demo_alone(
+    installed: WithBatches,
+) -> None:
+    """Guards: the demo ended at the first source that was missing, without its table."""
+    other = "churn"  # before the first in the order of names
+    reason = "/none: no such file or folder; check source.path in defs.yaml"
+    with beside(installed, other):
+        said, told = (installed.leeway("demo", *json) for json in ([], ["--json"]))
+    for done in (said, told):
+        assert done.code == 1, done.err
+        assert "Traceback" not in done.err
+        assert f"{other}: failed: {reason}" in done.err
+    table = said.err[said.err.index("use case") :].splitlines()
+    assert table[1].startswith(f"{other} (failed)")
+    assert table[2].startswith(f"{NAME} ")
+    assert "342" in table[2]
+    failed, good = told.json["runs"]
+    assert (failed["use_case"], failed["status"], failed["error"]) == (other, "failure", reason)
+    assert (good["use_case"], good["status"]) == (NAME, "success")
 
 
 def test_status_has_the_shape_that_scripts_rely_on(status: dict[str, Any]) -> None:

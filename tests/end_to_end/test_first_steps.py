@@ -11,13 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.end_to_end.conftest import WithBatches
 from tests.project_copy import NAME
 
 pytestmark = pytest.mark.timeout(300)
-OTHER = "churn"
 
 
 @contextmanager
@@ -105,38 +103,3 @@ def test_a_check_of_rows_that_are_not_in_the_warehouse_yet_says_which(
     assert found["error"] == f"staged and clean never materialized; run `leeway run {NAME}`"
     assert {each["node"] for each in found["failed"]} <= {"release", "drift"}
     assert found["passed"] == 1, "of raw"
-
-
-def test_a_source_that_is_missing_stops_its_own_use_case_of_the_demo_alone(
-    installed: WithBatches,
-) -> None:
-    """Guards: the demo ended at the first source that was missing, without its table."""
-    defs = installed.project / "orchestration" / "defs"
-    content = yaml.safe_load((defs / NAME / "defs.yaml").read_text())
-    content["attributes"]["source"] = {"kind": "file", "path": "/none"}
-    (defs / OTHER).mkdir()  # before the other in the order of names
-    (defs / OTHER / "defs.yaml").write_text(yaml.safe_dump(content))
-    models = installed.project / "dbt_project" / "models"
-    for path in list((models / NAME).rglob("*")):
-        if path.is_file():
-            to = models / OTHER / path.relative_to(models / NAME).parent
-            to.mkdir(parents=True, exist_ok=True)
-            text = path.read_text().replace(NAME, OTHER)
-            (to / path.name.replace(NAME, OTHER)).write_text(text)
-    reason = "/none: no such file or folder; check source.path in defs.yaml"
-    for arguments in (["demo"], ["demo", "--json"]):
-        done = installed.leeway(*arguments)
-        assert done.code == 1, done.err
-        assert "Traceback" not in done.err
-        assert f"{OTHER}: failed: {reason}" in done.err
-        if done.out:
-            failed, good = done.json["runs"]
-            assert (failed["use_case"], failed["status"], failed["error"]) == (
-                OTHER, "failure", reason,
-            )  # fmt: skip
-            assert (good["use_case"], good["status"]) == (NAME, "success")
-        else:
-            table = done.err[done.err.index("use case") :].splitlines()
-            assert table[1].startswith(f"{OTHER} (failed)")
-            assert table[2].startswith(f"{NAME} ")
-            assert "342" in table[2]

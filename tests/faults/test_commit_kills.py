@@ -67,7 +67,7 @@ def test_the_checker_finds_what_a_protocol_with_one_step_out_of_place_leaves(
 
 
 def test_a_node_killed_at_any_moment_shows_the_old_or_the_new_version(settings: Settings) -> None:
-    rng, n, version, moved = seeded("commit"), times(12), 0, 0
+    rng, n, version, moved = seeded("commit"), times(6), 0, 0
     for _ in range(n):
         child = start("commit_rows", "fenced", str(version + 1), "0")
         hear(child, "ready")
@@ -88,7 +88,7 @@ def test_a_node_killed_at_any_moment_shows_the_old_or_the_new_version(settings: 
 def test_the_checker_finds_what_a_delete_and_insert_without_a_transaction_leaves(
     settings: Settings,
 ) -> None:
-    rng, n, caught, empty = seeded("naive commit"), max(3, times(12) // 5), 0, 0
+    rng, n, caught, empty = seeded("naive commit"), max(3, times(12) // 6), 0, 0
     for _ in range(n):
         assert commit(1) == 0
         child = start("commit_rows", "naive", "2", "0")
