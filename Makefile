@@ -13,6 +13,8 @@ UV_VERSION := 0.13.9
 PYTHON ?=
 # Given to pytest, leeway demo and leeway dev. Example: make test ARGS="-k drift"
 ARGS ?=
+# How often `make proof` repeats what `make test` does a few times. Example: make proof KILLS=100
+KILLS ?= 10
 
 # Only a Python that the machine already has.
 export UV_PYTHON_DOWNLOADS := never
@@ -33,7 +35,7 @@ ifneq "$(shell cat $(STAMP) 2>/dev/null)" "$(CURDIR)"
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help setup demo dev test check docs
+.PHONY: help setup demo dev test proof check docs
 
 help:
 	@echo "make VERB, where VERB is one of"
@@ -50,6 +52,10 @@ dev: $(STAMP) ## serve the Dagster UI and its daemon on 127.0.0.1
 # In the order of the files, so that the many short tests come last and no process waits for the other.
 test: $(STAMP) ## run the tests
 	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+proof: $(STAMP) ## repeat many times what the tests kill a few times, and the long proofs; an hour or more
+	@LEEWAY_KILLS=$(KILLS) .venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder -m faults \
+	  --figures tests/faults/proof.txt $(ARGS)
 
 # An instance of its own: dagster.yaml asks for the database, which a check has no need of.
 check: $(STAMP) ## lint, format, types, and the definitions of the asset graph

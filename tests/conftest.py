@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import signal
 import tempfile
+import time
 import uuid
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,10 +24,11 @@ from resources.postgres import embedded_url
 from resources.settings import Settings, get_settings
 from tests.databases import copy_databases, drop_databases, trust_the_machine
 from tests.embedded import remove, stop_embedded
-from tests.faults.harness import FIGURES
+from tests.faults.harness import FIGURES, LONG
 from tests.installed import Complete
 
 FIGURE = "figure of a fault test"
+STARTED = time.monotonic()
 # Of one name, since dbt parses the project again for a database of another.
 USED, TEMPLATE = "used", "template"
 
@@ -63,7 +67,13 @@ def pytest_runtest_makereport(
     return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--figures", type=Path, help="file for what the fault tests found")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     reports = [each for found in terminalreporter.stats.values() for each in found]
     properties = [p for each in reports for p in getattr(each, "user_properties", ())]
     texts = [str(text) for name, text in properties if name == FIGURE]
@@ -71,6 +81,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("what the fault tests found")
         for text in texts:
             terminalreporter.write_line(text)
+    if file := config.getoption("--figures"):
+        outcomes = ("passed", "failed", "error", "skipped")
+        counts = [f"{len(terminalreporter.getreports(each))} {each}" for each in outcomes]
+        head = [
+            f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, "
+            f"{os.cpu_count()} cores, LEEWAY_KILLS={LONG}",
+            f"{', '.join(counts)} in {time.monotonic() - STARTED:.0f} s",
+        ]
+        file.write_text("\n".join([*head, "", *texts, ""]))
 
 
 def age(path: Path) -> None:

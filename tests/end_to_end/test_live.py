@@ -19,7 +19,8 @@ from tests.graph.conftest import LONGER_BY_MM, penguins
 from tests.project_copy import NAME, set_attributes
 
 pytestmark = [
-    pytest.mark.skipif(not LONG, reason="minutes: LEEWAY_KILLS=1"),
+    pytest.mark.faults,
+    pytest.mark.skipif(not LONG, reason="minutes: make proof"),
     pytest.mark.timeout(1800),
 ]
 SETTLED_SECONDS = 120  # four rounds of each sensor

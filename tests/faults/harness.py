@@ -5,7 +5,7 @@ here: what must hold afterwards, which each test checks by itself.
 
 Every number of kills is small by default and grows with LEEWAY_KILLS:
 
-    LEEWAY_KILLS=500 .venv/bin/pytest -m faults
+    make proof KILLS=500
 """
 
 from __future__ import annotations

@@ -19,7 +19,11 @@ from tests.faults.harness import LONG, alive, figure, stopped, until
 from tests.installed import Complete
 from tests.project_copy import NAME
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(not LONG, reason="minutes: make proof"),
+]
 
 NODE = "training_set"
 
@@ -42,7 +46,6 @@ def eventually(condition: Callable[[], Any], seconds: float, what: str) -> float
     return took
 
 
-@pytest.mark.skipif(not LONG, reason="two minutes: LEEWAY_KILLS=1")
 def test_what_is_killed_is_started_again_and_nothing_outlives_it(installed: Complete) -> None:
     with dev(installed, LEEWAY_FAULTS=f"{NODE}.before_commit:wait") as it:
         it.says("Ctrl-C", 120)

@@ -60,7 +60,7 @@ def kill_a_first_start(home: Path, how: str, seconds: float) -> None:
 
 
 def test_a_first_start_that_was_killed_leaves_nothing_in_the_way(folder: Path) -> None:
-    rng, n, cut_off = seeded("first start"), times(5), 0
+    rng, n, cut_off = seeded("first start"), times(3), 0
     moments = [*MOMENTS, *(rng.uniform(0, 1.5) for _ in range(n - len(MOMENTS)))]
     for number, moment in enumerate(moments):
         home = folder / str(number)

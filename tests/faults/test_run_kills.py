@@ -51,7 +51,7 @@ def test_every_fault_point_of_a_run_is_one_that_the_tests_kill_at() -> None:
     assert found - known == {"champion.in_move"}, "a point of `leeway promote`, tested below"
 
 
-@pytest.mark.skipif(not LONG, reason="minutes: LEEWAY_KILLS=40")
+@pytest.mark.skipif(not LONG, reason="minutes: make proof")
 def test_a_run_killed_again_and_again_is_continued_to_one_release(installed: Complete) -> None:
     installed.start_over()
     for point in EVERY:
@@ -73,7 +73,7 @@ def test_a_run_killed_again_and_again_is_continued_to_one_release(installed: Com
     )
 
 
-@pytest.mark.skipif(not LONG, reason="minutes: LEEWAY_KILLS=40")
+@pytest.mark.skipif(not LONG, reason="minutes: make proof")
 def test_a_run_that_fails_again_and_again_is_continued_to_one_release(
     installed: Complete,
 ) -> None:
@@ -200,7 +200,7 @@ def test_a_move_of_the_champion_that_is_killed_did_not_happen(installed: Complet
     assert installed.wrong() == []
 
 
-@pytest.mark.skipif(not LONG, reason="minutes: LEEWAY_KILLS=40")
+@pytest.mark.skipif(not LONG, reason="minutes: make proof")
 def test_a_run_killed_at_any_moment_is_continued(installed: Complete) -> None:
     rng, n = seeded("runs"), LONG
     for _ in range(n):

@@ -18,7 +18,7 @@ TOPIC = "killed"
 POINTS = ["raw.before_commit", "raw.in_commit", "raw.after_commit"]
 
 
-@pytest.mark.skipif(not LONG, reason="minutes: LEEWAY_KILLS=20")
+@pytest.mark.skipif(not LONG, reason="minutes: make proof")
 def test_a_reader_that_is_killed_again_and_again_stores_each_message_once(
     settings: Settings,
 ) -> None:
