@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,8 @@ from orchestration.components.use_case import build_graph
 from orchestration.use_cases import load_use_cases
 from resources.instance import open_instance
 from resources.platform import Platform
-from tests.conftest import age, keep_databases, used_installation
+from tests.conftest import age, installation, keep_databases, used_installation
+from tests.graph.history import History
 
 NAME = "penguins"
 LONGER_BY_MM = 10.0
@@ -130,6 +132,7 @@ class Kept(NamedTuple):
 
 
 COMPLETE = "complete"
+_histories = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -159,6 +162,27 @@ def complete(server_home: Path, kept: Kept) -> Iterator[Graph]:
     ):
         yield found
     shutil.rmtree(kept.home)
+
+
+@pytest.fixture(scope="module")
+def shared(
+    server_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[dg.DagsterInstance, Platform]]:
+    """One installation for all histories: each has a name of its own."""
+    with installation(server_home, tmp_path_factory.mktemp("home")), open_instance() as instance:
+        yield instance, Platform()
+
+
+@pytest.fixture
+def history(shared: tuple[dg.DagsterInstance, Platform], tmp_path: Path) -> History:
+    """A use case with a first release that was trained on the first batch."""
+    source = FileSource(kind="file", path=str(tmp_path))
+    use_case = load_use_cases()[NAME].model_copy(update={"source": source})
+    instance, platform = shared
+    found = History(stage_of(f"ticks_{next(_histories)}", use_case), platform, instance)
+    found.arrive(FIRST)
+    assert found.carry_out(None, "promote").success
+    return found
 
 
 def check_results(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:

@@ -1,0 +1,161 @@
+"""A use case of its own, and what happens to it, written through the ledger and into Dagster.
+
+Belongs here: what tests of ticks say of the past. Does not belong here: what a tick asks for.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import count
+from typing import Any, Literal
+
+import dagster as dg
+import psycopg2.extensions
+
+# A queued run must say where its job is loaded from, and there is no public way to say it.
+from dagster._core.remote_origin import (  # noqa: TID251
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+
+from assets.release import INCIDENT_TAG
+from assets.stage import Stage
+from leeway.retraining import incident_digest
+from leeway.spec import Retraining
+from orchestration.jobs import graph_job_name, retrain_job_name
+from orchestration.sensors import retraining_tick
+from resources.platform import Platform
+from resources.releases import Release, insert_incident, promote_in
+
+Verdict = Literal["promote", "hold", "reject"]
+DAY = timedelta(days=1)
+_numbers = count(1)
+
+
+@dataclass
+class History:
+    """One use case of its own, and what has happened to it so far."""
+
+    stage: Stage
+    platform: Platform
+    instance: dg.DagsterInstance
+    trained_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def with_policy(self, **policy: Any) -> History:
+        """The same history under another retraining policy."""
+        use_case = self.stage.use_case.model_copy(update={"retraining": Retraining(**policy)})
+        return replace(self, stage=replace(self.stage, use_case=use_case))
+
+    def tick(self, after: timedelta = 2 * DAY) -> dg.RunRequest | dg.SkipReason:
+        """A tick so long after the first release."""
+        return retraining_tick(self.stage, self.instance, self.platform, self.trained_at + after)
+
+    def reason(self, after: timedelta = 2 * DAY) -> str:
+        """Why a tick asks for nothing."""
+        skipped = self.tick(after)
+        assert isinstance(skipped, dg.SkipReason), f"asked for {skipped}"
+        return str(skipped.skip_message)
+
+    def request(self, after: timedelta = 2 * DAY) -> dg.RunRequest:
+        """What a tick asks for."""
+        found = self.tick(after)
+        assert isinstance(found, dg.RunRequest), f"asked for nothing: {found.skip_message}"
+        return found
+
+    def commit(
+        self,
+        node: str,
+        batch: str = "",
+        run_id: str = "",
+        facts: dict[str, Any] | None = None,
+        also: Callable[[psycopg2.extensions.cursor], None] | None = None,
+    ) -> None:
+        """A node's result in the ledger."""
+        attempt = self.platform.ledger.begin(self.stage.name, node, batch, run_id)
+        digest = f"sha256:{next(_numbers)}"
+        self.platform.ledger.commit(attempt, input_digest=digest, digest=digest, uri="file:///none",
+                                    rows=1, facts=facts or {}, also=also)  # fmt: skip
+
+    def arrive(self, batch: str) -> None:
+        """A batch is clean."""
+        self.platform.ledger.register_batches(self.stage.name, [batch])
+        self.commit("clean", batch)
+
+    def drift(self, batch: str, *columns: str) -> None:
+        """A batch is found to have drifted from the champion, as the asset `drift` records it."""
+        champion = self.platform.releases.champion(self.stage.name)
+        assert champion is not None
+        digest = incident_digest(self.stage.name, champion.digest, batch, columns)
+        self.commit(
+            "drift",
+            batch,
+            also=partial(insert_incident, use_case=self.stage.name, digest=digest, batch=batch,
+                         columns=columns, release_digest=champion.digest, run_id=""),
+        )  # fmt: skip
+
+    def release(self, verdict: Verdict, run_id: str, incident: str | None, key: str = "") -> None:
+        """Every clean batch is trained on and judged, as the asset `release` records it."""
+        name, releases = self.stage.name, self.platform.releases
+        key = key or f"key-{next(_numbers)}"
+        champion = releases.champion(name)
+        made = Release(
+            use_case=name, version=releases.next_version(name, key), digest=f"sha256:of-{key}",
+            training_key=key, algorithm="decision_tree", verdict=verdict, reason="planted",
+            facts={"batches": self.platform.ledger.batches(name)}, incident=incident,
+            run_id=run_id, released_at=self.trained_at,
+        )  # fmt: skip
+
+        def record(cursor: psycopg2.extensions.cursor) -> None:
+            releases.record(cursor, made)
+            if verdict == "promote":
+                judged = champion.version if champion else None
+                promote_in(cursor, name, made.version, judged, "planted")
+
+        self.commit("release", run_id=run_id, also=record)
+
+    def carry_out(
+        self, request: dg.RunRequest | None, verdict: Verdict | None, key: str = ""
+    ) -> dg.ExecuteInProcessResult:
+        """A run of Dagster for a request, or by hand; without a verdict it fails."""
+        tags = dict(request.tags) if request else {}
+        run_id = str(uuid.uuid4())
+
+        @dg.op
+        def train() -> None:
+            batches = self.platform.ledger.batches(self.stage.name)
+            self.commit("training_set", facts={"batches": batches})
+            if verdict is None:
+                raise RuntimeError("planted")
+            self.release(verdict, run_id, tags.get(INCIDENT_TAG), key)
+
+        name = retrain_job_name if request else graph_job_name
+
+        @dg.job(name=name(self.stage.name), executor_def=dg.in_process_executor)
+        def training() -> None:
+            train()
+
+        return training.execute_in_process(
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            instance=self.instance, tags=tags, run_id=run_id, raise_on_error=False,
+        )  # fmt: skip
+
+    def enqueue(
+        self,
+        request: dg.RunRequest,
+        status: dg.DagsterRunStatus,
+        *nodes: str,
+    ) -> dg.DagsterRun:
+        """A run that Dagster made of a request and that has not ended; of some nodes alone."""
+        assert request.job_name is not None
+        place = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("leeway"), "__repository__")
+        run = dg.DagsterRun(
+            request.job_name, str(uuid.uuid4()), status=status, tags=request.tags,
+            remote_job_origin=RemoteJobOrigin(place, request.job_name),
+            asset_selection=frozenset(map(self.stage.key, nodes)) if nodes else None,
+        )  # fmt: skip
+        return self.instance.add_run(run)

@@ -1,0 +1,117 @@
+"""New batches, tick by tick: the sensor registers them, and conditions ask for their nodes.
+
+Does not belong here: trainings (test_ticks.py).
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from orchestration.sensors import sensors_of
+from resources.files import SourceError
+from tests.graph.conftest import FIRST, NAME, SECOND, Graph, penguins
+from tests.graph.history import History
+
+
+def added(sensor: dg.SensorDefinition, instance: dg.DagsterInstance) -> list[str]:
+    """What a tick of the sensor registers, which is then done as the daemon does it."""
+    found = sensor.evaluate_tick(
+        dg.build_sensor_context(instance=instance, sensor_name=sensor.name)
+    )
+    assert not found.run_requests, "conditions ask for runs, or each batch would run twice"
+    batches: list[str] = []
+    for request in found.dynamic_partitions_requests or []:
+        keys = list(request.partition_keys)
+        instance.add_dynamic_partitions(request.partitions_def_name, keys)
+        batches += keys
+    return batches
+
+
+def test_a_new_batch_is_registered_exactly_once(history: History, tmp_path: Path) -> None:
+    sensor = sensors_of(history.stage)[0]
+    assert added(sensor, history.instance) == []
+    for batch in (SECOND, FIRST):
+        (tmp_path / f"{batch}.csv").write_text("penguin_id\n1\n")
+    assert added(sensor, history.instance) == [FIRST, SECOND], "in the order of the source"
+    (tmp_path / "notes.txt").write_text("not a batch")
+    (tmp_path / f"{SECOND}.csv").write_text("penguin_id\n2\n")  # written again: no new batch
+    assert added(sensor, history.instance) == []
+    (tmp_path / "2010.csv").write_text("penguin_id\n3\n")
+    assert added(sensor, history.instance) == ["2010"]
+    assert added(sensor, history.instance) == []
+
+
+def test_a_source_that_is_gone_is_an_error_and_not_a_batch(
+    history: History, tmp_path: Path
+) -> None:
+    """Guards: a folder that was not there was read as a file, and its name registered."""
+    sensor = sensors_of(history.stage)[0]
+    shutil.rmtree(tmp_path)
+    with pytest.raises(SourceError, match=f"{tmp_path}: no such file or folder; check source.path"):
+        added(sensor, history.instance)
+    tmp_path.mkdir()
+    assert history.instance.get_dynamic_partitions(f"{history.stage.name}_batches") == []
+
+
+@dataclass
+class Conditions:
+    """The daemon's evaluations of a graph's conditions, one after the other."""
+
+    graph: Graph
+    cursor: Any = None
+
+    def requested(self) -> dict[str, list[str]]:
+        """Batches by node that a tick asks for."""
+        found = dg.evaluate_automation_conditions(
+            self.graph.definitions, self.graph.instance, cursor=self.cursor
+        )
+        self.cursor = found.cursor
+        return {
+            result.key.path[-1]: sorted(map(str, found.get_requested_partitions(result.key)))
+            for result in found.results
+            if isinstance(result.key, dg.AssetKey) and found.get_num_requested(result.key)
+        }
+
+    def materialized(self, batch: str | None, *nodes: str) -> None:
+        """Tells Dagster that nodes were materialized."""
+        for node in nodes:
+            event = dg.AssetMaterialization(dg.AssetKey([NAME, node]), partition=batch)
+            self.graph.instance.report_runless_asset_event(event)
+
+
+DATA, JUDGED = ("raw", "staged", "clean"), ("drift", "predictions", "performance", "report")
+
+
+@pytest.mark.timeout(300)
+def test_each_node_of_a_new_batch_is_asked_for_once(graph: Graph) -> None:
+    conditions = Conditions(graph)
+    sensor = sensors_of(graph.stage)[0]
+    graph.write(FIRST, penguins(year=[2007, 2008]))
+    added(sensor, graph.instance)
+    assert conditions.requested() == {}, "what was there when the daemon first looked"
+    conditions.materialized(FIRST, *DATA)
+
+    graph.write(SECOND, penguins(first_key=1001, year=[2009]))
+    added(sensor, graph.instance)
+    asked = conditions.requested()
+    assert asked == {node: [SECOND] for node in DATA}, "no release yet: nothing to predict with"
+    assert conditions.requested() == {}, "asked for, and perhaps failing: not again"
+    conditions.materialized(SECOND, *DATA)
+    conditions.materialized(None, "training_set", "release")
+    assert conditions.requested() == {node: [SECOND] for node in JUDGED}
+    conditions.materialized(SECOND, *JUDGED)
+    assert conditions.requested() == {}, "and no training for a batch like the others"
+
+    for batch in ("2010", "2011"):
+        graph.write(batch, penguins(first_key=2001, year=[2009]))
+    added(sensor, graph.instance)
+    both = {node: ["2010", "2011"] for node in (*DATA, *JUDGED)}
+    assert conditions.requested() == both, "two at once, each with all of its nodes in one run"
+    conditions.materialized(None, "training_set", "release")
+    assert conditions.requested() == {}, "a new release is no reason to go through old batches"
