@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import os
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,52 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from leeway.experiment.anova import AnovaRow, anova_table
-from leeway.experiment.best_setting import best_setting, significant_model
-from leeway.experiment.design import Design, two_level_design
-from leeway.experiment.effects import Analysis, analyse, yates
+from leeway.experiment.anova import anova_table
+from leeway.experiment.best_setting import best_setting
+from leeway.experiment.effects import analyse, yates
 from leeway.experiment.plots import half_normal_plot, pareto_plot
 from leeway.experiment.yates import yates_columns
 from leeway.plots import COLOURS
-
-FOLDER = os.environ.get("LEEWAY_DATA_DIR")
-needs_data = pytest.mark.skipif(
-    FOLDER is None, reason="needs the folder doe_factorial of LEEWAY_DATA_DIR, which is not set"
+from tests.unit.experiments import (
+    FILTRATION,
+    PILOT_PLANT,
+    agrees,
+    analysed,
+    anova,
+    design_of,
+    estimates,
+    runs_of,
 )
-PILOT_PLANT = [(59, 61), (74, 70), (50, 58), (69, 67), (50, 54), (81, 85), (46, 44), (79, 81)]
-FILTRATION = [45, 71, 48, 65, 68, 60, 80, 65, 43, 100, 45, 104, 75, 86, 70, 96]
-
-
-def agrees(value: float | None, printed: str) -> bool:
-    """Whether a value is the printed one to its last digit."""
-    unit = 10.0 ** -len(printed.partition(".")[2])
-    return value is not None and abs(value - float(printed)) <= unit / 2 * (1 + 1e-9)
-
-
-def runs_of(responses: Any, centre: Any = ()) -> dict[str, list[float]]:
-    """Runs in standard order; a response may hold replicates."""
-    factors = (len(responses) - 1).bit_length()
-    cells = [cell[::-1] for cell in product((-1, 1), repeat=factors)]
-    rows = [(*cell, y) for cell, ys in zip(cells, responses, strict=True) for y in np.ravel(ys)]
-    rows += [(*[0] * factors, y) for y in centre]
-    names = [*"ABCDEFGH"[:factors], "y"]
-    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
-
-
-def design_of(runs: dict[str, list[float]], *generators: str) -> Design:
-    return two_level_design(runs, [name for name in runs if name != "y"], "y", generators)
-
-
-def analysed(responses: Any, centre: Any = ()) -> Analysis:
-    return analyse(design_of(runs_of(responses, centre)))
-
-
-def estimates(analysis: Analysis) -> dict[str, float]:
-    return {effect.name: effect.estimate for effect in analysis.effects}
-
-
-def anova(analysis: Analysis) -> dict[str, AnovaRow]:
-    return {row.source: row for row in anova_table(analysis)}
 
 
 def test_yates_columns_are_those_of_the_pilot_plant() -> None:
@@ -320,97 +287,6 @@ def test_intervals_hold_the_true_effect_as_often_as_they_say() -> None:
     assert 922 <= held <= 978
 
 
-def test_the_best_setting_keeps_hierarchy_and_leaves_idle_factors_open() -> None:
-    """Montgomery, example 6.2: 70.06 + 10.81 A + 4.94 C + 7.31 D - 9.06 AC + 8.31 AD."""
-    best = best_setting(analysed(FILTRATION), "maximise")
-    assert best.terms == ("A", "C", "AC", "D", "AD")
-    assert best.setting == {"A": 1, "B": None, "C": -1, "D": 1}
-    assert best.was_run is True
-    assert best.prediction is not None
-    predicted = 70.0625 + 10.8125 - 4.9375 + 7.3125 + 9.0625 + 8.3125
-    assert best.prediction.estimate == pytest.approx(predicted)
-    # Six terms of sixteen runs, each of variance 16/4 times the square of the PSE.
-    assert best.prediction.standard_error == pytest.approx(np.sqrt(6 / 16 * 4) * 2.625)
-    low = best.prediction.low
-    assert low == pytest.approx(predicted - 2.570582 * np.sqrt(1 + 6 / 16) * 2 * 2.625)
-    worst = best_setting(analysed(FILTRATION), "minimise").prediction
-    assert worst is not None
-    assert worst.estimate < best.prediction.estimate
-
-
-def test_an_interaction_brings_its_inactive_factors_along() -> None:
-    crossed = [(10.0, 10.2), (20.0, 20.2), (20.1, 20.3), (10.1, 10.3)]
-    analysis = analysed(crossed)
-    assert [effect.name for effect in analysis.significant] == ["AB"]
-    assert significant_model(analysis).terms == ("A", "B", "AB")
-    best = best_setting(analysis, "maximise")
-    assert best.setting == {"A": -1, "B": 1}
-    assert best.prediction is not None
-    assert best.prediction.estimate == pytest.approx(20.2)
-
-
-def test_a_fraction_may_find_its_best_setting_in_a_cell_that_was_not_run() -> None:
-    runs = runs_of([(20.0, 20.1), (20.1, 20.0), (20.2, 20.0), (60.0, 60.2)])
-    product_of_signs = [a * b for a, b in zip(runs["A"], runs["B"], strict=True)]
-    runs = {"A": runs["A"], "B": runs["B"], "C": product_of_signs, "y": runs["y"]}
-    analysis = analyse(design_of(runs, "C=AB"))
-    assert [effect.label for effect in analysis.significant] == ["A + BC", "B + AC", "C + AB"]
-    best, worst = best_setting(analysis, "maximise"), best_setting(analysis, "minimise")
-    assert (best.setting, best.was_run) == ({"A": 1, "B": 1, "C": 1}, True)
-    assert (worst.setting, worst.was_run) == ({"A": -1, "B": -1, "C": -1}, False)
-    assert worst.prediction is not None
-    halves = sum(effect.estimate for effect in analysis.effects) / 2
-    assert worst.prediction.estimate == pytest.approx(analysis.mean - halves)
-
-
-def test_hierarchy_follows_the_names_of_effects_in_a_fraction() -> None:
-    """With D = AB the contrast ABC is called CD: it brings C and D along, not A and B."""
-    runs = runs_of([(50.0, 50.1)] * 8)
-    names = ("A", "B", "C")
-    runs = {name: runs[name] for name in names} | {
-        "D": [a * b for a, b in zip(runs["A"], runs["B"], strict=True)],
-        "y": [y + 5 * a * b * c for *_, a, b, c, y in zip(*(runs[n] for n in "ABCy"), strict=True)],
-    }
-    model = significant_model(analyse(design_of(runs, "D=AB")))
-    assert model.terms == ("D", "C", "CD")
-    assert model.predict({"C": 1, "D": 1}).estimate == pytest.approx(55.05)
-
-
-def test_the_model_of_all_effects_predicts_each_cell_with_the_error_of_its_mean() -> None:
-    analysis = analysed([(10.0, 11.0, 12.0), (30.0,), (55.0, 56.0), (94.0, 95.0, 93.0, 94.0)])
-    model = significant_model(analysis)
-    assert model.terms == ("A", "B", "AB")
-    assert analysis.error.variance == pytest.approx(4.5 / 6)
-    for a, b, mean, count in ((-1, -1, 11, 3), (1, -1, 30, 1), (-1, 1, 55.5, 2), (1, 1, 94, 4)):
-        found = model.predict({"A": a, "B": b})
-        assert found.estimate == pytest.approx(mean)
-        assert found.standard_error == pytest.approx(np.sqrt(0.75 / count))
-
-
-def test_a_prediction_between_levels_is_the_plane_and_one_outside_is_refused() -> None:
-    model = significant_model(analysed(PILOT_PLANT))
-    corners = [model.predict({"A": a, "B": -1, "C": 1}).estimate for a in (-1, 1)]
-    middle = model.predict({"A": 0, "B": -1, "C": 1})
-    assert middle.estimate == pytest.approx(sum(corners) / 2)
-    assert middle.standard_error is not None
-    assert middle.mean_low is not None
-    assert middle.low is not None
-    assert middle.low < middle.mean_low < middle.estimate
-    with pytest.raises(ValueError, match="A is 2; the experiment knows -1 and 1, or a number"):
-        model.predict({"A": 2, "B": -1, "C": 1})
-    with pytest.raises(ValueError, match="A is None"):
-        model.predict({"B": -1, "C": 1})
-    with pytest.raises(ValueError, match="unknown factor 'speed'"):
-        model.predict({"speed": 2})
-
-
-def test_pure_noise_has_no_best_setting() -> None:
-    noise = np.random.default_rng(5).normal(size=(8, 3))
-    best = best_setting(analysed(noise), "maximise")
-    assert best.setting is None
-    assert "no effect differs from 0" in (best.undefined or "")
-
-
 @pytest.mark.parametrize("plot", [half_normal_plot, pareto_plot])
 def test_a_plot_shows_which_effects_are_significant(plot: Any) -> None:
     pictures = [plot(analysed(each), "gal/h") for each in (FILTRATION, PILOT_PLANT, [*range(32)])]
@@ -420,80 +296,3 @@ def test_a_plot_shows_which_effects_are_significant(plot: Any) -> None:
         wanted = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
         assert np.abs(image - wanted).sum(axis=2).min() < 12
     assert max(len(picture) for picture in pictures) <= 60_000
-
-
-def stored(name: str) -> dict[str, list[float]]:
-    with (Path(str(FOLDER)) / "doe_factorial" / f"{name}.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    skipped = {"std_order", "replicate"}
-    return {key: [float(row[key]) for row in rows] for key in rows[0] if key not in skipped}
-
-
-def stored_analysis(name: str) -> Analysis:
-    runs = stored(name)
-    *factors, response = runs
-    return analyse(two_level_design(runs, factors, response))
-
-
-@needs_data
-def test_every_known_effect_is_reproduced_to_its_last_digit() -> None:
-    with (Path(str(FOLDER)) / "doe_factorial" / "known_effects.csv").open(newline="") as file:
-        known = list(csv.DictReader(file))
-    analyses = {name: stored_analysis(name) for name in {row["experiment"] for row in known}}
-    for row in known:
-        analysis = analyses[row["experiment"]]
-        if row["term"] == "mean":
-            assert abs(analysis.mean - float(row["effect"])) <= 5.1e-7
-            continue
-        effect = next(each for each in analysis.effects if each.name == row["term"])
-        assert effect.factors == tuple(row["factors"].split(":"))
-        assert abs(effect.estimate - float(row["effect"])) <= 5.1e-7
-        assert abs(effect.sum_of_squares - float(row["sum_sq"])) <= 5.1e-7
-        assert (effect.f_value is None) == (row["f_value"] == "")
-        if effect.f_value is not None:
-            assert abs(effect.f_value - float(row["f_value"])) <= 5.1e-7
-    assert sum(len(each.effects) + 1 for each in analyses.values()) == len(known) == 44
-
-
-@needs_data
-def test_the_published_anova_of_the_tool_life_experiment_is_reproduced() -> None:
-    """Montgomery, Design and Analysis of Experiments, problem 6.1, as Minitab prints it."""
-    analysis = stored_analysis("tool_life_2p3_r3")
-    printed = {  # sum of squares, F, p, effect, t
-        "A": ("0.667", "0.02", "0.884", "0.33", "0.15"),
-        "B": ("770.667", "25.55", "0.000", "11.33", "5.05"),
-        "C": ("280.167", "9.29", "0.008", "6.83", "3.05"),
-        "AB": ("16.667", "0.55", "0.468", "-1.67", "-0.74"),
-        "AC": ("468.167", "15.52", "0.001", "-8.83", "-3.94"),
-        "BC": ("48.167", "1.60", "0.224", "-2.83", "-1.26"),
-        "ABC": ("28.167", "0.93", "0.348", "-2.17", "-0.97"),
-    }
-    assert analysis.standard_error is not None
-    assert agrees(analysis.standard_error / 2, "1.12")
-    for effect in analysis.effects:
-        squares, f_value, p_value, estimate, t_value = printed[effect.name]
-        assert agrees(effect.sum_of_squares, squares)
-        assert agrees(effect.f_value, f_value)
-        assert agrees(effect.p_value, p_value)
-        assert agrees(effect.estimate, estimate)
-        assert agrees(effect.estimate / analysis.standard_error, t_value)
-    error, total = anova_table(analysis)[-2:]
-    assert (error.degrees_of_freedom, total.degrees_of_freedom) == (16, 23)
-    assert agrees(error.sum_of_squares, "482.67")
-    assert agrees(error.mean_square, "30.167")
-    assert agrees(total.sum_of_squares, "2095.33")
-    best = best_setting(analysis, "maximise")
-    assert best.setting == {"cutting_speed": -1, "tool_geometry": 1, "cutting_angle": 1}
-    assert best.terms == ("A", "B", "C", "AC")
-    assert best.prediction is not None
-    assert best.prediction.estimate == pytest.approx(54 + 1 / 6)
-
-
-@needs_data
-def test_the_centre_points_of_the_tool_life_experiment_show_no_curvature() -> None:
-    analysis = stored_analysis("tool_life_2p3_centerpoints")
-    assert (analysis.error.source, analysis.error.degrees_of_freedom) == ("centre points", 3)
-    assert analysis.curvature is not None
-    assert analysis.curvature.difference == -0.125
-    assert analysis.curvature.p_value is not None
-    assert analysis.curvature.p_value > 0.9
