@@ -15,14 +15,14 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from assets.columns import model_lineage
-from assets.stage import Stage, Work, batches_of, begin, metadata_of
+from assets.stage import Stage, Work, batches_of, begin, metadata_of, tell
 from leeway.data.tables import to_parquet
 from leeway.identifiers import check_batch
 from leeway.plan import label
 from resources.dbt import begin_call, keep_parsed
 from resources.ledger import Commit
 from resources.platform import Platform
-from resources.warehouse import read_batch
+from resources.warehouse import outdated, read_batch
 
 
 class Translator(DagsterDbtTranslator):
@@ -66,9 +66,12 @@ def build(stage: Stage, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
             target = begin_call(platform.settings, name, {})
             yield from dbt.cli(["build"], context=context, target_path=target).stream()
             return
-        batches = [check_batch(batch) for batch in batches_of(context)]  # they become SQL
+        others = _others(platform, stage, batches_of(context))
+        batches = [check_batch(each) for each in (*batches_of(context), *others)]  # they become SQL
         attempts = {batch: begin(stage, platform, context, "clean", batch, {}) for batch in batches}
         tokens = {batch: work.attempt.token for batch, work in attempts.items()}
+        # As it is before dbt reads it: what changes meanwhile makes the result stale, and not new.
+        raw = {batch: platform.ledger.require(stage.name, "raw", batch) for batch in batches}
         target = begin_call(platform.settings, name, tokens)
         every = set(platform.ledger.batches(stage.name)) <= set(batches)
         arguments = ["build", *(["--full-refresh"] if every else [])]
@@ -83,12 +86,31 @@ def build(stage: Stage, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
         lineage = _lineage(context, stage, manifest, made, invocation.target_path)
         keep_parsed(invocation.target_path, platform.settings)
         commits = {
-            batch: _commit(context, platform, stage, batch, attempts[batch]) for batch in batches
+            batch: _commit(context, platform, stage, raw[batch], attempts[batch])
+            for batch in batches
         }
         for output in held:
             yield _described(context, output, stage, commits, lineage)
 
     return models
+
+
+def _others(platform: Platform, stage: Stage, batches: Sequence[str]) -> list[str]:
+    """Batches that lost rows to one of `batches` in raw (docs/adr/0013), and not yet in clean.
+
+    Built with them, so that no key is in the table twice.
+    """
+    commits = platform.ledger.every_current(stage.name)
+    changed = [
+        batch
+        for (name, batch), commit in commits.items()
+        if name == "staged"
+        and batch not in batches
+        and commits["raw", batch].digest != commit.digest
+    ]
+    return (
+        outdated(stage.name, stage.use_case.key.name, changed, platform.settings) if changed else []
+    )
 
 
 def _node_of(output: dg.Output[Any]) -> str:
@@ -115,13 +137,13 @@ def _lineage(
 
 
 def _commit(
-    context: dg.AssetExecutionContext, platform: Platform, stage: Stage, batch: str, work: Work
+    context: dg.AssetExecutionContext, platform: Platform, stage: Stage, raw: Commit, work: Work
 ) -> Mapping[str, Commit]:
     """Commits what dbt made of one batch: `staged` by reference, `clean` as a snapshot.
 
     Returns the commits by node.
     """
-    raw = platform.ledger.require(stage.name, "raw", batch)
+    batch = raw.batch
     staged = begin(stage, platform, context, "staged", batch, {label("raw", batch): raw})
     seen = platform.ledger.commit(
         staged.attempt,
@@ -155,8 +177,7 @@ def _described(
     for batch, by_node in commits.items():
         shown = by_node[node]
         left_out = {"excluded_rows": shown.facts["excluded"]} if node == "clean" else {}
-        metadata = metadata_of(shown, **left_out)
-        context.add_asset_metadata(metadata, stage.key(node), partition_key=batch)
+        tell(context, stage.key(node), batch, metadata_of(shown, **left_out))
     table: dict[str, Any] = {"dagster/table_name": f"{stage.name}.{node}"}
     if node in lineage:
         table["dagster/column_lineage"] = lineage[node]

@@ -1,38 +1,25 @@
 """Stage `raw`: what the source gave, stored as it is, and its accepted rows in PostgreSQL.
 
-Belongs here: reading the source, storing the batch, loading accepted rows and rejects. Does not
-belong here: the rules for rows (`leeway.data.validation`).
+Belongs here: reading the source, and what the node says of itself. Does not belong here: the rules
+for rows (`leeway.data.validation`), or what is stored of them (`assets.loading`).
 """
 
-from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
 from assets.columns import column_schema
-from assets.stage import Stage, batches_of, begin, metadata_of
-from leeway.data.tables import to_parquet
-from leeway.data.validation import SchemaMismatch, Validated, validate
-from leeway.data.values import POSTGRES_TYPES
+from assets.judging import judge
+from assets.loading import as_object, counts, load, stored_again
+from assets.stage import Stage, batches_of, begin, metadata_of, tell
+from leeway.data.validation import SchemaMismatch
 from resources.files import SourceError
+from resources.ledger import Commit
+from resources.locks import one_at_a_time
 from resources.platform import Platform
 from resources.sources import Topic
-from resources.stand_ins import Reading, hold_against, reading_of
-from resources.warehouse import Unconvertible, ensure_table, keys_of, replace_batch, retype
-
-if TYPE_CHECKING:
-    import psycopg2.extensions
-    import pyarrow as pa
-
-REJECT_COLUMNS = {
-    "row_number": "bigint",
-    "column_name": "text",
-    "value": "text",
-    "reason": "text",
-    "place": "text",
-}
-ADDED_COLUMNS = {"batch_id": "text", "loaded_at": "timestamptz default now()"}
+from resources.stand_ins import reading_of
 
 
 def build(stage: Stage) -> dg.AssetsDefinition:
@@ -49,7 +36,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         metadata: dict[str, Any] = {}
         for batch in batches_of(context):
             metadata = _materialize(context, platform, stage, batch)
-            context.add_asset_metadata(metadata, stage.key("raw"), partition_key=batch)
+            tell(context, stage.key("raw"), batch, metadata)
         return dg.MaterializeResult(metadata=metadata)
 
     return raw
@@ -67,29 +54,30 @@ def _materialize(
         # Before the rows: a batch that changes in between is read again, never taken for read.
         source_digest = source.fingerprint(batch)
         table = source.read(batch)
-        judged = validate(table, stage.use_case, _taken(platform, stage, batch), batch=batch)
     except SourceError as error:  # its message begins with the place
         raise dg.Failure(f"{stage.name}, batch {batch}: {error}", allow_retries=False) from error
-    except SchemaMismatch as error:
-        where = f"{stage.name}, batch {batch}: {source.place(batch)}"
-        raise dg.Failure(f"{where}: {error}", allow_retries=False) from error
-    reasons = Counter(f"{reject.column}: {reject.reason}" for reject in judged.rejects)
-    commit = work.commit(
-        "raw",
-        "parquet",
-        to_parquet(table),
-        rows=judged.accepted.num_rows,
-        facts={
-            "source": reading.description,
-            "origin": source.origin,
-            "source_digest": source_digest,
-            "rows": judged.rows,
-            "rejected": judged.rejected_rows,
-            "reasons": dict(reasons),
-            "ignored_columns": list(judged.ignored_columns),
-        },
-        also=partial(_load, stage=stage, batch=batch, judged=judged, reading=reading),
-    )
+    # Which keys are whose is decided by one process at a time: two would give one key to both.
+    with one_at_a_time(platform.settings, f"{stage.name}.raw"):
+        try:
+            judged, again = judge(platform, stage, batch, table)
+        except SchemaMismatch as error:
+            where = f"{stage.name}, batch {batch}: {source.place(batch)}"
+            raise dg.Failure(f"{where}: {error}", allow_retries=False) from error
+        others = [stored_again(work, each) for each in again]
+        commit = work.commit(
+            "raw",
+            "parquet",
+            as_object(table, judged),
+            rows=judged.accepted.num_rows,
+            facts={
+                "source": reading.description,
+                "origin": source.origin,
+                "source_digest": source_digest,
+                "ignored_columns": list(judged.ignored_columns),
+                **counts(judged),
+            },
+            also=partial(load, work=work, judged=judged, reading=reading, others=others),
+        )
     if isinstance(source, Topic):
         source.tell_stored()
     if reading.note:
@@ -97,71 +85,36 @@ def _materialize(
     if judged.ignored_columns:
         names = ", ".join(judged.ignored_columns)
         context.log.warning("batch %s: ignored columns %s", batch, names)
+    for each in again:
+        _tell(context, platform, stage, each.commit.batch, batch)
+    return _metadata(stage, commit)
+
+
+def _metadata(stage: Stage, commit: Commit) -> dict[str, Any]:
+    facts = commit.facts
     return metadata_of(
         commit,
         **{
             "dagster/table_name": f"{stage.name}.raw",
             "dagster/column_schema": column_schema(stage.use_case.given_columns),
-            "source": reading.description,
-            "origin": source.origin,
-            "rows_in_source": judged.rows,
-            "rejected_rows": judged.rejected_rows,
-            "reject_reasons": dg.MetadataValue.json(dict(reasons)),
-            "ignored_columns": dg.MetadataValue.json(list(judged.ignored_columns)),
+            "source": facts["source"],
+            "origin": facts["origin"],
+            "rows_in_source": facts["rows"],
+            "rejected_rows": facts["rejected"],
+            "reject_reasons": dg.MetadataValue.json(facts["reasons"]),
+            "ignored_columns": dg.MetadataValue.json(facts["ignored_columns"]),
         },
     )
 
 
-def _taken(platform: Platform, stage: Stage, batch: str) -> "pa.Table | None":
-    """The keys of the batches that were known before this one."""
-    known = platform.ledger.batches(stage.name)
-    earlier = known[: known.index(batch)]
-    key = stage.use_case.key.name
-    return keys_of(stage.name, "raw", key, earlier, platform.settings) if earlier else None
-
-
-def _load(
-    cursor: "psycopg2.extensions.cursor",
-    *,
-    stage: Stage,
-    batch: str,
-    judged: Validated,
-    reading: Reading,
+def _tell(
+    context: dg.AssetExecutionContext, platform: Platform, stage: Stage, other: str, batch: str
 ) -> None:
-    """Replaces the batch in the tables raw and rejects."""
-    declared = {c.name: POSTGRES_TYPES[c.type] for c in stage.use_case.given_columns}
-    columns = {**declared, "row_number": "bigint"}
-    try:
-        hold_against(cursor, stage.name, batch, reading)
-    except SourceError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
-    try:
-        retype(cursor, stage.name, "raw", columns, replacing=batch)
-    except Unconvertible as error:
-        raise dg.Failure(f"{stage.name}, batch {batch}: {error}", allow_retries=False) from error
-    for table, types, rows in (
-        ("raw", columns, judged.accepted),
-        ("rejects", REJECT_COLUMNS, _reject_table(judged)),
-    ):
-        ensure_table(cursor, stage.name, table, {**types, **ADDED_COLUMNS})
-        replace_batch(cursor, stage.name, table, batch, _with_batch(rows, batch))
-
-
-def _with_batch(rows: "pa.Table", batch: str) -> "pa.Table":
-    import pyarrow as pa
-
-    return rows.append_column("batch_id", pa.array([batch] * rows.num_rows, pa.string()))
-
-
-def _reject_table(judged: Validated) -> "pa.Table":
-    import pyarrow as pa
-
-    return pa.table(
-        {
-            "row_number": pa.array([r.row_number for r in judged.rejects], pa.int64()),
-            "column_name": pa.array([r.column for r in judged.rejects], pa.string()),
-            "value": pa.array([r.value for r in judged.rejects], pa.string()),
-            "reason": pa.array([r.reason for r in judged.rejects], pa.string()),
-            "place": pa.array([r.place for r in judged.rejects], pa.string()),
-        }
-    )
+    """Tells Dagster and the log of a batch that was judged again because of another."""
+    commit = platform.ledger.require(stage.name, "raw", other)
+    context.log.warning(
+        "batch %s was judged again, because it shares keys with batch %s, which comes before it: "
+        "%s of its %s rows are rejected now", other, batch, commit.facts["rejected"],
+        commit.facts["rows"],
+    )  # fmt: skip
+    tell(context, stage.key("raw"), other, _metadata(stage, commit))

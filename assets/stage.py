@@ -221,6 +221,16 @@ def metadata_of(commit: Commit, **extra: Any) -> dict[str, Any]:
     return found
 
 
+def tell(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, batch: str, metadata: Mapping[str, Any]
+) -> None:
+    """Gives metadata to one batch of the run, or tells Dagster of one that was made beside them."""
+    if batch in context.partition_keys:
+        context.add_asset_metadata(metadata, key, partition_key=batch)
+    else:
+        context.log_event(dg.AssetMaterialization(key, partition=batch, metadata=dict(metadata)))
+
+
 def png(data: bytes) -> dg.MarkdownMetadataValue:
     """A picture that the UI shows inline."""
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(data).decode()})")

@@ -38,10 +38,11 @@ RANGE_END = "dagster/asset_partition_range_end"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunReport) -> None:
+def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunReport) -> set[str]:
     """Runs the steps and writes into the report what came of each.
 
     What they print goes to one file under the name of the first run; the report names the last.
+    Returns the batches of which something was made beside the steps: they lost or won rows to them.
     """
     first = str(uuid.uuid4())
     log = get_settings().home / "logs" / f"{first}.log"
@@ -71,10 +72,11 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
                     report.error = failure_of(result.all_events)
                     break
     report.completed(steps, progress.made)
-    report.checks = {"passed": progress.passed, "failed": list(progress.failing.values())}
+    report.checked(progress.passed, progress.failing)
     if ("release", WHOLE) in progress.made:
         commit = Ledger().require(name, "release")
         report.decision = DECISIONS[str(commit.facts["verdict"])]
+    return {batch for _, batch in progress.made - {(step.node, step.batch) for step in steps}}
 
 
 def _from_here(path: Path) -> Path:

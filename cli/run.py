@@ -44,11 +44,19 @@ class RunReport:
     def completed(self, steps: Sequence[Step], made: Collection[tuple[str, str]]) -> None:
         """Takes what was materialized of `steps`; the others were skipped after all."""
         why = NO_CHAMPION if self.status == "success" else "not reached, because the run failed"
+        known = {(step.node, step.batch) for step in steps}
+        self.skipped = [each for each in self.skipped if (each["node"], each["batch"]) not in known]
         for step in steps:
             if (step.node, step.batch) in made:
                 self.ran.append(_shown(step))
             else:
                 self.skipped.append(_shown(step) | {"reason": why})
+
+    def checked(self, passed: int, failing: Mapping[tuple[str, str], dict[str, str]]) -> None:
+        """Takes what checks said, in place of what the same ones said before."""
+        before = {(each["node"], each["check"]): each for each in self.checks["failed"]}
+        failed = list({**before, **failing}.values())
+        self.checks = {"passed": self.checks["passed"] + passed, "failed": failed}
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -91,7 +99,13 @@ def run(
     if running:
         from cli.execution import execute
 
-        execute(name, use_case, running, report)
+        shared = execute(name, use_case, running, report)
+        if shared and report.status == "success" and select is None:
+            # Batches that lost or won rows to one of this run; what reads them follows.
+            parts = {*shared, *([""] if batch is None else [])}
+            now = plan_of(name, use_case, ledger, sources)
+            if follow := [step for step in now if step.runs and step.batch in parts]:
+                execute(name, use_case, follow, report)
     report.seconds = round(time.monotonic() - started, 1)
     _print(report)
     return report

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from leeway.data.records import MOST_COLUMNS
+from resources.opening import LinkOutside, digest_at_most, read_at_most
 from resources.settings import get_settings
 
 if TYPE_CHECKING:
@@ -47,30 +48,43 @@ def largest_bytes() -> int:
     return get_settings().max_file_mb * 2**20
 
 
-def read_file(path: Path, sheet: str | None = None) -> pa.Table:
+def read_file(path: Path, sheet: str | None = None, inside: Path | None = None) -> pa.Table:
     """The table in a file; every value of a text format or of Excel as text, in UTF-8.
 
     Args:
         path: of the file, whose ending says what it is.
         sheet: of Excel; None: the first.
+        inside: folder that the file must be in, wherever links lead.
 
     Raises:
         SourceError: when the file is missing, too large, empty, not UTF-8, ragged or damaged.
     """
+    check_suffix(path.name, str(path))
     try:
-        size = path.stat().st_size
+        data = read_at_most(path, largest_bytes(), inside)
     except FileNotFoundError:
         raise SourceError(f"{path}: no such file; check source.path in defs.yaml") from None
+    except LinkOutside as error:
+        raise SourceError(f"{path}: {error.strerror}; copy the file") from error
     except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}; check source.path in defs.yaml") from error
-    check_suffix(path.name, str(path))
-    if size > largest_bytes():
-        raise too_large(str(path), size)
+        raise SourceError(
+            f"{path}: it cannot be read: {error.strerror}; check source.path in defs.yaml"
+        ) from error
+    if data is None:
+        raise too_large(str(path), path.stat().st_size)
+    return read_data(path.name, data, str(path), sheet)
+
+
+def fingerprint_of(path: Path, inside: Path | None = None) -> str:
+    """Digest that changes when a file's bytes do; one that is too large to be read is not read.
+
+    Raises:
+        SourceError: when it cannot be read.
+    """
     try:
-        data = path.read_bytes()
+        return digest_at_most(path, largest_bytes(), inside)
     except OSError as error:
         raise SourceError(f"{path}: it cannot be read: {error.strerror}") from error
-    return read_data(path.name, data, str(path), sheet)
 
 
 def check_suffix(name: str, place: str) -> str:

@@ -132,6 +132,35 @@ class Ledger:
         fault(f"{attempt.node}.after_commit")
         return recorded
 
+    @staticmethod
+    def amend(
+        cursor: psycopg2.extensions.cursor,
+        commit: Commit,
+        *,
+        digest: str,
+        uri: str,
+        rows: int,
+        facts: Mapping[str, Any],
+        run_id: str,
+    ) -> None:
+        """Gives what readers see of a node another object, in the transaction of another commit.
+
+        An attempt that has begun stays in force. The caller keeps others from committing meanwhile.
+        """
+        cursor.execute(
+            "update leeway.commits set digest = %s, uri = %s, rows = %s, facts = %s, run_id = %s, "
+            "committed_at = now(), told = true where id = (select commit_id from leeway.current "
+            "where use_case = %s and node = %s and batch = %s)",
+            (
+                digest,
+                uri,
+                rows,
+                json.dumps(facts, allow_nan=False),
+                run_id,
+                *(commit.use_case, commit.node, commit.batch),
+            ),
+        )
+
     def current(self, use_case: str, node: str, batch: str = WHOLE) -> Commit | None:
         """What readers of the node see, or None when it was never committed."""
         found = self._select("and node = %s and batch = %s", use_case, node, batch)

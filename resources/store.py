@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from leeway.identifiers import check_identifier
 from resources.faults import fault
+from resources.opening import LinkOutside, read_inside
 
 Prefix = Literal["raw", "clean", "models", "reports", "predictions"]
 
@@ -71,9 +72,10 @@ class LocalStore:
             ValueError: when the address is not inside this store.
         """
         path = Path(unquote(uri.removeprefix("file://")))
-        if not path.resolve().is_relative_to(self.root.resolve()):
-            raise ValueError(f"{uri} is not inside the object store {self.root}")
-        data = path.read_bytes()
+        try:
+            data = read_inside(path, self.root)
+        except LinkOutside as error:
+            raise ValueError(f"{uri} is not inside the object store {self.root}") from error
         found = f"sha256:{hashlib.sha256(data).hexdigest()}"
         if found != digest:
             raise CorruptObject(

@@ -7,16 +7,18 @@ driver. Does not belong here: SQL that transforms (dbt) or the ledger.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from resources.postgres import dsn
+from resources.postgres import dsn, transaction
 from resources.settings import Settings
 
 if TYPE_CHECKING:
     import psycopg2.extensions
     import psycopg2.sql
     import pyarrow as pa
+
+_SPELLED = {"timestamp with time zone": "timestamptz"}  # as the catalogue has it, and we do
 
 
 class Unconvertible(RuntimeError):
@@ -119,9 +121,8 @@ def _retyped(
         "where table_schema = %s and table_name = %s",
         (schema, table),
     )
-    found = dict(cursor.fetchall())
-    spelled = {"timestamptz": "timestamp with time zone"}
-    return {n: t for n, t in columns.items() if n in found and found[n] != spelled.get(t, t)}
+    found = {name: _SPELLED.get(type_, type_) for name, type_ in cursor.fetchall()}
+    return {n: t for n, t in columns.items() if n in found and found[n] != t}
 
 
 def _views_on(cursor: psycopg2.extensions.cursor, schema: str, table: str) -> list[tuple[str, str]]:
@@ -207,26 +208,65 @@ def read_batch(
 
 
 def keys_of(
-    schema: str, table: str, key: str, batches: Iterable[str], settings: Settings | None = None
+    cursor: psycopg2.extensions.cursor, schema: str, table: str, column: str
 ) -> pa.Table | None:
-    """Columns `key` and `batch_id` of some batches; None when the table has no such column yet."""
-    import adbc_driver_postgresql.dbapi as adbc
+    """Columns `key` (of `column`) and `batch_id` of every row; None when there is no such column.
 
-    with adbc.connect(dsn("leeway", settings)) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "select 1 from information_schema.columns "
-            "where table_schema = $1 and table_name = $2 and column_name = $3",
-            (schema, table, key),
-        )
-        if cursor.fetchone() is None:
-            return None
-        cursor.execute(
-            # ADBC has no way to compose identifiers; each is quoted by `_quoted`.
-            f"select {_quoted(key)} as key, batch_id from {_quoted(schema)}.{_quoted(table)} "  # noqa: S608
-            "where batch_id = any(string_to_array($1, ','))",
-            (",".join(batches),),  # an id has no comma
-        )
-        return cursor.fetch_arrow_table()
+    No row has a missing key. By COPY, because the caller is in a transaction: a connection of ADBC
+    takes as long as the keys of half a million rows.
+    """
+    import pyarrow as pa
+    from psycopg2 import sql
+    from pyarrow import csv
+
+    from leeway.data.values import ARROW_TYPES, POSTGRES_TYPES
+
+    cursor.execute(
+        "select data_type from information_schema.columns "
+        "where table_schema = %s and table_name = %s and column_name = %s",
+        (schema, table, column),
+    )
+    found = cursor.fetchone()
+    if found is None:
+        return None
+    statement = sql.SQL(
+        "copy (select {column} as key, batch_id from {table} where {column} is not null) "
+        "to stdout with (format csv, header)"
+    ).format(column=sql.Identifier(column), table=sql.Identifier(schema, table))
+    buffer = io.BytesIO()
+    cursor.copy_expert(statement, buffer)
+    buffer.seek(0)
+    types = {POSTGRES_TYPES[type_]: arrow for type_, arrow in ARROW_TYPES.items()}
+    own = types.get(_SPELLED.get(found[0], found[0]), pa.string())
+    return csv.read_csv(
+        buffer,
+        parse_options=csv.ParseOptions(newlines_in_values=True),
+        convert_options=csv.ConvertOptions(
+            column_types={"key": own, "batch_id": pa.string()},
+            true_values=["t"],
+            false_values=["f"],
+        ),
+    )
+
+
+def outdated(
+    schema: str, key: str, batches: Sequence[str], settings: Settings | None = None
+) -> list[str]:
+    """The batches that have a row in the table `clean` whose key is no longer theirs in `raw`."""
+    from psycopg2 import sql
+
+    statement = sql.SQL(
+        "select distinct batch_id from {clean} made where batch_id = any(%s) and not exists "
+        "(select 1 from {raw} given where given.batch_id = made.batch_id "
+        "and given.{key}::text = made.{key}::text) order by 1"
+    ).format(
+        clean=sql.Identifier(schema, "clean"),
+        raw=sql.Identifier(schema, "raw"),
+        key=sql.Identifier(key),
+    )
+    with transaction(settings) as cursor:
+        cursor.execute(statement, (list(batches),))
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _quoted(name: str) -> str:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leeway.data.messages import MESSAGE, MESSAGE_COLUMNS, PROBLEM, places_of
+from leeway.data.shared_keys import as_text
 from leeway.data.values import ARROW_TYPES, Parsed, parse_column
 from leeway.spec import Column, UseCase
 
@@ -56,7 +57,8 @@ def validate(
     Args:
         table: the batch as its source gave it.
         use_case: what it must be.
-        taken: columns `key` and `batch_id`: the keys that earlier batches brought.
+        taken: columns `key` and `batch_id`: the keys that belong to other batches
+            (`leeway.data.shared_keys`).
         batch: its id, which is part of a key that is made from positions.
 
     Raises:
@@ -71,10 +73,11 @@ def validate(
         result = _parse(table, column, batch)
         parsed[column.name] = result.values
         rejects += [each for each in _rejects_of(column, result) if each.row_number not in none]
-    if taken is not None:
-        rejects += _taken_keys(parsed[use_case.key.name], use_case.key.name, taken)
     rejects += [each for each in _empty_rows(parsed, use_case) if each.row_number not in none]
     bad = {reject.row_number for reject in rejects}
+    if taken is not None:
+        rejects += _taken_keys(parsed[use_case.key.name], use_case.key.name, taken, bad)
+        bad = {reject.row_number for reject in rejects}
     rejects += _repeated_keys(parsed[use_case.key.name], use_case.key.name, bad)
     schema = pa.schema([(c.name, ARROW_TYPES[c.type]) for c in columns])
     numbered = pa.table(parsed, schema=schema).append_column(
@@ -170,16 +173,19 @@ def _repeated_keys(keys: pa.Array, name: str, bad: set[int]) -> list[Reject]:
     ]
 
 
-def _taken_keys(keys: pa.Array, name: str, taken: pa.Table) -> list[Reject]:
-    """A row belongs to the batch that brought its key first, however often it comes again."""
-    # As text: the type of the key may have changed since the earlier batches came.
-    before = pc.cast(taken["key"], pa.string()).combine_chunks()
-    positions = pc.index_in(pc.cast(keys, pa.string()), value_set=before)
+def _taken_keys(keys: pa.Array, name: str, taken: pa.Table, bad: set[int]) -> list[Reject]:
+    """The rows whose key belongs to another batch; `bad` rows have another reason as it is.
+
+    What is said of a bad row is so the same whatever other batches have.
+    """
+    texts = as_text(keys)
+    positions = pc.index_in(texts, value_set=as_text(taken["key"]))
     rows = pc.indices_nonzero(pc.is_valid(positions))
     batches = taken["batch_id"].take(positions.take(rows)).to_pylist()
     return [
-        Reject(row + 1, name, str(keys[row]), f"the key came before, in batch {batch}")
+        Reject(row + 1, name, texts[row].as_py(), f"the key came before, in batch {batch}")
         for row, batch in zip(rows.to_pylist(), batches, strict=True)
+        if row + 1 not in bad
     ]
 
 

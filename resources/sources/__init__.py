@@ -60,7 +60,10 @@ def open_source(use_case: UseCase, web: Web | None = None) -> BatchSource:
     if source.kind == "simulator":
         return Synthetic(use_case, source, "simulator of synthetic rows")
     path = _path_of(source)
-    return Folder(path, source.sheet) if path.is_dir() else SingleFile(path, source)
+    inside = get_settings().data_dir if source.below == "data_dir" else None
+    if path.is_dir():
+        return Folder(path, source.sheet, inside)
+    return SingleFile(path, source, inside)
 
 
 def _path_of(source: FileSource) -> Path:

@@ -8,22 +8,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resources.files import SourceError, suffix_of
+from resources.files import SourceError, fingerprint_of, suffix_of
 from resources.quiet import is_quiet, read_quietly
-from resources.sources.base import Origin, batch_of, sha256, unknown_batch
+from resources.sources.base import Origin, batch_of, unknown_batch
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 class Folder:
-    """A folder whose files are batches, in order of their names."""
+    """A folder whose files are batches, in order of their names.
+
+    No file is read that is not in `inside`, which is the folder itself unless it is given.
+    """
 
     origin: Origin = "real"
 
-    def __init__(self, path: Path, sheet: str | None = None) -> None:
+    def __init__(self, path: Path, sheet: str | None = None, inside: Path | None = None) -> None:
         self.path = path
         self.sheet = sheet
+        self.inside = inside or path
         self.description = f"folder {path.name}"
 
     def _files(self) -> dict[str, Path]:
@@ -55,7 +59,7 @@ class Folder:
         files = self._files()
         if batch not in files:
             raise unknown_batch(self.path, batch, list(files))
-        return read_quietly(files[batch], self.sheet)
+        return read_quietly(files[batch], self.sheet, self.inside)
 
     def fingerprint(self, batch: str) -> str | None:
         """See `BatchSource`; of the file's bytes."""
@@ -63,4 +67,4 @@ class Folder:
         if path is None:
             return None
         is_quiet(path)
-        return sha256(path.read_bytes())
+        return fingerprint_of(path, self.inside)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leeway.spec import BatchBy, FileSource
-from resources.files import SourceError, Unavailable, read_file
+from resources.files import SourceError, Unavailable, fingerprint_of, read_file
 from resources.quiet import State, is_quiet, read_quietly, state_of, still_written
-from resources.sources.base import Origin, batch_of, digest_of_rows, sha256, unknown_batch
+from resources.sources.base import Origin, batch_of, digest_of_rows, unknown_batch
 from resources.sources.cutting import cut
 
 if TYPE_CHECKING:
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 
 class SingleFile:
-    """One table in one file."""
+    """One table in one file, which is not read where it is not in the folder `inside`."""
 
     origin: Origin = "real"
 
-    def __init__(self, path: Path, source: FileSource) -> None:
+    def __init__(self, path: Path, source: FileSource, inside: Path | None = None) -> None:
         self.path = path
         self.source = source
+        self.inside = inside
         self.description = f"file {path.name}"
         self._digests: tuple[State | None, dict[str, str]] = (None, {})
 
@@ -53,7 +54,7 @@ class SingleFile:
         """See `BatchSource`."""
         if batch not in self._known():
             raise unknown_batch(self.path, batch, self._known())
-        table = read_quietly(self.path, self.source.sheet)
+        table = read_quietly(self.path, self.source.sheet, self.inside)
         return table if self.source.batch_by is None else cut(table, self.source.batch_by, batch)
 
     def fingerprint(self, batch: str) -> str | None:
@@ -62,7 +63,7 @@ class SingleFile:
             return None
         is_quiet(self.path)
         if self.source.batch_by is None:
-            return sha256(self.path.read_bytes())
+            return fingerprint_of(self.path, self.inside)
         state = state_of(self.path)
         if self._digests[0] != state:
             self._digests = (state, self._row_digests(self.source.batch_by))
@@ -73,7 +74,7 @@ class SingleFile:
         import pyarrow as pa
 
         try:
-            table = read_file(self.path, self.source.sheet)
+            table = read_file(self.path, self.source.sheet, self.inside)
             return {b: digest_of_rows(cut(table, batch_by, b)) for b in batch_by.batches}
         except (SourceError, pa.ArrowException):
-            return dict.fromkeys(batch_by.batches, sha256(self.path.read_bytes()))
+            return dict.fromkeys(batch_by.batches, fingerprint_of(self.path, self.inside))

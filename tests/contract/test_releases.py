@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
+from assets.released import Champion
+from resources.platform import Platform
 from resources.postgres import dsn, transaction
 from resources.releases import (
     ChampionMoved,
@@ -19,6 +22,7 @@ from resources.releases import (
     promote_in,
 )
 from resources.settings import Settings
+from resources.store import CorruptObject
 
 AT = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
@@ -298,3 +302,19 @@ def test_of_challengers_that_were_compared_at_once_only_one_is_promoted(
     assert sorted(told) == ["moved", "moved", "moved", "promoted"]
     assert champion(releases, use_case) == 2 + told.index("promoted")
     assert len(releases.every(use_case)) == 2
+
+
+def test_a_champion_whose_model_is_gone_or_changed_predicts_nothing(shared: Settings) -> None:
+    """Trap 201: a service without its model said that it was well, and failed when asked."""
+    platform = Platform()
+    stored = platform.store.put("models", "penguins", "skops", b"a model")
+    manifest = {"files": {"model": {"uri": stored.uri, "digest": stored.digest}}}
+    champion = Champion(release("penguins", 1), manifest, platform)
+    path = Path(stored.uri.removeprefix("file://"))
+    assert path.is_relative_to(shared.store_root)
+    path.write_bytes(b"another")
+    with pytest.raises(CorruptObject, match="the file was changed or damaged"):
+        _ = champion.pipeline
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        _ = champion.pipeline

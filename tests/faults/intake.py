@@ -48,11 +48,17 @@ class Intake:
         self.stage = stage_of(name, what)
         self.platform = Platform()
         self.settings = settings
+        self.told: list[Any] = []  # what Dagster was told of other batches
 
     def take(self, batch: str) -> None:
         """What the asset does for one batch; raises as it does."""
-        # Of Dagster's context it reads the id of the run, and says what it ignored.
-        context: Any = SimpleNamespace(run=SimpleNamespace(run_id="r"), log=logging.getLogger())
+        # What it reads of Dagster's context, and tells it: columns ignored, batches judged again.
+        context: Any = SimpleNamespace(
+            run=SimpleNamespace(run_id="r"),
+            partition_keys=[batch],
+            log=logging.getLogger(),
+            log_event=self.told.append,
+        )
         _materialize(context, self.platform, self.stage, batch)
 
     def state(self) -> str:
@@ -75,6 +81,15 @@ class Intake:
             # An object's address names its use case.
             found += [[b, d, u.rpartition("/")[2], r, f] for b, d, u, r, f in cursor.fetchall()]
         return digest_of(found)
+
+    def held(self) -> set[tuple[int, str, int]]:
+        """Key, batch and row number of each row that is accepted."""
+        with transaction(self.settings) as cursor:
+            cursor.execute("select to_regclass(%s)", (f"{self.name}.raw",))
+            if cursor.fetchall() == [(None,)]:
+                return set()
+            cursor.execute(f"select id, batch_id, row_number from {self.name}.raw")  # noqa: S608  # ours
+            return set(cursor.fetchall())
 
     def drop(self) -> None:
         """Removes it, so that a thousand of them leave no more than one."""

@@ -223,13 +223,35 @@ def test_a_key_that_repeats_keeps_its_first_row(stored: Stored) -> None:
 
 def test_batches_that_overlap_pass_the_tests_of_the_clean_table(stored: Stored) -> None:
     """Guards: the rows of both stood in the clean table, which then refused every later batch."""
-    overlap = pd.concat([penguins(year=[2007, 2008]).iloc[1:31], later()])
-    assert stored.raw("overlap", csv(overlap)).success
+    own, taken = later(), penguins(year=[2007, 2008]).iloc[1:31]
+    assert stored.raw("overlap", csv(pd.concat([taken, own]))).success
     assert len(stored.rejects("overlap")) >= 30
     again = stored.graph.materialize(["overlap"], ["raw", "staged", "clean"])
     assert again.success
     assert check_results(again)["unique_penguins_clean_penguin_id"].passed
     assert read_batch(NAME, "clean", "overlap", ["penguin_id"]).num_rows == 60
+    takes_its_rows_from_a_later_one(stored, "earlier", own.head(10))
+
+
+def takes_its_rows_from_a_later_one(stored: Stored, batch: str, shared: pd.DataFrame) -> None:
+    """A batch that comes late, with keys that `overlap` has until then (docs/adr/0013)."""
+    stored.graph.write_bytes(batch, csv(pd.concat([shared, later()])))
+    result = stored.graph.materialize([batch], ["raw", "staged", "clean"])
+    assert result.success
+    assert check_results(result)["unique_penguins_clean_penguin_id"].passed
+    rows = {each: read_batch(NAME, "clean", each, ["penguin_id"]) for each in (batch, "overlap")}
+    assert {each: table.num_rows for each, table in rows.items()} == {batch: 70, "overlap": 50}
+    lost = [each for each in stored.rejects("overlap") if each[3].endswith(f"in batch {batch}")]
+    assert [int(each[2]) for each in lost] == shared["penguin_id"].tolist()
+    ledger = stored.graph.platform.ledger
+    assert ledger.require(NAME, "raw", "overlap").facts["rejected"] == 40
+    assert ledger.require(NAME, "clean", "overlap").rows == 50
+    told = {
+        (event.asset_key.path[-1], event.partition)
+        for event in result.get_asset_materialization_events()
+        if event.asset_key is not None
+    }
+    assert told == {(n, each) for n in ("raw", "staged", "clean") for each in (batch, "overlap")}
 
 
 def test_too_many_rejects_fail_the_check_by_name(stored: Stored) -> None:

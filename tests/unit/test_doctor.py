@@ -6,6 +6,8 @@ No PostgreSQL runs here; what it finds of one is in tests/contract.
 from __future__ import annotations
 
 import json
+import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,20 @@ def test_a_server_that_does_not_answer_says_which_variable_and_what_to_do(
     for word in ("LEEWAY_DATABASE_URL", "unset"):
         assert word in found["PostgreSQL"]["remedy"]
     assert "secret" not in json.dumps(found)
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(
+    diagnose: Diagnose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trap 200: a look at what is well hung with what it looked at."""
+    monkeypatch.setattr(doctor, "ANSWER_SECONDS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it listens, and nobody answers
+        port = silent.getsockname()[1]
+        started = time.monotonic()
+        code, found = diagnose(LEEWAY_DATABASE_URL=f"postgresql://ana@127.0.0.1:{port}/x")
+    assert (code, errors(found)) == (1, ["PostgreSQL"])
+    assert "timeout expired" in found["PostgreSQL"]["detail"]
+    assert 1.5 < time.monotonic() - started < 60
 
 
 def test_an_address_that_is_none_is_a_wrong_setting(diagnose: Diagnose) -> None:

@@ -12,7 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from leeway.data.frames import feature_frame, target_array
+from leeway.data.tables import from_parquet, to_parquet
 from leeway.explainers.conformal import Calibration
+from leeway.performance import WHOLE, measure
 from leeway.prediction import model_output, most_probable, prediction_table
 from leeway.spec import UseCase
 
@@ -73,6 +75,20 @@ def test_each_row_has_its_prediction_under_its_own_key(task: str) -> None:
         assert found["prediction"].to_pylist() == rows["y"].to_pylist()
     else:
         assert found["prediction"].to_numpy() == pytest.approx(rows["y"].to_numpy())
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_what_measures_predictions_reads_the_names_that_they_are_stored_under(task: str) -> None:
+    """Trap 193: one number had a name where it was made and another where it was read."""
+    stored = from_parquet(to_parquet(predict(task)))
+    classes = CLASSES if task == "classification" else None
+    found = measure(table(task), stored, use_case(task), classes)
+    assert (found.rows, found.labelled) == (40, 40)
+    name, value = ("accuracy", 1.0) if task == "classification" else ("mae", 0.0)
+    assert found.segments[WHOLE][name].value == pytest.approx(value)
+    renamed = [n.replace("prediction", "predicted_price") for n in stored.column_names]
+    with pytest.raises(KeyError, match="prediction"):
+        measure(table(task), stored.rename_columns(renamed), use_case(task), classes)
 
 
 def test_a_class_has_the_probability_of_its_own_column() -> None:

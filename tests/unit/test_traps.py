@@ -26,6 +26,7 @@ CARELESS = {"dropna", "get_dummies"}
 SPLIT = {"part_of", "read_part"}  # functions whose second argument is a part of a training set
 # Those that may see held-out rows: where they are split off and counted, and where they judge.
 JUDGES = {"leeway/data/training_set.py", "assets/training_set.py", "assets/release.py"}
+RAW_PATH = re.compile(r"\burl\b|\bpath\b|raw_path")  # a route's template is `route.path_format`
 TEXTS = {".md", ".py", ".toml", ".yaml", ".yml", ".sql", ".sh", ".example", ""}
 KNOWN_PASSWORDS = re.compile(
     r"admin123|minio123|minioadmin|airflow:airflow|admin[:/]admin\b|postgres:postgres"
@@ -77,6 +78,17 @@ def opened_parts(source: str) -> list[str]:
     return found
 
 
+def labelled_by_path(source: str) -> list[str]:
+    """Labels of metrics that are the path of a request, of which there is no end."""
+    found = []
+    for node in nodes(source):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".labels"):
+            given = [ast.unparse(each) for each in (*node.args, *(k.value for k in node.keywords))]
+            if any(RAW_PATH.search(each) for each in given):
+                found.append(f"line {node.lineno}: {ast.unparse(node)}")
+    return found
+
+
 def methods_of_mlflow() -> dict[str, bool]:
     """The methods of MLflow's client, and whether they are deprecated; nothing is imported."""
     spec = find_spec("mlflow")
@@ -113,6 +125,11 @@ def test_nothing_waits_for_an_alarm() -> None:
 
 def test_no_row_is_dropped_and_no_column_made_up_by_the_way() -> None:
     assert where(lambda source: uses(source, CARELESS)) == {}
+
+
+def test_no_metric_is_labelled_by_the_path_of_a_request() -> None:
+    """Trap 206: there is no service yet; the rule is there before it."""
+    assert where(labelled_by_path) == {}
 
 
 def test_only_what_judges_a_model_opens_the_test_part() -> None:
@@ -162,6 +179,18 @@ def test_the_rule_on_alarms_finds(line: str) -> None:
 @pytest.mark.parametrize("line", ["df = df.dropna()", "import pandas as pd\npd.get_dummies(df)"])
 def test_the_rule_on_careless_calls_finds(line: str) -> None:
     assert uses(line, CARELESS)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "REQUESTS.labels(request.method, request.url.path).inc()",
+        "latency.labels(path=scope['path']).observe(1)",
+    ],
+)
+def test_the_rule_on_labels_finds(line: str) -> None:
+    assert labelled_by_path(line)
+    assert not labelled_by_path("REQUESTS.labels(request.method, route.path_format).inc()")
 
 
 @pytest.mark.parametrize(
