@@ -23,7 +23,8 @@ import psutil
 
 from cli.output import emit, refusal, say
 from orchestration.use_cases import load_use_cases
-from resources.postgres import DATABASES, database_url
+from resources.postgres import DATABASES, NEEDS, database_url, dsn, server_dsn
+from resources.rights import creating, lack, look, making, owning
 from resources.settings import Settings, get_settings
 
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smbfs", "smb3", "fuse.sshfs", "9p", "afpfs"}
@@ -181,19 +182,43 @@ def _embedded(settings: Settings) -> Finding:
         return Finding("PostgreSQL", "ok", detail)
     with closing(psycopg2.connect(server.get_uri(), connect_timeout=ANSWER_SECONDS)) as connection:
         number = connection.server_version
-    return Finding("PostgreSQL", "ok", f"embedded, PostgreSQL {number // 10_000}.{number % 10_000}")
+    return Finding("PostgreSQL", "ok", f"embedded, PostgreSQL {_spelled(number)}")
 
 
 def _server(settings: Settings) -> Finding:
     import psycopg2
 
-    server = database_url("leeway", settings).set(database="postgres")
+    found = []
+    for each in DATABASES:
+        try:
+            found.append(look(dsn(each, settings), NEEDS[each]))
+        except psycopg2.OperationalError as error:
+            return _server_without(settings, error)
+    detail = f"server, PostgreSQL {_spelled(found[0].version)}"
+    lacking = [each for each in found if each.refused]
+    if found[0].version < OLDEST_POSTGRES:
+        return Finding("PostgreSQL", "error", detail, "use PostgreSQL 14 or later")
+    if lacking:
+        detail = "; ".join([detail, *map(lack, lacking)])
+        remedy = f"let an administrator run: {owning(lacking)}"
+        return Finding("PostgreSQL", "error", detail, remedy)
+    return Finding("PostgreSQL", "ok", f"{detail}, as {found[0].role}")
+
+
+def _server_without(settings: Settings, error: Exception) -> Finding:
+    """What is wrong with a server where one of the databases cannot be opened.
+
+    Raises:
+        psycopg2.OperationalError: `error`, when that is no database that is missing.
+    """
+    import psycopg2
+
     names = [str(database_url(each, settings).database) for each in DATABASES]
-    url = server.render_as_string(hide_password=False)
-    with (
-        closing(psycopg2.connect(url, connect_timeout=ANSWER_SECONDS)) as connection,
-        connection.cursor() as cursor,
-    ):
+    try:
+        connection = psycopg2.connect(server_dsn(settings))
+    except psycopg2.OperationalError:
+        raise error from None
+    with closing(connection), connection.cursor() as cursor:
         cursor.execute("select datname from pg_database where datname = any(%s)", (names,))
         known = {name for (name,) in cursor.fetchall()}
         cursor.execute(
@@ -201,16 +226,25 @@ def _server(settings: Settings) -> Finding:
         )
         ((role, may_create),) = cursor.fetchall()
         number = connection.server_version
-    detail = f"server, PostgreSQL {number // 10_000}.{number % 10_000}"
+    detail = f"server, PostgreSQL {_spelled(number)}"
+    missing = [name for name in names if name not in known]
     if number < OLDEST_POSTGRES:
         return Finding("PostgreSQL", "error", detail, "use PostgreSQL 14 or later")
-    missing = ", ".join(name for name in names if name not in known)
-    if missing and not may_create:
-        remedy = f"let an administrator run `alter role {role} createdb`, or create them"
-        return Finding("PostgreSQL", "error", f"{detail}; {role} may not create {missing}", remedy)
-    if missing:
-        detail += f"; the first command makes {missing}"
-    return Finding("PostgreSQL", "ok", detail)
+    if not missing:
+        raise error
+    listed = ", ".join(missing)
+    if may_create:
+        return Finding("PostgreSQL", "ok", f"{detail}; the first command makes {listed}")
+    return Finding(
+        "PostgreSQL",
+        "error",
+        f"{detail}; {role} may not create {listed}",
+        f"let an administrator run: {creating(role)}; or, instead: {making(missing, role)}",
+    )
+
+
+def _spelled(version: int) -> str:
+    return f"{version // 10_000}.{version % 10_000}"
 
 
 def _use_cases() -> Finding:

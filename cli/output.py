@@ -42,7 +42,7 @@ class Verb(click.Command):
         except SystemExit:
             raise
         except BaseException as error:  # Ctrl-C is none of the usual ones
-            message = refusal(error)
+            message = refusal(error) or lost_connection(error)
             if ctx.params.get("as_json"):
                 emit({"error": message or f"{type(error).__name__}: {error}"})
             if message is None:
@@ -70,6 +70,28 @@ def refusal(error: BaseException) -> str | None:
         message = _message(found)
         if message is not None:
             return message
+        found = found.__cause__
+    return None
+
+
+def lost_connection(error: BaseException) -> str | None:
+    """What to do when PostgreSQL went away under Dagster or MLflow, which connect by themselves.
+
+    SQLAlchemy and Dagster wrap what libpq said, which has a class of its own where PostgreSQL
+    answered with a code.
+    """
+    from psycopg2 import InterfaceError, OperationalError, errors
+
+    unanswered = (OperationalError, InterfaceError)
+    ending = (errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow)
+    found: BaseException | None = error
+    while found is not None:
+        if type(found) in (*unanswered, *ending):
+            said = " ".join(str(found).split())
+            return (
+                f"the connection to PostgreSQL was lost: {said} Run the command again when the "
+                "server is back: what was committed stays, nothing is committed twice."
+            )
         found = found.__cause__
     return None
 

@@ -8,12 +8,14 @@ stored in them.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from resources.rights import Opened, lack, look, owning
 from resources.settings import ADDRESS, Settings, get_settings, parsed_url
 
 if TYPE_CHECKING:
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
 
 Database = Literal["leeway", "dagster", "mlflow", "optuna"]
 DATABASES: tuple[Database, ...] = ("leeway", "dagster", "mlflow", "optuna")
+# What is created in each: a schema per use case, or the tables of a library.
+NEEDS: dict[Database, Literal["schemas", "tables"]] = {
+    "leeway": "schemas",
+    "dagster": "tables",
+    "mlflow": "tables",
+    "optuna": "tables",
+}
 APPLICATION = "leeway"
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]+")  # the name of a database that is itself in a URL
 # Of every connection. A transaction whose process hangs gives its locks back after 15 minutes; the
 # longest pause of ours between two statements is the making of a batch's CSV. Who waits for a lock
 # waits longer than that, so that a run gets its turn after one that hangs. What this does not allow
@@ -132,6 +142,12 @@ def dsn(database: Database = "leeway", settings: Settings | None = None) -> str:
     )
 
 
+def server_dsn(settings: Settings) -> str:
+    """The address of the server's own database, which knows of all others."""
+    url = database_url("leeway", settings).set(database="postgres")
+    return _as_text(url.update_query_dict({**_NETWORK, **url.query}))
+
+
 def session_options(asked: str = "") -> str:
     """The settings of a session as libpq's `options`; what was asked for comes last and wins."""
     ours = [f"-c {name}={value}" for name, value in SESSION.items()]
@@ -139,9 +155,15 @@ def session_options(asked: str = "") -> str:
 
 
 def _as_text(url: URL) -> str:
-    """SQLAlchemy writes a blank of a parameter as `+`, which libpq takes for a plus."""
+    """One text that means the same to libpq, whichever version, and to SQLAlchemy.
+
+    SQLAlchemy writes a blank as it is, or as `+` in a parameter, which libpq refuses or takes for a
+    plus. Of the path libpq decodes %XX and SQLAlchemy does not: an odd name is a parameter.
+    """
+    if not _PLAIN.fullmatch(str(url.database)):
+        url = url.set(database="").update_query_dict({"dbname": str(url.database)})
     address, mark, query = url.render_as_string(hide_password=False).partition("?")
-    return address + mark + query.replace("+", "%20")
+    return address.replace(" ", "%20") + mark + query.replace("+", "%20")
 
 
 @lru_cache(maxsize=8)
@@ -154,19 +176,30 @@ def ensure_databases(settings: Settings) -> None:
     Raises:
         PostgresUnavailable: when the server cannot be reached or refuses.
     """
+    try:
+        found = _open_each(settings)
+    except PostgresUnavailable:
+        if not _create_missing(settings):
+            raise
+        found = _open_each(settings)
+    lacking = [each for each in found if each.refused]
+    if lacking:
+        raise PostgresUnavailable(
+            f"PostgreSQL cannot be used: {', '.join(map(lack, lacking))}. Let an administrator "
+            f"run: {owning(lacking)}"
+        )
+
+
+def _open_each(settings: Settings) -> list[Opened]:
     import psycopg2
 
-    try:
-        for database in DATABASES:
-            psycopg2.connect(dsn(database, settings)).close()
-    except psycopg2.OperationalError as error:
-        if not _create_missing(settings):
+    found = []
+    for database in DATABASES:
+        try:
+            found.append(look(dsn(database, settings), NEEDS[database]))
+        except psycopg2.OperationalError as error:
             raise _unreachable(settings, database, error) from error
-        for each in DATABASES:
-            try:
-                psycopg2.connect(dsn(each, settings)).close()
-            except psycopg2.OperationalError as still:
-                raise _unreachable(settings, each, still) from still
+    return found
 
 
 def _create_missing(settings: Settings) -> bool:
@@ -178,9 +211,8 @@ def _create_missing(settings: Settings) -> bool:
     import psycopg2
     from psycopg2 import errors, sql
 
-    server = database_url("leeway", settings).set(database="postgres")
     try:
-        connection = psycopg2.connect(_as_text(server), connect_timeout=10)
+        connection = psycopg2.connect(server_dsn(settings))
     except psycopg2.OperationalError:
         return False
     connection.autocommit = True
@@ -198,7 +230,8 @@ def _create_missing(settings: Settings) -> bool:
     except psycopg2.Error as error:
         raise PostgresUnavailable(
             f"PostgreSQL refuses to create the database {name!r}: {str(error).strip()}. Give the "
-            "role of LEEWAY_DATABASE_URL the right createdb, or create the database yourself."
+            "role of LEEWAY_DATABASE_URL the right createdb, or let an administrator create what "
+            "is missing, with that role as the owner; `leeway doctor` has the statements."
         ) from error
     finally:
         connection.close()

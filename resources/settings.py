@@ -26,6 +26,7 @@ Listed = Annotated[tuple[Item, ...], NoDecode]  # separated by commas
 PROJECT = Path(__file__).resolve().parent.parent
 _PREFIX = "LEEWAY_"
 _SCHEME = re.compile(r"postgres(ql)?(\+psycopg2)?://")
+LONGEST_NAME = 63 - len("_dagster")
 ADDRESS = ("host", "port", "user", "password", "dbname")
 # Those that libpq also reads from a variable: dbt has a field for a few of them only.
 PASSED_ON = {
@@ -71,6 +72,11 @@ def parsed_url(url: str) -> dict[str, str]:
         raise ValueError("it names several hosts, and dbt can take only one; name one")
     if not found.get("dbname"):
         raise ValueError("it names no database; end it with the warehouse's, such as /leeway")
+    if len(found["dbname"].encode()) > LONGEST_NAME:
+        raise ValueError(
+            f"its database has a name of {len(found['dbname'].encode())} bytes, and the others are "
+            f"called after it; at most {LONGEST_NAME}, since PostgreSQL cuts off what is over 63"
+        )
     if not found.get("port", "0").isdecimal():
         raise ValueError("its port is not a number")
     if unknown := sorted(found.keys() - {*ADDRESS, *PASSED_ON, *NETWORK}):

@@ -79,4 +79,58 @@ def test_a_role_that_cannot_make_what_is_missing_is_an_error_with_the_statements
     state, detail, remedy = postgres(monkeypatch, tmp_path, url)
     assert state == "error"
     assert "fresh_mlflow" in detail
-    assert "alter role visitor createdb" in remedy
+    assert 'alter role "visitor" createdb' in remedy
+    assert 'create database "fresh_optuna" owner "visitor"' in remedy
+
+
+@pytest.fixture
+def databases(server: URL, role: str) -> Iterator[list[str]]:
+    """Databases of an administrator, made for the role."""
+    names = ["visited", "visited_dagster", "visited_mlflow", "visited_optuna"]
+    for name in names:
+        execute(server, f"create database {name}")
+    yield names
+    for name in names:
+        execute(server, f"drop database {name} with (force)")
+
+
+def test_a_role_may_be_kept_out_of_all_but_its_own_databases(
+    server: URL,
+    role: str,
+    databases: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Regression: the doctor asked the server's own database, and called what works an error.
+
+    Twin: databases that the role does not own, in which it may create nothing, were called well.
+    """
+    url = server.set(database="visited", username=role)
+    state, detail, remedy = postgres(monkeypatch, tmp_path, url)
+    assert (state, remedy.count("alter database")) == ("error", 4)
+    assert 'the role "visitor" may not create tables in "visited_dagster"' in detail
+    for statement in remedy.partition("run: ")[2].split("; "):
+        execute(server, statement)
+    execute(server, "revoke connect on database postgres from public")
+    try:
+        state, detail, _ = postgres(monkeypatch, tmp_path, url)
+    finally:
+        execute(server, "grant connect on database postgres to public")
+    assert (state, detail.endswith("as visitor")) == ("ok", True)
+
+
+def test_a_database_that_is_there_and_shut_is_an_error(
+    server: URL,
+    role: str,
+    databases: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Regression: it was found in the list of databases, and taken for one that can be used."""
+    for name in databases:
+        execute(server, f"alter database {name} owner to {role}")
+    execute(server, f"revoke connect on database {databases[2]} from public, {role}")
+    state, detail, _ = postgres(
+        monkeypatch, tmp_path, server.set(database="visited", username=role)
+    )
+    assert (state, "visited_mlflow" in detail) == ("error", True)

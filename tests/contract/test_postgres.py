@@ -10,11 +10,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import psutil
 import psycopg2
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from resources.ledger import Ledger
@@ -154,6 +156,49 @@ def test_a_role_that_may_connect_to_its_databases_alone_is_enough(role: Settings
     """Regression: the server's own database was asked first, and a role was kept out of it."""
     Ledger(role).prepare()
     assert ask(role, "select current_user") == database_url("leeway", role).username
+
+
+def test_a_role_that_does_not_own_its_databases_is_an_error_with_the_statements(
+    role: Settings, shared: Settings
+) -> None:
+    """Regression: from PostgreSQL 15 on it ended in a traceback, at the first table of Dagster."""
+    base = str(database_url("leeway", role).database)
+    connection = psycopg2.connect(dsn("leeway", shared))
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        for each in (base, f"{base}_dagster"):
+            cursor.execute(f"alter database {each} owner to current_user")
+        with pytest.raises(PostgresUnavailable, match="may not create schemas in") as refused:
+            ensure_databases(role)
+        assert f'may not create tables in "{base}_dagster"' in str(refused.value)
+        assert f"{base}_mlflow" not in str(refused.value)
+        for statement in str(refused.value).partition("run: ")[2].split("; "):
+            cursor.execute(statement)
+    connection.close()
+    ensure_databases(role)
+
+
+@pytest.mark.parametrize("base", ["two words", "a-dash", "50%25 é?#'"])
+def test_odd_names_and_passwords_mean_the_same_to_every_driver(shared: Settings, base: str) -> None:
+    """Regression: SQLAlchemy took `%20` for itself, and the libpq of ADBC refuses a blank."""
+    import adbc_driver_postgresql.dbapi as adbc
+
+    server = make_url(dsn("leeway", shared))
+    address = f"postgresql:///{quote(base)}?password=a%20b+c%25&" + urlencode(server.query)
+    settings = settings_of(database_url=SecretStr(f"{address}&user={server.username}"))
+    ensure_databases(settings)
+    for database in DATABASES:
+        name = database_url(database, settings).database
+        question = "select current_database()::text"
+        with adbc.connect(dsn(database, settings)) as connection, connection.cursor() as cursor:
+            cursor.execute(question)
+            assert cursor.fetchone() == (name,)
+        with create_engine(dsn(database, settings)).connect() as connection:
+            assert connection.scalar(text(question)) == name
+        with transaction(settings, database) as cursor:
+            cursor.execute(question)
+            assert cursor.fetchone() == (name,)
+    assert name == f"{base}_optuna"
 
 
 def test_who_waits_too_long_for_a_lock_is_told_what_to_do(shared: Settings) -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psycopg2.errors
 import pytest
+import sqlalchemy.exc
 from click.testing import CliRunner, Result
 from dagster import DagsterExecutionInterruptedError
+from dagster_postgres.utils import DagsterPostgresException
 
 from cli.output import Verbs, emit
 from orchestration.use_cases import InvalidUseCase
@@ -63,6 +66,22 @@ def test_a_refusal_is_one_line_for_a_person_and_one_object_for_a_script(error: E
 def test_a_refusal_is_known_also_when_dagster_wrapped_it() -> None:
     wrapped = caused_by(InvalidDbtProject("dbt cannot read x"), RuntimeError("while building"))
     assert raises(wrapped).stderr == "error: dbt cannot read x\n"
+
+
+def test_a_server_that_goes_away_under_dagster_is_one_line_that_says_what_comes_next() -> None:
+    """Regression: a traceback of 130 lines, when it was restarted between two nodes of a run."""
+    gone = psycopg2.OperationalError("connection to server failed: Connection refused")
+    wrapped = caused_by(gone, sqlalchemy.exc.OperationalError("select 1", {}, gone))
+    done = raises(caused_by(wrapped, DagsterPostgresException("too many retries")), "--json")
+    assert done.stderr.count("\n") == 1
+    for words in ("was lost: connection to server failed", "Run the command again"):
+        assert words in json.loads(done.stdout)["error"]
+
+
+def test_what_postgresql_itself_refuses_is_a_fault_of_ours() -> None:
+    """Twin: it has a code of PostgreSQL, and nothing was lost."""
+    refused = psycopg2.errors.lookup("53100")("no space left")
+    assert raises(refused).exception is refused
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, DagsterExecutionInterruptedError])

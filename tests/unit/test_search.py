@@ -11,6 +11,7 @@ import optuna
 import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, mean_absolute_error
+from sqlalchemy.pool import NullPool
 
 from leeway.spec import METRIC_RANGES, UseCase
 from leeway.training import tuning
@@ -257,7 +258,8 @@ def test_a_resumed_study_ends_as_an_uninterrupted_one(interrupted_at: int, tmp_p
             raise KeyboardInterrupt
 
     def storage() -> optuna.storages.BaseStorage:
-        return optuna.storages.RDBStorage(f"sqlite:///{tmp_path}/study.db")
+        url, closed_each_time = f"sqlite:///{tmp_path}/study.db", {"poolclass": NullPool}
+        return optuna.storages.RDBStorage(url, engine_kwargs=closed_each_time)
 
     with pytest.raises(KeyboardInterrupt):
         tune(FRAME, TARGET, use_case, "decision_tree", storage(), "s", on_trial=interrupt)

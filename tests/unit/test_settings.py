@@ -40,6 +40,7 @@ ADDRESSES = {
     f"postgresql://ana:{CANARY}@h1,h2/db": "several hosts",
     f"postgresql://ana:{CANARY}@h": "names no database",
     f"postgresql://ana:{CANARY}@h/": "names no database",
+    f"postgresql://ana:{CANARY}@h/{'d' * 56}": "at most 55",
     f"postgresql://ana:{CANARY}@h/db?nonsense=1": "not an address that libpq reads",
     f"postgresql://ana:{CANARY}@h/db?target_session_attrs=any": "parameter target_session_attrs",
 }
@@ -57,6 +58,7 @@ def test_an_address_that_cannot_be_used_is_refused_with_the_reason_and_without_i
 
 
 GOOD = [
+    "postgresql://ana@db.example.org/" + "d" * 55,
     "postgresql://ana:p%40ss@db.example.org:5433/leeway?sslmode=verify-full&sslrootcert=/ca.pem",
     "postgres://db.example.org/leeway?channel_binding=require",
     "postgresql:///leeway?host=/run/postgresql&user=ana",
