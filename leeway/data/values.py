@@ -15,6 +15,7 @@ from unicodedata import normalize
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from leeway.data.notations import Notation
 from leeway.spec import LARGEST_NUMBER, Column, ColumnType
 
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
@@ -96,7 +97,7 @@ def parse_column(raw: pa.Array, column: Column) -> Parsed:
             no text.
     """
     texts = as_text(raw, column.type, column.missing)
-    values = _cast(texts, column.type)
+    values = _cast(Notation.of(column).plain(texts), column.type)
     unreadable = pc.and_(pc.is_valid(texts), pc.is_null(values))
     problems = _problems(unreadable, texts, _ARTICLES.get(column.type, "not readable"))
     problems += _out_of_range(values, texts, column)

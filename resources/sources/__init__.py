@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from leeway.spec import FileSource, UseCase
-from resources.files import SourceError
+from resources.files import Layout, SourceError
 from resources.settings import PROJECT, get_settings
 from resources.sources.archive import Archive
 from resources.sources.base import BatchSource, Origin
@@ -60,7 +60,7 @@ def open_source(use_case: UseCase, web: Web | None = None) -> BatchSource:
     if source.kind == "simulator":
         return Synthetic(use_case, source, "simulator of synthetic rows")
     path = _path_of(source)
-    return Folder(path, source.sheet) if path.is_dir() else SingleFile(path, source)
+    return Folder(path, Layout.of(source)) if path.is_dir() else SingleFile(path, source)
 
 
 def _path_of(source: FileSource) -> Path:

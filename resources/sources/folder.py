@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resources.files import SourceError, suffix_of
+from resources.files import USUAL, Layout, SourceError, suffix_of
 from resources.quiet import is_quiet, read_quietly
 from resources.sources.base import Origin, batch_of, sha256, unknown_batch
 
@@ -21,9 +21,9 @@ class Folder:
 
     origin: Origin = "real"
 
-    def __init__(self, path: Path, sheet: str | None = None) -> None:
+    def __init__(self, path: Path, layout: Layout = USUAL) -> None:
         self.path = path
-        self.sheet = sheet
+        self.layout = layout
         self.description = f"folder {path.name}"
 
     def _files(self) -> dict[str, Path]:
@@ -55,7 +55,7 @@ class Folder:
         files = self._files()
         if batch not in files:
             raise unknown_batch(self.path, batch, list(files))
-        return read_quietly(files[batch], self.sheet)
+        return read_quietly(files[batch], self.layout)
 
     def fingerprint(self, batch: str) -> str | None:
         """See `BatchSource`; of the file's bytes."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leeway.spec import BatchBy, FileSource
-from resources.files import SourceError, Unavailable, read_file
+from resources.files import Layout, SourceError, Unavailable, read_file
 from resources.quiet import State, is_quiet, read_quietly, state_of, still_written
 from resources.sources.base import Origin, batch_of, digest_of_rows, sha256, unknown_batch
 from resources.sources.cutting import cut
@@ -53,7 +53,7 @@ class SingleFile:
         """See `BatchSource`."""
         if batch not in self._known():
             raise unknown_batch(self.path, batch, self._known())
-        table = read_quietly(self.path, self.source.sheet)
+        table = read_quietly(self.path, Layout.of(self.source))
         return table if self.source.batch_by is None else cut(table, self.source.batch_by, batch)
 
     def fingerprint(self, batch: str) -> str | None:
@@ -73,7 +73,7 @@ class SingleFile:
         import pyarrow as pa
 
         try:
-            table = read_file(self.path, self.source.sheet)
+            table = read_file(self.path, Layout.of(self.source))
             return {b: digest_of_rows(cut(table, batch_by, b)) for b in batch_by.batches}
         except (SourceError, pa.ArrowException):
             return dict.fromkeys(batch_by.batches, sha256(self.path.read_bytes()))
