@@ -53,8 +53,8 @@ def test_one_model_can_be_made_without_the_other(graph: Graph, node: str) -> Non
     assert graph.materialize(["a"], [node]).success
 
 
-def clean(graph: Graph, batch: str, spoil: str = "") -> dict[str, bool]:
-    """Materializes a batch, some of whose rows in raw are spoiled; whether each check passed."""
+def clean(graph: Graph, batch: str, spoil: str = "") -> dict[str, str | None]:
+    """Materializes a batch, some of whose rows in raw are spoiled; what each failing check says."""
     first_key = 1000 + 1000 * len(graph.platform.ledger.batches(NAME))
     graph.write(batch, penguins(first_key=first_key, year=[2009]))
     assert graph.materialize([batch], ["raw"]).success
@@ -62,21 +62,29 @@ def clean(graph: Graph, batch: str, spoil: str = "") -> dict[str, bool]:
         with transaction(graph.platform.settings) as cursor:
             cursor.execute(f"update {NAME}.raw set {spoil} where batch_id = %s", (batch,))  # noqa: S608
     result = graph.materialize([batch], ["staged", "clean"])
-    passed = {name: check.passed for name, check in check_results(result).items()}
+    checks = check_results(result)
+    failed = {name: each.description for name, each in checks.items() if not each.passed}
     shown = graph.platform.ledger.current(NAME, "clean", batch) is not None
-    assert passed
-    assert all(passed.values()) == result.success == shown
-    return passed
+    assert checks
+    assert (not failed) == result.success == shown
+    return failed
 
 
 @pytest.mark.usefixtures("two")
 def test_a_batch_that_fails_a_test_does_not_block_the_batches_after_it(graph: Graph) -> None:
     """Guards: its rows stay in the table, which the tests of each later batch looked at."""
-    assert not all(clean(graph, "bad", "bill_length_mm = 999, island = 'Nowhere'").values())
-    assert all(clean(graph, "good").values())
-    duplicates = clean(graph, "duplicates", "penguin_id = 1")
-    (refused,) = [name for name, passed in duplicates.items() if not passed]
+    rows = len(penguins(year=[2009]))
+    assert clean(graph, "bad", "bill_length_mm = 999, sex = 'O''Brien', island = 'No'") == {
+        "penguins_clean_within_ranges": f"{rows} failing: column_name bill_length_mm, "
+        f"failing_values {rows}, example 999, allowed at least 10, at most 100",
+        "penguins_clean_among_values": f"{2 * rows} failing: column_name island, failing_values "
+        f"{rows}, example No, allowed Biscoe, Dream, Torgersen; column_name sex, failing_values "
+        f"{rows}, example O'Brien, allowed female, male",
+    }
+    assert clean(graph, "good") == {}
+    ((refused, said),) = clean(graph, "duplicates", "penguin_id = 1").items()
     assert refused.startswith("unique"), "keys are compared with those of every batch"
+    assert said == f"1 failing: unique_field 1, n_records {rows + 1}"
 
 
 @pytest.mark.usefixtures("two")
