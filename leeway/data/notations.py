@@ -20,8 +20,8 @@ from leeway.spec import DATES, NUMERIC_TYPES, Column, ColumnType, Written
 
 _SPACES = " '\u2019\u00a0\u202f"  # between thousands, in several countries
 _NUMBERS = {
-    "1,234.5": (rf"^[+-]?(?:\d{{1,3}}(?:[,{_SPACES}]\d{{3}})+|\d+)(?:\.\d*)?$", rf"[,{_SPACES}]"),
-    "1.234,5": (rf"^[+-]?(?:\d{{1,3}}(?:[.{_SPACES}]\d{{3}})+|\d+)(?:,\d*)?$", rf"[.{_SPACES}]"),
+    "1,234.5": (rf"^[+-]?(?:[1-9]\d?\d?(?:[,{_SPACES}]\d{{3}})+|\d+)(?:\.\d*)?$", rf"[,{_SPACES}]"),
+    "1.234,5": (rf"^[+-]?(?:[1-9]\d?\d?(?:[.{_SPACES}]\d{{3}})+|\d+)(?:,\d*)?$", rf"[.{_SPACES}]"),
 }
 _REST = r",?((?:[ T].*)?)$"  # a time of the day
 _DATES = {

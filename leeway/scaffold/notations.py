@@ -20,7 +20,9 @@ from leeway.scaffold.levels import Levels
 from leeway.scaffold.names import unit_of_sign
 from leeway.spec import Written
 
-_PROBED = 2000  # distinct values
+_PROBED = 1000  # distinct values
+_PLAIN = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
+_YEARS = range(1800, 2200)  # 12-05-5678 is a code
 _MOST = 0.5  # share of the values that must be in the notation
 _CORE = re.compile(
     r"[+-]?\s*(?P<before>[^\d\s.,+-]{1,4})?\s*[+-]?\d[\d.,'\u2019\u00a0\u202f ]*?\s*"
@@ -29,9 +31,10 @@ _CORE = re.compile(
 _DAY = re.compile(r"(\d{1,4})[./-](\d{1,2})[./-](\d{1,4})\b")
 # What only one of the two can be.
 _COMMA_DECIMAL = re.compile(
-    r"[+-]?(?:0,\d+|\d+,(?:\d|\d\d|\d{4,})|\d{4,},\d+|\d{1,3}(?:[. \u00a0\u202f]\d{3})+(?:,\d*)?)"
+    r"[+-]?(?:0,\d+|\d+,(?:\d|\d\d|\d{4,})|\d{4,},\d+"
+    r"|[1-9]\d?\d?(?:[. \u00a0\u202f]\d{3})+(?:,\d*)?)"
 )
-_COMMA_THOUSANDS = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+\.\d*|\d{1,3}(?:,\d{3}){2,})")
+_COMMA_THOUSANDS = re.compile(r"[+-]?[1-9]\d?\d?(?:(?:,\d{3})+\.\d*|(?:,\d{3}){2,})")
 _EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 _POINT_DECIMAL = re.compile(r"[+-]?\d+\.(?:\d|\d\d|\d{4,})")
 NUMBERS: tuple[Written, Written] = ("1.234,5", "1,234.5")
@@ -44,6 +47,8 @@ def notation_of(levels: Levels, usual: Written | None = None) -> tuple[Notation,
         levels: its distinct values.
         usual: how numbers are written elsewhere in the table, for those that could be either.
     """
+    if levels.like(_PLAIN).rows == levels.rows:
+        return Notation(), None
     texts = levels.texts[:_PROBED].to_pylist()
     dated = _of_dates(texts)
     if dated is not None:
@@ -108,7 +113,7 @@ def _of_dates(texts: list[str]) -> tuple[Notation, str | None] | None:
     if all(len(first) == 4 for first, _, _ in parts):
         iso = all(re.match(r"\d{4}-\d\d-\d\d", text) for text in texts if _DAY.match(text))
         return Notation(None if iso else "2009/12/31"), None
-    if any(len(last) != 4 for _, _, last in parts):
+    if any(int(last) not in _YEARS for _, _, last in parts):
         return Notation(), None
     day_first = any(int(first) > 12 for first, _, _ in parts)
     month_first = any(int(second) > 12 for _, second, _ in parts)

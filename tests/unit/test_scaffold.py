@@ -233,7 +233,7 @@ def test_another_column_says_what_a_comma_is(draft: Any, other: str, written: st
     found = draft(CHURN | {"price": prices, "other": [other, other.replace("5", "7")] * 100})
     price = found.use_case.column("price")
     assert price.written == written
-    assert price.range[1] == {"1.234,5": 19, "1,234.5": 19000}[written]
+    assert price.range[1] == {"1.234,5": 18, "1,234.5": 18000}[written]
 
 
 @pytest.mark.parametrize(
