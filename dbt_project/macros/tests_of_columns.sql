@@ -4,7 +4,10 @@
 
 {# Fails for each value outside of its column's [low, high], of which one may be none. #}
 {% test within_ranges(model, ranges) %}
-{{- config(fail_calc='coalesce(sum(failing_values), 0)') -}}
+{{- config(
+    fail_calc='coalesce(sum(failing_values), 0)',
+    meta={'description': 'Every number is within the range of its column.'}
+) -}}
 {%- set rules = [] -%}
 {%- for column, (low, high) in ranges.items() -%}
     {%- set below = [column ~ ' < ' ~ low] if low is not none else [] -%}
@@ -18,7 +21,10 @@
 
 {# Fails for each value that is not among those of its column. #}
 {% test among_values(model, values) %}
-{{- config(fail_calc='coalesce(sum(failing_values), 0)') -}}
+{{- config(
+    fail_calc='coalesce(sum(failing_values), 0)',
+    meta={'description': 'Every category is one of those that its column declares.'}
+) -}}
 {%- set rules = [] -%}
 {%- for column, allowed in values.items() -%}
     {%- set texts = [] -%}

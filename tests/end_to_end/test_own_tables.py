@@ -35,10 +35,12 @@ PROGRAM = """
 import json, sys
 from cli.main import cli
 for arguments in json.loads(sys.stdin.read()):
+    code = 0
     try:
         cli(arguments, standalone_mode=False)
     except SystemExit as ended:
-        print(json.dumps({"exit": ended.code}))
+        code = ended.code
+    print(json.dumps({"exit": code}))
 """
 
 

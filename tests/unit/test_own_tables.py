@@ -10,7 +10,7 @@ import yaml
 import cli.new
 from leeway.data.validation import validate
 from leeway.scaffold.defs_yaml import render_defs
-from leeway.spec import UseCase
+from leeway.spec import FileSource, UseCase
 from resources.files import Layout, SourceError, read_file
 from resources.layouts import layout_of
 from tests.conftest import age
@@ -24,6 +24,7 @@ def test_a_table_becomes_a_use_case(kind: Kind, tmp_path: Path) -> None:
     draft = cli.new.infer_file(path, kind.target, None, None)
     found, said = draft.use_case, "\n".join(draft.assumptions)
     assert found.task == kind.task
+    assert isinstance(found.source, FileSource)
     roles = {name: (found.column(name).type, found.column(name).role) for name in kind.roles}
     assert roles == kind.roles
     assert [words for words in kind.says if words not in said] == []
