@@ -20,8 +20,10 @@ from leeway.data.tables import to_parquet
 from leeway.identifiers import check_batch
 from leeway.plan import label
 from resources.dbt import begin_call, keep_parsed
+from resources.dbt_tests import found_by
 from resources.ledger import Commit
 from resources.platform import Platform
+from resources.settings import Settings
 from resources.warehouse import outdated, read_batch
 
 
@@ -64,7 +66,8 @@ def build(stage: Stage, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
         name = f"{stage.name}-{context.run.run_id[:8]}"
         if not context.selected_asset_keys:  # a run of checks alone
             target = begin_call(platform.settings, name, {})
-            yield from dbt.cli(["build"], context=context, target_path=target).stream()
+            for event in dbt.cli(["build"], context=context, target_path=target).stream():
+                yield _told(event, manifest, target, platform.settings)
             return
         others = _others(platform, stage, batches_of(context))
         batches = [check_batch(each) for each in (*batches_of(context), *others)]  # they become SQL
@@ -81,7 +84,7 @@ def build(stage: Stage, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
             if isinstance(event, dg.Output):
                 held.append(event)
             else:
-                yield event
+                yield _told(event, manifest, target, platform.settings)
         made = [_node_of(output) for output in held]
         lineage = _lineage(context, stage, manifest, made, invocation.target_path)
         keep_parsed(invocation.target_path, platform.settings)
@@ -110,6 +113,22 @@ def _others(platform: Platform, stage: Stage, batches: Sequence[str]) -> list[st
     ]
     return (
         outdated(stage.name, stage.use_case.key.name, changed, platform.settings) if changed else []
+    )
+
+
+def _told(event: Any, manifest: Mapping[str, Any], target: Path, settings: Settings) -> Any:
+    """The event; a check that failed with what it found, of which dbt tells only how much it is."""
+    if not isinstance(event, dg.AssetCheckResult) or event.passed:
+        return event
+    if event.metadata["status"].value not in ("fail", "warn"):  # an error found nothing
+        return event
+    tests = {each["name"]: each for each in manifest["nodes"].values()}
+    rows = found_by(tests[event.check_name], target, settings)
+    count = event.metadata["dagster_dbt/failed_row_count"].value
+    shown = "; ".join(", ".join(f"{name} {row[name]}" for name in row) for row in rows)
+    return event._replace(
+        description=f"{count} failing: {shown}",
+        metadata={**event.metadata, "failing": dg.MetadataValue.json(rows)},
     )
 
 

@@ -96,6 +96,7 @@ def _project(folder: Path) -> dict[str, str]:
 def _measured(folder: Path, environment: dict[str, str], arguments: list[str]) -> float:
     """Runs a command and says what it took; the peak in MB."""
     started, peak, largest = time.monotonic(), 0.0, (0.0, "")
+    before = os.times()
     log = folder / f"{arguments[0]}.log"
     with log.open("wb") as output:
         command = [sys.executable, "-m", "cli.main", *arguments]
@@ -110,9 +111,11 @@ def _measured(folder: Path, environment: dict[str, str], arguments: list[str]) -
     if process.returncode:
         say(log.read_text()[-3000:])
         raise SystemExit(f"leeway {arguments[0]} failed")
+    after = os.times()  # of the command and of dbt, without PostgreSQL
+    cpu = sum(after[2:4]) - sum(before[2:4])
     say(
-        f"  leeway {arguments[0]:<4} {time.monotonic() - started:6.0f} s, all processes "
-        f"{peak:.0f} MB, the largest {largest[0]:.0f} MB ({largest[1]})"
+        f"  leeway {arguments[0]:<4} {time.monotonic() - started:6.0f} s, CPU {cpu:.0f} s, all "
+        f"processes {peak:.0f} MB, the largest {largest[0]:.0f} MB ({largest[1]})"
     )
     return peak
 

@@ -96,7 +96,12 @@ def run(name: str, batch: str | None, select: str | None, everything: bool, as_j
 
 @cli.command()
 @click.argument("name")
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="CSV or Parquet file.")
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="CSV, TSV, JSON lines, Parquet or Excel.",
+)
 @click.option("--target", required=True, help="Column to predict.")
 @click.option("--key", help="Column that identifies a row; found or made when not given.")
 @click.option("--time", help="Column that says when a row is from.")

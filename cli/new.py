@@ -10,7 +10,8 @@ missing are made from the defs.yaml that is there.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+import re
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,10 @@ from leeway.scaffold.dbt_models import render_models
 from leeway.scaffold.defs_yaml import render_defs
 from leeway.scaffold.draft import Draft, infer
 from leeway.scaffold.errors import CannotInfer
+from leeway.spec import FileSource
 from orchestration.use_cases import InvalidUseCase, load_use_case
-from resources.files import SourceError, stem_of
+from resources.files import Layout, SourceError, check_suffix, stem_of
+from resources.layouts import layout_of
 from resources.quiet import read_quietly
 from resources.settings import PROJECT
 from resources.use_case_files import defs_folder, differing, models_folder, write_folder
@@ -59,7 +62,7 @@ def new(name: str, data: Path, target: str, key: str | None, time: str | None) -
         check_identifier(name)
     except ValueError as error:
         raise InvalidUseCase(str(error)) from error
-    draft = _infer(data, target, key, time)
+    draft = infer_file(data, target, key, time)
     defs = {DEFS: render_defs(draft.use_case, draft.assumptions)}
     kept = differing(defs_folder(name), defs) if (defs_folder(name) / DEFS).exists() else []
     use_case = load_use_case(defs_folder(name) / DEFS) if kept else draft.use_case
@@ -78,18 +81,28 @@ def new(name: str, data: Path, target: str, key: str | None, time: str | None) -
     return report
 
 
-def _infer(data: Path, target: str, key: str | None, time: str | None) -> Draft:
+def infer_file(data: Path, target: str, key: str | None, time: str | None) -> Draft:
+    """What is inferred from a file.
+
+    Raises:
+        SourceError: when it cannot be read, or no use case can be made of it.
+    """
     path = data.expanduser().absolute()
     if path.is_dir():
         raise SourceError(
             f"{path}: is a folder; give one of its files, and then write the folder as source.path "
             "in defs.yaml: each file is a batch"
         )
+    suffix = check_suffix(path.name, str(path))
     try:
         check_batch(stem_of(path.name))
     except ValueError as error:
-        raise SourceError(f"{path}: its name becomes the batch id, but {error}") from error
-    table = read_quietly(path)
+        plain = re.sub("[^A-Za-z0-9]+", "-", stem_of(path.name)).strip("-")[:63] or "table"
+        raise SourceError(
+            f"{path}: its name becomes the batch id, but {error}; rename the file, for example to "
+            f"{plain}{suffix}"
+        ) from error
+    table, layout = _read(path)
     shown = str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
     try:
         with console.status(f"{path.name}: {table.num_rows} rows") as line:
@@ -103,7 +116,32 @@ def _infer(data: Path, target: str, key: str | None, time: str | None) -> Draft:
             )
     except CannotInfer as error:
         raise SourceError(f"{path}: {error}") from error
-    return replace(draft, assumptions=(*_sheet_note(table), *draft.assumptions))
+    source = FileSource(kind="file", path=shown, **asdict(layout))
+    return Draft(
+        draft.use_case.model_copy(update={"source": source}),
+        (*_sheet_note(table), *_layout_notes(layout), *draft.assumptions),
+    )
+
+
+def _read(path: Path) -> tuple[pa.Table, Layout]:
+    """The table, and how its file is laid out where that is not usual."""
+    guessed = layout_of(path)
+    table = read_quietly(path, guessed)
+    found = (table.schema.metadata or {}).get(b"header")  # of a sheet, which was looked for
+    if found is None:
+        return table, guessed
+    return table, Layout(header=int(found) if int(found) > 1 else None)
+
+
+def _layout_notes(layout: Layout) -> list[str]:
+    said = []
+    if layout.delimiter is not None:
+        said.append(f"values are separated by {layout.delimiter!r} (source.delimiter)")
+    if layout.header is not None:
+        said.append(
+            f"row {layout.header} has the names, and what is above is no data (source.header)"
+        )
+    return said
 
 
 def _sheet_note(table: pa.Table) -> list[str]:

@@ -11,8 +11,9 @@ import gzip
 import io
 import zlib
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from leeway.data.records import MOST_COLUMNS
 from resources.opening import LinkOutside, digest_at_most, read_at_most
@@ -21,8 +22,27 @@ from resources.settings import get_settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from leeway.spec import FileSource
+
 _TEXT = (".csv", ".tsv", ".jsonl", ".ndjson")
 SUFFIXES = (*_TEXT, *(f"{suffix}.gz" for suffix in _TEXT), ".parquet", ".xlsx")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the table is in a file, as `leeway.spec.FileSource` declares it."""
+
+    sheet: str | None = None
+    header: int | None = None
+    delimiter: str | None = None
+
+    @classmethod
+    def of(cls, source: FileSource) -> Self:
+        """What a use case says of its file, or of each file of its folder."""
+        return cls(source.sheet, source.header, source.delimiter)
+
+
+USUAL = Layout()
 
 
 class SourceError(ValueError):
@@ -48,12 +68,12 @@ def largest_bytes() -> int:
     return get_settings().max_file_mb * 2**20
 
 
-def read_file(path: Path, sheet: str | None = None, inside: Path | None = None) -> pa.Table:
+def read_file(path: Path, layout: Layout = USUAL, inside: Path | None = None) -> pa.Table:
     """The table in a file; every value of a text format or of Excel as text, in UTF-8.
 
     Args:
         path: of the file, whose ending says what it is.
-        sheet: of Excel; None: the first.
+        layout: where the table is in it.
         inside: folder that the file must be in, wherever links lead.
 
     Raises:
@@ -72,7 +92,7 @@ def read_file(path: Path, sheet: str | None = None, inside: Path | None = None) 
         ) from error
     if data is None:
         raise too_large(str(path), path.stat().st_size)
-    return read_data(path.name, data, str(path), sheet)
+    return read_data(path.name, data, str(path), layout)
 
 
 def fingerprint_of(path: Path, inside: Path | None = None) -> str:
@@ -113,19 +133,18 @@ def too_large(place: str, size: int | None = None) -> SourceError:
     )
 
 
-def read_data(name: str, data: bytes, place: str, sheet: str | None = None) -> pa.Table:
+def read_data(name: str, data: bytes, place: str, layout: Layout = USUAL) -> pa.Table:
     """The table in the bytes of a file called `name`; `place` begins each message.
 
     Raises:
         SourceError: as `read_file`.
     """
     suffix = check_suffix(name, place)
-    if sheet is not None and suffix != ".xlsx":
-        raise SourceError(f"{place}: source.sheet is for .xlsx files; remove it from defs.yaml")
+    _check_layout(suffix, layout, place)
     try:
         if suffix.endswith(".gz"):
             data, suffix = gunzip(io.BytesIO(data), place), suffix.removesuffix(".gz")
-        table = _table(suffix, data, place, sheet)
+        table = _table(suffix, data, place, layout)
     except MemoryError:
         raise SourceError(
             f"{place}: there is not enough memory to read it. Cut it into several batches"
@@ -134,14 +153,28 @@ def read_data(name: str, data: bytes, place: str, sheet: str | None = None) -> p
     return table
 
 
-def _table(suffix: str, data: bytes, place: str, sheet: str | None) -> pa.Table:
+def _check_layout(suffix: str, layout: Layout, place: str) -> None:
+    csv, excel = suffix.startswith((".csv", ".tsv")), suffix == ".xlsx"
+    for name, fits, what in (
+        ("sheet", excel, ".xlsx"),
+        ("header", csv or excel, "CSV, TSV and .xlsx"),
+        ("delimiter", csv, "CSV"),
+    ):
+        if getattr(layout, name) is not None and not fits:
+            raise SourceError(
+                f"{place}: source.{name} is for {what} files; remove it from defs.yaml"
+            )
+
+
+def _table(suffix: str, data: bytes, place: str, layout: Layout) -> pa.Table:
     from resources.parsing import parse
     from resources.text_formats import read_csv, read_json_lines
 
     if suffix in (".parquet", ".xlsx"):
-        return parse(suffix, data, place, sheet)
+        return parse(suffix, data, place, layout)
     if suffix in (".csv", ".tsv"):
-        return read_csv(data, place, "," if suffix == ".csv" else "\t")
+        usual = "," if suffix == ".csv" else "\t"
+        return read_csv(data, place, layout.delimiter or usual, layout.header or 1)
     return read_json_lines(data, place)
 
 
@@ -171,4 +204,6 @@ def check_header(place: str, columns: list[str]) -> None:
         )
     twice = [name for name, times in Counter(columns).items() if times > 1]
     if twice:
-        raise SourceError(f"{place}: the header names {min(twice)!r} more than once")
+        raise SourceError(
+            f"{place}: the header names {min(twice)!r} more than once; give each its own"
+        )

@@ -4,7 +4,7 @@ Belongs here: limits of the process, and both formats as an Arrow stream. Does n
 anything of Leeway: it imports nothing of it, so that it starts quickly and has no secret to lose
 (`resources.parsing` starts it and says what it refused).
 
-    python parser_process.py SUFFIX MOST_BYTES MOST_COLUMNS SECONDS [SHEET] < FILE > STREAM
+    python parser_process.py SUFFIX MOST_BYTES MOST_COLUMNS SECONDS HEADER [SHEET] < FILE > STREAM
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
+from itertools import chain, islice
 from typing import Any
 
 REFUSED, TOO_LARGE = 3, 4  # exit codes; standard error says why, or how many bytes
 _BASE_BYTES = 512 * 2**20  # of address space: Python, Arrow and one page of a column
 _MOST_ROWS = 2**20  # of a sheet of Excel
 _MOST_CELLS = 20_000_000
+_LOOKED_AT = 20  # rows for the one with the names
 _PART = 65_536  # rows that are in memory at one time
 # What openpyxl does not tell when it reads row by row. Its end is kept for the next piece.
 _UNSEEN = re.compile(
@@ -80,9 +82,21 @@ def parquet_parts(data: bytes, most_bytes: int, most_columns: int) -> Iterator[A
 
 
 def sheet_parts(
-    data: bytes, most_bytes: int, most_columns: int, wanted: str | None
+    data: bytes,
+    most_bytes: int,
+    most_columns: int,
+    wanted: str | None = None,
+    header: int | None = None,
 ) -> Iterator[Any]:
-    """A sheet of Excel in record batches of text; formulas are the values that were stored."""
+    """A sheet of Excel in record batches of text; formulas are the values that were stored.
+
+    Args:
+        data: the file.
+        most_bytes: that it may unpack to.
+        most_columns: that the table may have.
+        wanted: name of the sheet; None: the first.
+        header: row of the names; None: the first with a value; 0: the one that looks like it.
+    """
     from openpyxl import load_workbook
 
     _check_archive(data, most_bytes)
@@ -94,11 +108,20 @@ def sheet_parts(
         )
     sheet = book.worksheets[0 if wanted is None else names.index(wanted)]
     with sheet._get_source() as source:  # its XML; openpyxl has no public way to it
-        _check_unseen(source)
+        merged = _check_unseen(source)
     sheet.reset_dimensions()  # what the file declares of them may be a lie of 16 billion cells
     others = [name for name in names if name != sheet.title]
     about = {"sheet": sheet.title, "other_sheets": json.dumps(others)}
-    return _batches(_rows(sheet), most_columns, about)
+    rows = _rows(sheet)
+    number, names_row, rows = _begin(rows, header)
+    for cells in merged:
+        if int(re.sub(r".*[A-Z]", "", cells)) >= number:  # those of a title stand above
+            raise Refused(
+                f"cells {cells} are merged, and a row needs a value of its own; undo the merge"
+            )
+    if header == 0:
+        about["header"] = str(number)
+    return _batches(number, names_row, rows, most_columns, about)
 
 
 def _check_archive(data: bytes, most_bytes: int) -> None:
@@ -110,22 +133,19 @@ def _check_archive(data: bytes, most_bytes: int) -> None:
         raise TooLarge(str(size))
 
 
-def _check_unseen(source: Any) -> None:
-    """Refuses what would be missing values that nobody was told of."""
-    held = b""
+def _check_unseen(source: Any) -> list[str]:
+    """The cells that are merged; refuses what would be missing values that nobody was told of."""
+    held, merged = b"", dict[str, None]()
     while piece := source.read(_PIECE):
         held = held[-_OVERLAP:] + piece
-        found = _UNSEEN.search(held)
-        if found and found["cell"]:
-            raise Refused(
-                f"cell {found['cell'].decode()} holds a formula whose value was never computed; "
-                "open the file in a spreadsheet program and save it"
-            )
-        if found:
-            raise Refused(
-                f"cells {found['merged'].decode()} are merged, and a row needs a value of its own; "
-                "undo the merge"
-            )
+        for found in _UNSEEN.finditer(held):
+            if found["cell"]:
+                raise Refused(
+                    f"cell {found['cell'].decode()} holds a formula whose value was never "
+                    "computed; open the file in a spreadsheet program and save it"
+                )
+            merged[found["merged"].decode()] = None
+    return list(merged)
 
 
 def _rows(sheet: Any) -> Iterator[tuple[int, list[str | None]]]:
@@ -157,13 +177,44 @@ def _text(value: Any) -> str | None:
     return str(value)
 
 
+def _begin(
+    rows: Iterator[tuple[int, list[str | None]]], header: int | None
+) -> tuple[int, list[str | None], Iterator[tuple[int, list[str | None]]]]:
+    """The number of the row with the names, that row, and the rows below it."""
+    if header is None:
+        number, names = next(rows, (0, []))
+    elif header:
+        number, names = next((each for each in rows if each[0] >= header), (header, []))
+    else:
+        first = list(islice(rows, _LOOKED_AT))
+        widest = max((_filled(row) for _, row in first), default=0)
+        # A title has fewer values than the names; a name may be missing, and is then told.
+        at = next((i for i, (_, row) in enumerate(first) if _filled(row) == widest), 0)
+        if first and any(_is_number(value) for value in first[at][1]):
+            at = 0  # a row of values: the names are incomplete, which is told
+        rows = chain(first[at + 1 :], rows)
+        number, names = first[at] if first else (0, [])
+    return number, names, rows
+
+
+def _filled(row: Sequence[str | None]) -> int:
+    return sum(value is not None for value in row)
+
+
+def _is_number(value: str | None) -> bool:
+    return value is not None and value.replace(".", "", 1).lstrip("-").isdecimal()
+
+
 def _batches(
-    rows: Iterator[tuple[int, list[str | None]]], most_columns: int, about: dict[str, str]
+    number: int,
+    header: list[str | None],
+    rows: Iterator[tuple[int, list[str | None]]],
+    most_columns: int,
+    about: dict[str, str],
 ) -> Iterator[Any]:
-    """The rows below the first one, which has the names."""
+    """The rows below the one with the names."""
     import pyarrow as pa
 
-    number, header = next(rows, (0, []))
     while header and header[-1] is None:
         header.pop()
     _check_header(header, number, most_columns)
@@ -200,7 +251,7 @@ def _check_header(header: Sequence[str | None], number: int, most_columns: int) 
     if None in header:
         raise Refused(
             f"row {number} has the names of the columns, and column {_letters(header.index(None))} "
-            "has none; remove rows above the names, and name every column"
+            "has none; name every column, or say by source.header which row has the names"
         )
 
 
@@ -224,7 +275,12 @@ def write(parts: Iterator[Any]) -> None:
 
 
 def main(
-    suffix: str, most_bytes: int, most_columns: int, seconds: int, sheet: str | None = None
+    suffix: str,
+    most_bytes: int,
+    most_columns: int,
+    seconds: int,
+    header: int | None,
+    sheet: str | None = None,
 ) -> int:
     """Parses standard input; the exit code."""
     limit(most_bytes, seconds)
@@ -240,7 +296,7 @@ def main(
             write(parquet_parts(data, most_bytes, most_columns))
         else:
             warnings.simplefilter("ignore")  # of openpyxl, of what it does not keep
-            write(sheet_parts(data, most_bytes, most_columns, sheet))
+            write(sheet_parts(data, most_bytes, most_columns, sheet, header))
     except Refused as error:
         print(error, file=sys.stderr)  # noqa: T201  # read by the parent
         return REFUSED
@@ -255,5 +311,6 @@ def main(
 
 
 if __name__ == "__main__":
-    asked, most, widest, longest, *named = sys.argv[1:]
-    sys.exit(main(asked, int(most), int(widest), int(longest), *named))
+    asked, most, widest, longest, row, *named = sys.argv[1:]
+    at = int(row) if row else None
+    sys.exit(main(asked, int(most), int(widest), int(longest), at, *named))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leeway.data.records import MOST_COLUMNS
-from resources.files import SourceError, largest_bytes, too_large
+from resources.files import USUAL, Layout, SourceError, largest_bytes, too_large
 from resources.parser_process import REFUSED, TOO_LARGE
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ _KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR")
 _SHOWN = 300  # characters of a parser's message
 
 
-def parse(suffix: str, data: bytes, place: str, sheet: str | None = None) -> pa.Table:
+def parse(suffix: str, data: bytes, place: str, layout: Layout = USUAL) -> pa.Table:
     """The table in the bytes of a .parquet or .xlsx file; that of Excel is text, as CSV is.
+
+    Header 0 is the row that looks like the names, which the metadata of the table then tells.
 
     Raises:
         SourceError: begins with `place`; when it is damaged, too large, or takes too long.
@@ -39,7 +41,8 @@ def parse(suffix: str, data: bytes, place: str, sheet: str | None = None) -> pa.
     import pyarrow as pa
 
     limits = map(str, (largest_bytes(), MOST_COLUMNS, SECONDS))
-    given = [suffix, *limits, *([] if sheet is None else [sheet])]
+    header = "" if layout.header is None else str(layout.header)
+    given = [suffix, *limits, header, *([] if layout.sheet is None else [layout.sheet])]
     with tempfile.TemporaryFile() as stream:
         try:
             done = subprocess.run(  # our own program; the file is on its standard input

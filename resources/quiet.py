@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resources.files import SourceError, read_file
+from resources.files import USUAL, Layout, SourceError, read_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,13 +38,13 @@ def is_quiet(path: Path) -> bool:
     return state_of(path) == before
 
 
-def read_quietly(path: Path, sheet: str | None = None, inside: Path | None = None) -> pa.Table:
+def read_quietly(path: Path, layout: Layout = USUAL, inside: Path | None = None) -> pa.Table:
     """The table in a file that does not change before it was read to its end."""
     if not is_quiet(path):
         raise still_written(path)
     before = state_of(path)
     try:
-        table = read_file(path, sheet, inside)
+        table = read_file(path, layout, inside)
     except SourceError as error:
         if state_of(path) != before:
             raise still_written(path) from error

@@ -4,7 +4,7 @@ Belongs here: what is checked before a parser sees the bytes, and the bounds of 
 them. Does not belong here: files and gzip (`resources.files`), or what a value means
 (`leeway.data.values`).
 
-Encoding, delimiter and quotes are fixed, and never guessed from a file.
+Encoding, delimiter and quotes are what the use case says, and never guessed from a file.
 """
 
 from __future__ import annotations
@@ -22,17 +22,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _ROW = 2**20  # bytes that a row has at most, which is Arrow's for a row of CSV
 _CHUNK = 50_000  # lines of JSON that are objects of Python at one time
 _CHUNK_BYTES = 2**24  # of text in them: nested lists take twenty times as much
-_NEEDED = {
-    ",": "each row needs one value per column, and quotes around a value with a comma",
-    "\t": "each row needs one value per column, and quotes around a value with a tab",
-}
+_NEEDED = "each row needs one value per column, and quotes around a value with {} in it"
 
 
-def read_csv(data: bytes, place: str, delimiter: str) -> pa.Table:
-    """The rows of CSV or TSV.
+def read_csv(data: bytes, place: str, delimiter: str, header: int = 1) -> pa.Table:
+    """The rows of CSV or TSV, whose names stand in line `header`.
 
     Raises:
         SourceError: names the byte, the row or the column that is wrong.
@@ -41,18 +39,21 @@ def read_csv(data: bytes, place: str, delimiter: str) -> pa.Table:
     from pyarrow import csv
 
     _check_text(data, place)
-    header = data.removeprefix(_BOM).partition(b"\n")[0].decode()
-    if ";" in header and delimiter not in header:
+    names = next(islice(io.BytesIO(data.removeprefix(_BOM)), header - 1, header), b"").decode()
+    if not names.strip() and header > 1:
+        raise SourceError(f"{place}: line {header} has no names; change source.header in defs.yaml")
+    if ";" in names and delimiter not in names:
         raise SourceError(
-            f"{place}: the header {header[:40]!r} has semicolons between the names; write commas, "
-            "and a point before decimals: pandas.read_csv(FILE, sep=';', decimal=',')"
-            ".to_csv(FILE, index=False)"
+            f"{place}: the header {names[:40].strip()!r} has semicolons between the names; write "
+            "delimiter: ';' below source in defs.yaml, and written: 1.234,5 for a column of "
+            "numbers with a decimal comma"
         )
-    _check_width(data.removeprefix(_BOM), place, delimiter)
+    _check_width(data.removeprefix(_BOM), place, delimiter, header)
     rows = pa.py_buffer(data.removeprefix(_BOM))
     parsing = csv.ParseOptions(newlines_in_values=True, delimiter=delimiter)
+    reading = csv.ReadOptions(skip_rows=header - 1)
     try:
-        columns = csv.open_csv(rows, parse_options=parsing).schema.names
+        columns = csv.open_csv(rows, reading, parsing).schema.names
         check_header(place, columns)
         # Values are read as text: what a value means is decided by the use case's columns alone.
         options = csv.ConvertOptions(
@@ -61,7 +62,7 @@ def read_csv(data: bytes, place: str, delimiter: str) -> pa.Table:
             quoted_strings_can_be_null=False,
             null_values=[""],
         )
-        table = csv.read_csv(rows, parse_options=parsing, convert_options=options)
+        table = csv.read_csv(rows, reading, parsing, options)
     except MemoryError:  # it is one of Arrow's, too
         raise
     except (pa.ArrowException, OSError) as error:
@@ -70,19 +71,21 @@ def read_csv(data: bytes, place: str, delimiter: str) -> pa.Table:
             said = (
                 f"a row is longer than {_ROW // 2**20} MB, perhaps by a quote that nothing closes."
             )
-        raise SourceError(f"{place}: {said} Mend the file; {_NEEDED[delimiter]}.") from error
+        needed = _NEEDED.format("a tab" if delimiter == "\t" else repr(delimiter))
+        raise SourceError(f"{place}: {said} Mend the file; {needed}.") from error
     _check_closed(data, table, place)
     return table
 
 
-def _check_width(data: bytes, place: str, delimiter: str) -> None:
+def _check_width(data: bytes, place: str, delimiter: str, header: int) -> None:
     """Refuses what has more names than columns are read, before Arrow makes a parser for each."""
     if data.count(delimiter.encode(), 0, _ROW) < MOST_COLUMNS:
         return
     text = io.StringIO(data[:_ROW].decode(errors="ignore"), newline="")
     try:
         lines = csv_module.reader(text, delimiter=delimiter)
-        names = next((line for line in islice(lines, 1000) if line), [])
+        below = islice(lines, header - 1, header + 999)
+        names = next((line for line in below if line), [])
     except csv_module.Error as error:
         raise SourceError(f"{place}: the header cannot be read: {error}") from error
     if len(names) > MOST_COLUMNS:
@@ -173,7 +176,8 @@ def _check_text(data: bytes, place: str) -> None:
         raise SourceError(
             f"{place}: byte {bom + error.start} (line {line}) is not UTF-8: "
             f"{data[bom:][error.start : error.end]!r}. "
-            "Save the file as UTF-8; Latin-1 and Windows-1252 files must be converted."
+            "Save the file as UTF-8; Latin-1 and Windows-1252 files must be converted: "
+            f"iconv -f {'UTF-16' if data[:2] in _UTF16 else 'WINDOWS-1252'} -t UTF-8 FILE > NEW"
         ) from error
     if not text or text.isspace():
         raise SourceError(f"{place}: the file is empty; a batch needs names and at least one row")

@@ -87,7 +87,8 @@ def _text(value: object, name: str, number: int) -> str | None:
     if not isinstance(value, str):
         raise NotRecords(
             f"row {number}: {name!r} holds {'a list' if isinstance(value, list) else 'an object'}; "
-            "a column holds texts, numbers, true, false and null"
+            "a column holds texts, numbers, true, false and null: write what is in it as fields "
+            "of the row"
         )
     try:
         value.encode()

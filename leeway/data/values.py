@@ -15,6 +15,7 @@ from unicodedata import normalize
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from leeway.data.notations import Notation
 from leeway.spec import LARGEST_NUMBER, Column, ColumnType
 
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
@@ -96,7 +97,8 @@ def parse_column(raw: pa.Array, column: Column) -> Parsed:
             no text.
     """
     texts = as_text(raw, column.type, column.missing)
-    values = _cast(texts, column.type)
+    written = _is_text(raw.type)  # what has a type of its own is in no notation
+    values = _cast(Notation.of(column).plain(texts) if written else texts, column.type)
     unreadable = pc.and_(pc.is_valid(texts), pc.is_null(values))
     problems = _problems(unreadable, texts, _ARTICLES.get(column.type, "not readable"))
     problems += _out_of_range(values, texts, column)
@@ -111,6 +113,11 @@ def parse_column(raw: pa.Array, column: Column) -> Parsed:
         problems += _problems(pc.and_(pc.is_null(values), pc.invert(unreadable)), texts, "missing")
     given = len(texts) - texts.null_count
     return Parsed(values, tuple(problems), given, values.null_count - texts.null_count)
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    held = type_.value_type if pa.types.is_dictionary(type_) else type_
+    return bool(pa.types.is_string(held) or pa.types.is_large_string(held))
 
 
 def _out_of_range(values: pa.Array, texts: pa.Array, column: Column) -> list[Any]:

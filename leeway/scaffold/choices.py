@@ -12,10 +12,13 @@ from difflib import get_close_matches
 
 from leeway.scaffold.content import Content
 from leeway.scaffold.errors import CannotInfer
+from leeway.scaffold.names import is_number
 from leeway.spec import NUMERIC_TYPES
 
 MADE_KEY = "row_id"
-_ID = re.compile(r"(^|_)(id|key|uuid|guid|code|no|nr)$|^udi$|^column_1$")
+_ID = re.compile(r"(^|_)(id|key|uuid|guid|code|no|nr)$|^udi$")
+_TIME = re.compile(r"(^|_)(ts|time|timestamp|epoch|unixtime|date|day|at|on|year|month|yyyymmdd)$")
+_SECONDS = (631_152_000, 4_102_444_800)  # 1990 to 2100, since 1970
 _TOLERATED = 0.01  # share of rows whose key may be missing or repeat another
 
 
@@ -35,12 +38,18 @@ def find(option: str, wanted: str, names: Mapping[str, str]) -> str:
     for header, name in names.items():
         if name == wanted:
             return header
-    if len(names) == 1 and re.search(r"[\t|]", next(iter(names))):
+    if len(names) == 1 and re.search(r"[\s|]", next(iter(names))):
         raise CannotInfer(
             f"the header is one column, {next(iter(names))!r}: the values are separated by "
             "something else than a comma; save the file as CSV with commas"
         )
-    close = get_close_matches(wanted, names, n=1)
+    if sum(map(is_number, names)) * 2 >= len(names):
+        raise CannotInfer(
+            f"{option} {wanted!r}: no such column: the first row, {', '.join(names)}, looks like "
+            "values and not like names; write a row with the names of the columns above it"
+        )
+    folded = {header.casefold(): header for header in names}
+    close = [folded[each] for each in get_close_matches(wanted.casefold(), folded, n=1)]
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise CannotInfer(f"{option} {wanted!r}: no such column{hint} (there are {', '.join(names)})")
 
@@ -90,7 +99,20 @@ def check_time(name: str, content: Content) -> None:
         )
 
 
-def infer_time(contents: Mapping[str, Content]) -> str | None:
-    """The only column of dates or timestamps; none when there are several."""
+def times_of(contents: Mapping[str, Content]) -> list[str]:
+    """The columns of dates or timestamps; if there is none, those that count seconds or days."""
     found = [name for name, each in contents.items() if each.type in ("date", "timestamp")]
-    return found[0] if len(found) == 1 else None
+    return found or [name for name, each in contents.items() if counted_time(name, each)]
+
+
+def counted_time(name: str, content: Content) -> str | None:
+    """What integers count that say a time, by their name and size; None when they do not."""
+    low, high = content.low, content.high
+    if content.type != "integer" or not _TIME.search(name) or low is None or high is None:
+        return None
+    for unit, per_second in (("seconds", 1), ("milliseconds", 1000)):
+        if per_second * _SECONDS[0] <= low and high <= per_second * _SECONDS[1]:
+            return f"{unit} since 1970"
+    written = content.levels or ()
+    days = [text for text, _ in written if re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])[0-3]\d", text)]
+    return "days such as 20240131" if days and len(days) == len(written) else None

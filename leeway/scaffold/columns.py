@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leeway.scaffold.content import Content
-from leeway.scaffold.names import phrase, unit_of
+from leeway.scaffold.names import phrase, unit_of, unit_of_sign
 from leeway.scaffold.ranges import range_of
 from leeway.scaffold.roles import LISTED, Placed
 from leeway.spec import NUMERIC_TYPES, Column
@@ -60,6 +60,9 @@ def describe(
     if place.role == "ignored":
         fields["description"] += f"; {place.why}"
         return Described(Column(**fields), ignored=place.why)
+    fields["encoding"] = place.encoding
+    notation = content.notation.for_type(place.type)
+    fields |= {"written": notation.written, "affix": notation.affix}
     if place.type in NUMERIC_TYPES and place.role != "key":
         _number(fields, header, content)
     elif place.type == "category":
@@ -75,7 +78,8 @@ def describe(
 
 
 def _number(fields: dict[str, Any], header: str, content: Content) -> None:
-    fields["unit"] = unit_of(header, fields["name"])
+    sign = fields["affix"]
+    fields["unit"] = unit_of_sign(sign) if sign else unit_of(header, fields["name"])
     if fields["role"] != "time" and content.low is not None and content.high is not None:
         fields["range"] = range_of(content.low, content.high, fields["unit"])
 
@@ -88,7 +92,7 @@ def _category(
     said: list[str],
 ) -> None:
     texts = sorted(text for text, _ in content.levels)
-    if values is None and len(texts) <= LISTED:
+    if values is None and 0 < len(texts) <= LISTED:
         values = tuple(texts)
     fields["values"] = values
     folded: dict[str, str] = {}

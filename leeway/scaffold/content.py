@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from leeway.data.notations import PLAIN, Notation
 from leeway.scaffold.codes import MISSING_WORDS, number_codes
-from leeway.scaffold.errors import CannotInfer
 from leeway.scaffold.levels import Levels, levels_of, numbers_of, readable
-from leeway.spec import LARGEST_NUMBER, NUMERIC_TYPES, ColumnType
+from leeway.scaffold.notations import notation_of
+from leeway.spec import LARGEST_NUMBER, NUMERIC_TYPES, ColumnType, Written
 
 MOST_LEVELS = 100  # distinct values that are kept as categories
 TOLERATED = 0.01  # share of values that may be of another type
@@ -29,7 +30,6 @@ _FEWEST_DISTINCT = 10  # readable ones, for words between them to be codes
 _MOST_WORDS = 3
 _INTEGER = r"^[+-]?\d+$"
 _LEADING_ZERO = r"^0\d+$"
-_COMMA = r"^[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+$|^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$"
 _SIGNED = r"^[+-]?[$€£]\s?\d[\d.,]*$|^[+-]?\d[\d.,]*\s?[$€£%]$"
 _OTHER_DATE = r"^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|^\d{4}/\d{1,2}/\d{1,2}\b"
 
@@ -41,7 +41,8 @@ class Content:
     `given` rows have a value, `missing` are the codes that mean none, and `misread` rows have a
     value that is not of the type, such as `example`. `low` and `high` bound numbers. `levels` are
     the distinct values with their rows, most frequent first, or none when there are too many.
-    `unusable` says why nothing can be made of the values as they are written.
+    `unusable` says why nothing can be made of the values as they are written, which is otherwise in
+    `notation`.
     """
 
     type: ColumnType
@@ -57,13 +58,15 @@ class Content:
     levels: tuple[tuple[str, int], ...] = ()
     mean_length: float = 0.0
     unusable: str | None = None
+    notation: Notation = PLAIN
 
 
-def content_of(column: pa.ChunkedArray, header: str) -> Content:
+def content_of(column: pa.ChunkedArray, usual: Written | None = None) -> Content:
     """The facts about a column of the table as its source gives it.
 
-    Raises:
-        CannotInfer: when its numbers have a decimal comma.
+    Args:
+        column: the values.
+        usual: how numbers are written elsewhere in the table, for those that could be either.
     """
     rows = len(column)
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
@@ -75,11 +78,12 @@ def content_of(column: pa.ChunkedArray, header: str) -> Content:
         return Content("text", rows, 0, 0, False, unusable=f"holds values of type {kind}")
     words = levels.among(MISSING_WORDS).texts.to_pylist()
     levels = levels.without(words)
-    _refuse_commas(levels, header)
-    type_, levels, codes = _typed(levels)
+    notation, doubt = notation_of(levels, usual)
+    type_, levels, codes = _typed(levels, notation)
     if pa.types.is_floating(kind) and type_ == "integer":
         type_ = "number"  # the next batch may have halves
-    return _facts(type_, levels, rows, tuple(sorted({*words, *codes})))
+    found = _facts(type_, levels, rows, tuple(sorted({*words, *codes})), notation.for_type(type_))
+    return replace(found, unusable=doubt) if doubt is not None and type_ == "text" else found
 
 
 def spellings(column: pa.ChunkedArray, missing: Sequence[str]) -> tuple[tuple[str, int], ...]:
@@ -87,56 +91,48 @@ def spellings(column: pa.ChunkedArray, missing: Sequence[str]) -> tuple[tuple[st
     return levels_of(column, "category").without(missing).sorted()
 
 
-def _refuse_commas(levels: Levels, header: str) -> None:
-    found = levels.like(_COMMA)
-    if found.rows * 2 <= levels.rows:
-        return
-    value = found.texts[0].as_py()
-    raise CannotInfer(
-        f"column {header!r}: {value!r} is a number with a comma, as {found.rows} of its "
-        f"{levels.rows} values are. A comma can mean a decimal point or thousands, so it is not "
-        "guessed: write numbers with a decimal point and nothing between thousands, such as "
-        "1234.5, and save the file again"
-    )
-
-
-def _typed(levels: Levels) -> tuple[ColumnType, Levels, list[str]]:
+def _typed(levels: Levels, notation: Notation) -> tuple[ColumnType, Levels, list[str]]:
     """The type, the levels that are no code, and the codes among them."""
     if not len(levels.texts) or levels.like(_LEADING_ZERO).rows:  # 00501 is a code, not 501
         return "text", levels, []
     probe = Levels(levels.texts[:_PROBED], levels.counts[:_PROBED])
     types: tuple[ColumnType, ...] = ("boolean", "number", "date", "timestamp")
     for type_ in types:
-        known = readable(probe, type_)
+        known = readable(probe, type_, notation)
         if known.sum() * 2 < len(known):
             continue
         if len(levels.texts) > len(known):
-            known = readable(levels, type_)
+            known = readable(levels, type_, notation)
         words = levels.keep(~known)
         if not len(words.texts):
-            return _narrowed(type_, levels), levels, []
+            return _narrowed(type_, levels, notation), levels, []
         if type_ == "boolean":
             continue
         if len(words.texts) <= _MOST_WORDS and known.sum() >= _FEWEST_DISTINCT:
             rest = levels.keep(known)
-            return _narrowed(type_, rest), rest, words.texts.to_pylist()
+            return _narrowed(type_, rest, notation), rest, words.texts.to_pylist()
         if words.rows <= TOLERATED * levels.rows:
-            return _narrowed(type_, levels.keep(known)), levels, []
+            return _narrowed(type_, levels.keep(known), notation), levels, []
     return "text", levels, []
 
 
-def _narrowed(type_: ColumnType, levels: Levels) -> ColumnType:
+def _narrowed(type_: ColumnType, levels: Levels, notation: Notation) -> ColumnType:
     """The type integer for numbers that are written without a point and fit into 64 bits."""
-    if type_ != "number" or levels.like(_INTEGER).rows < levels.rows:
+    if type_ != "number":
         return type_
-    return "integer" if readable(levels, "integer").all() else type_
+    plain = Levels(notation.for_type(type_).plain(levels.texts), levels.counts)
+    if plain.like(_INTEGER).rows < levels.rows:
+        return type_
+    return "integer" if readable(levels, "integer", notation).all() else type_
 
 
-def _facts(type_: ColumnType, levels: Levels, rows: int, codes: tuple[str, ...]) -> Content:
+def _facts(
+    type_: ColumnType, levels: Levels, rows: int, codes: tuple[str, ...], notation: Notation
+) -> Content:
     low = high = None
-    known = readable(levels, type_)
+    known = readable(levels, type_, notation)
     if type_ in NUMERIC_TYPES:
-        numbers = numbers_of(levels)
+        numbers = numbers_of(levels, notation)
         coded = np.isinf(numbers) | np.isin(numbers, list(number_codes(numbers, levels.counts)))
         codes += tuple(sorted(levels.keep(coded).texts.to_pylist()))
         levels, numbers, known = levels.keep(~coded), numbers[~coded], known[~coded]
@@ -159,6 +155,7 @@ def _facts(type_: ColumnType, levels: Levels, rows: int, codes: tuple[str, ...])
         levels=levels.sorted() if distinct <= MOST_LEVELS else (),
         mean_length=_mean_length(levels),
         unusable=_unusable(levels) if type_ == "text" else None,
+        notation=notation,
     )
 
 

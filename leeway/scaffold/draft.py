@@ -18,9 +18,11 @@ from leeway.scaffold.choices import (
     MADE_KEY,
     check_key,
     check_time,
+    counted_time,
     find,
     infer_key,
-    infer_time,
+    is_id,
+    times_of,
 )
 from leeway.scaffold.columns import Described, describe, made_key
 from leeway.scaffold.content import Content, spellings
@@ -77,9 +79,11 @@ def infer(
     rest = {name: each for name, each in others.items() if name != key_name}
     if chosen_time is not None:
         check_time(chosen_time, whole.contents[chosen_time])
-    time_name = chosen_time or infer_time(rest)
+    times = [chosen_time] if chosen_time is not None else times_of(rest)
+    time_name = times[0] if len(times) == 1 else None
     described = _columns(whole, goal, aimed, key_name, time_name)
-    notes += [*goal.assumptions, *_unlabelled(whole, aimed), *_time_note(time_name, chosen_time)]
+    notes += [*goal.assumptions, *_unlabelled(whole, aimed), *_repeated(rest)]
+    notes += _time_note(times, whole) if chosen_time is None else []
     notes += summaries(described, whole.rows)
     check_rejects(whole, aimed, key_name, goal, described)
     return Draft(_use_case(path, goal, aimed, described), tuple(notes))
@@ -115,15 +119,34 @@ def _key(
 
 def _unlabelled(whole: Survey, aimed: str) -> list[str]:
     without = whole.rows - whole.contents[aimed].given
-    said = f"{without} rows have no {aimed}: they are predicted, and not trained on"
+    said = f"rows without {aimed} ({without}) are predicted, and not trained on"
     return [said] if without else []
 
 
-def _time_note(name: str | None, chosen: str | None) -> list[str]:
-    if name is None or chosen is not None:
-        return []
+def _repeated(rest: dict[str, Content]) -> list[str]:
+    """What several rows of one customer or machine mean for the held-out rows."""
     return [
-        f"{name} is the time of a row: it is the only date; rows are held out at random, and "
+        f"{name} is the same in several rows, {each.given / each.distinct:.3g} on average: rows of "
+        "one may be both in the part that trains and in the one held out, so that the model may "
+        "look better than it is for a new one"
+        for name, each in rest.items()
+        if is_id(name) and 1 < each.distinct <= each.given / 2
+    ]
+
+
+def _time_note(times: list[str], whole: Survey) -> list[str]:
+    if not times:
+        return []
+    if len(times) > 1:
+        return [
+            f"{', '.join(times)} are several times, and none is taken for that of a row; "
+            "name one by --time"
+        ]
+    (name,) = times
+    counts = counted_time(name, whole.contents[name])
+    why = "it is the only date" if counts is None else f"it counts {counts}"
+    return [
+        f"{name} is the time of a row: {why}; rows are held out at random, and "
         "split: {by: time} holds out the newest"
     ]
 

@@ -31,7 +31,7 @@ class LeakCheck:
     def on(cls, column: pa.ChunkedArray, content: Content, goal: Target) -> Self:
         """The check for one target."""
         positions = sample_rows(len(column))
-        truth = sampled(column, positions, goal.type, content.missing)
+        truth = sampled(column, positions, goal.type, content.missing, content.notation)
         return cls(positions, truth, goal.task == "classification")
 
     def judge(
@@ -40,7 +40,7 @@ class LeakCheck:
         """The place of a column, ignored if it leaks, and a warning if it may."""
         if place.role != "feature":
             return place, None
-        values = sampled(column, self.positions, place.type, content.missing)
+        values = sampled(column, self.positions, place.type, content.missing, content.notation)
         how = leak(values, self.truth, classes=self.classes)
         if how is not None:
             why = f"{how}; write role: feature if it is known before the target is"

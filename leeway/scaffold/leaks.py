@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from leeway.data.notations import PLAIN, Notation
 from leeway.data.values import as_text, parse_column
 from leeway.spec import NUMERIC_TYPES, Column, ColumnType
 
@@ -51,6 +52,7 @@ def sampled(
     positions: NDArray[np.int64],
     type_: ColumnType,
     missing: tuple[str, ...],
+    notation: Notation = PLAIN,
 ) -> Sampled:
     """The values of a column at some positions."""
     raw = column.take(pa.array(positions)).combine_chunks()
@@ -58,7 +60,14 @@ def sampled(
     codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
     numbers = None
     if type_ in NUMERIC_TYPES:
-        read = Column(name="x", type="number", missing=missing, description="x")
+        read = Column(
+            name="x",
+            type="number",
+            missing=missing,
+            written=notation.written,
+            affix=notation.affix,
+            description="x",
+        )
         values = parse_column(raw, read).values
         numbers = np.array(values.to_numpy(zero_copy_only=False), np.float64)
     return Sampled(codes, numbers, tuple(encoded.dictionary.to_pylist()))

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from leeway.data.notations import PLAIN, Notation
 from leeway.data.values import as_text, parse_column
 from leeway.spec import Column, ColumnType
 
@@ -68,17 +69,22 @@ def levels_of(column: pa.ChunkedArray, type_: ColumnType) -> Levels:
     return Levels(counted.field("values"), counts.astype(np.int64))
 
 
-def readable(levels: Levels, type_: ColumnType) -> NDArray[np.bool_]:
+def readable(levels: Levels, type_: ColumnType, notation: Notation = PLAIN) -> NDArray[np.bool_]:
     """Which levels can be read as the type, shape (levels,)."""
-    column = Column(name="x", type=type_, role="monitored", description="x")
-    return _mask(pc.is_valid(parse_column(levels.texts, column).values))
+    return _mask(pc.is_valid(_read(levels, type_, notation)))
 
 
-def numbers_of(levels: Levels) -> NDArray[np.float64]:
+def numbers_of(levels: Levels, notation: Notation = PLAIN) -> NDArray[np.float64]:
     """The levels as numbers, NaN where they are none, shape (levels,)."""
-    column = Column(name="x", type="number", description="x")
-    values = parse_column(levels.texts, column).values
+    values = _read(levels, "number", notation)
     return np.array(values.to_numpy(zero_copy_only=False), np.float64)
+
+
+def _read(levels: Levels, type_: ColumnType, notation: Notation) -> pa.Array:
+    here = notation.for_type(type_)
+    fields = {"written": here.written, "affix": here.affix}
+    column = Column(name="x", type=type_, role="monitored", description="x", **fields)
+    return parse_column(levels.texts, column).values
 
 
 def _mask(values: pa.Array) -> NDArray[np.bool_]:

@@ -90,6 +90,24 @@ def unit_of(header: str, name: str) -> str | None:
     return _UNITS.get(words[-1]) if len(words) > 1 else None
 
 
+_SIGNS = ("%", "$", "€", "£", "°c", "°f", "km/h", "m/s", "m²", "m³")
+
+
+def unit_of_sign(sign: str) -> str | None:
+    """The unit that a sign or a word beside a number is, such as % or kg; None when it is none."""
+    folded = sign.casefold()
+    return _IN_BRACKETS[folded] if folded in _SIGNS else _UNITS.get(folded)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number, as no name is."""
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
 def phrase(name: str) -> str:
     """A name as words, for descriptions: `bill_length_mm` is `bill length mm`."""
     return name.replace("_", " ")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from leeway.scaffold.choices import is_id
 from leeway.scaffold.content import MOST_LEVELS, Content
-from leeway.spec import NUMERIC_TYPES, ColumnType, Role
+from leeway.spec import NUMERIC_TYPES, ColumnType, Encoding, Role
 
 LISTED = 20  # categories of which all are listed as the only ones that are allowed
 _PER_LEVEL = 5
@@ -25,6 +25,7 @@ class Placed:
     type: ColumnType
     role: Role
     why: str | None = None
+    encoding: Encoding = "one_hot"
 
 
 def placed(name: str, content: Content, *, is_time: bool) -> Placed:
@@ -48,6 +49,8 @@ def placed(name: str, content: Content, *, is_time: bool) -> Placed:
 
 
 def _number(name: str, content: Content) -> Placed:
+    if content.type == "integer" and content.unique and _is_count(content):
+        return Placed(content.type, "ignored", "numbers the rows")
     if not is_id(name) or content.type != "integer":
         return Placed(content.type, "feature")
     if content.distinct <= LISTED and content.given >= content.distinct * _PER_LEVEL:
@@ -55,11 +58,18 @@ def _number(name: str, content: Content) -> Placed:
     return Placed(content.type, "ignored", "numbers something, by its name, and measures nothing")
 
 
+def _is_count(content: Content) -> bool:
+    low, high = content.low, content.high
+    return low is not None and high is not None and high - low + 1 == content.rows
+
+
 def _text(content: Content) -> Placed:
     long = content.mean_length > _SENTENCE
     needed = content.distinct * (_PER_SENTENCE if long else _PER_LEVEL)
     if content.levels and content.given >= needed:
         return Placed("category", "feature")
+    if not long and MOST_LEVELS < content.distinct <= content.given / _PER_LEVEL:
+        return Placed("category", "feature", encoding="target_mean")
     if long:
         why = f"is free text, of {content.mean_length:.0f} characters on average"
     elif content.unique:
@@ -67,6 +77,6 @@ def _text(content: Content) -> Placed:
     else:
         why = (
             f"has {content.distinct} different texts in {content.given} rows; as a category it "
-            f"would need {_PER_LEVEL} rows of each, and at most {MOST_LEVELS} of them"
+            f"would need {_PER_LEVEL} rows of each"
         )
     return Placed("text", "ignored", why)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from leeway.scaffold.columns import Described
 from leeway.scaffold.leaks import SAMPLED
+from leeway.spec import DATES, Column
 
 _SHOWN = 8
 
@@ -18,7 +19,11 @@ def summaries(described: Sequence[Described], rows: int) -> list[str]:
     columns = [each.column for each in described]
     said = left_out(described)
     said += [sentence for each in described for sentence in each.assumptions]
-    renamed = [f"{c.source_name!r} is {c.name}" for c in columns if c.source_name is not None]
+    renamed = [
+        f"{c.source_name!r} is {c.name}"
+        for c in columns
+        if c.source_name is not None and c.source_name.casefold() != c.name
+    ]
     if renamed:
         said.append(f"names that are no identifiers are mapped by source_name: {_some(renamed)}")
     codes: dict[str, list[str]] = {}
@@ -26,17 +31,18 @@ def summaries(described: Sequence[Described], rows: int) -> list[str]:
         for code in column.missing:
             codes.setdefault(repr(code), []).append(column.name)
     said += [f"{code} means that there is no value: {_some(c)}" for code, c in codes.items()]
+    said += notations(columns)
     units: dict[str, list[str]] = {}
     for column in columns:
         if column.unit is not None:
             units.setdefault(column.unit, []).append(column.name)
     if units:
         found = [f"{unit} ({_some(names)})" for unit, names in units.items()]
-        said.append(f"units are guessed from names: {', '.join(found)}")
+        said.append(f"units are guessed from names and signs: {', '.join(found)}")
     if any(column.range is not None for column in columns):
         said.append(
-            "a number may lie outside of what was seen by as much as that is wide (range); a row "
-            "beyond is rejected"
+            "a number may lie as far beyond those that were seen as these are apart (range); a row "
+            "with one further out is rejected"
         )
     listed = [c.name for c in columns if c.values is not None and c.role == "feature"]
     if listed:
@@ -50,7 +56,22 @@ def summaries(described: Sequence[Described], rows: int) -> list[str]:
             f"{SAMPLED} of them, spread evenly"
         )
     features = [column.name for column in columns if column.role == "feature"]
-    return [*said, f"{len(features)} columns are features: {_some(features)}"]
+    return [*said, f"features ({len(features)}): {_some(features)}"]
+
+
+def notations(columns: Iterable[Column]) -> list[str]:
+    """How values are written where Leeway would write them otherwise."""
+    found: dict[str, list[str]] = {}
+    for column in columns:
+        if column.written is not None:
+            kind = "dates" if column.written in DATES else "numbers"
+            found.setdefault(f"{kind} are written like {column.written}", []).append(column.name)
+        if column.affix is not None:
+            found.setdefault(f"{column.affix} stands beside numbers", []).append(column.name)
+        if column.encoding == "target_mean":
+            how = "a category of many values becomes the mean target of each (encoding)"
+            found.setdefault(how, []).append(column.name)
+    return [f"{how}: {_some(names)}" for how, names in found.items()]
 
 
 def left_out(described: Iterable[Described]) -> list[str]:

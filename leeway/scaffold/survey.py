@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from leeway.scaffold.content import Content, content_of
 from leeway.scaffold.errors import CannotInfer
+from leeway.scaffold.notations import NUMBERS
 
 _MOST_COLUMNS = 1000  # PostgreSQL ends at 1600
 
@@ -36,7 +37,7 @@ def survey(table: pa.Table, names: Mapping[str, str], progress: Callable[[str], 
         progress: is told the name of each column before it is looked at.
 
     Raises:
-        CannotInfer: when there are no rows, too many columns, or numbers with a decimal comma.
+        CannotInfer: when there are no rows, or too many columns.
     """
     if table.num_rows == 0:
         raise CannotInfer("the file has a header but no rows")
@@ -48,7 +49,14 @@ def survey(table: pa.Table, names: Mapping[str, str], progress: Callable[[str], 
     contents: dict[str, Content] = {}
     for header, name in names.items():
         progress(name)
-        contents[name] = content_of(table[header], header)
+        contents[name] = content_of(table[header])
+    # 1,234 is what the numbers of the other columns say, if they say one thing.
+    found = {each.notation.written for each in contents.values()} & {*NUMBERS}
+    if len(found) == 1:
+        (usual,) = found
+        for header, name in names.items():
+            if contents[name].unusable is not None:
+                contents[name] = content_of(table[header], usual)
     headers = {name: header for header, name in names.items()}
     columns = {name: table[header] for header, name in names.items()}
     return Survey(columns, headers, contents, table.num_rows)

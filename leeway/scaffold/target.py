@@ -20,6 +20,8 @@ _MOST_WHOLE = 20  # distinct whole numbers that are taken for classes
 _PER_CLASS = 20  # rows of each of them, on average
 _FEWEST_PER_CLASS = 15  # for five folds: four fifths of the rows train
 _FEWEST_TO_FOLD = 6  # for two
+_FEW = 100
+_RARE = 0.05
 _SHOWN = 10
 _FOLDS = 5
 
@@ -54,7 +56,7 @@ def target_of(name: str, content: Content, classes: Sequence[tuple[str, int]]) -
     if content.given < FEWEST_ROWS:
         raise CannotInfer(
             f"{content.given} of {content.rows} rows have a value of the target {name!r}: at least "
-            f"{FEWEST_ROWS} are needed to train on some and judge on others"
+            f"{FEWEST_ROWS} are needed to train on some and judge on others; add rows to the file"
         )
     if content.distinct < 2:
         raise CannotInfer(
@@ -77,9 +79,19 @@ def target_of(name: str, content: Content, classes: Sequence[tuple[str, int]]) -
             f", although there are only {content.distinct} different values; for a classification "
             "write task: classification, and type: category for the column"
         )
+    few = _few(content)
     gate = Gate(metric="r2", at_least=0)
     bar = "a model is released only if it is better than always the mean (gate r2 at least 0)"
-    return Target("regression", content.type, None, _FOLDS, gate, 0, (said, bar))
+    return Target("regression", content.type, None, _FOLDS, gate, 0, (said, *few, bar))
+
+
+def _few(content: Content) -> list[str]:
+    if content.given >= _FEW:
+        return []
+    return [
+        f"there are only {content.given} rows, a fifth of which is held out: the intervals of the "
+        "metrics will be wide"
+    ]
 
 
 def _has_classes(content: Content) -> bool:
@@ -121,6 +133,12 @@ def _classification(name: str, content: Content, classes: Sequence[tuple[str, in
     folds = _FOLDS if rarest >= _FEWEST_PER_CLASS else max(2, min(_FOLDS, rarest // 3))
     if folds < _FOLDS:
         said.append(f"{folds} folds instead of 5, since a class has only {rarest} rows")
+    said += _few(content)
+    if len(kept) == 2 and rarest <= _RARE * total:
+        said.append(
+            f"only {rarest} rows are {kept[-1][0]!r}, a fifth of them is held out: their metrics "
+            "have wide intervals; where one wrong decision costs more than the other, write costs"
+        )
     gate, bar = _gate(kept[0][1] / total, kept[0][0], len(kept))
     values = None if boolean else tuple(sorted(text for text, _ in kept))
     kind: ColumnType = "boolean" if boolean else "category"

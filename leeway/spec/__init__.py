@@ -26,7 +26,16 @@ from leeway.spec.sources import (
     SqlSource,
     StandIn,
 )
-from leeway.spec.table import LARGEST_NUMBER, NUMERIC_TYPES, Column, ColumnType, Role
+from leeway.spec.table import (
+    DATES,
+    LARGEST_NUMBER,
+    NUMERIC_TYPES,
+    Column,
+    ColumnType,
+    Encoding,
+    Role,
+    Written,
+)
 from leeway.spec.topics import KafkaSource
 from leeway.spec.training import (
     CANDIDATES,
@@ -40,6 +49,7 @@ from leeway.spec.use_case import Task, UseCase
 __all__ = [
     "ARCHIVES",
     "CANDIDATES",
+    "DATES",
     "LARGEST_NUMBER",
     "LARGEST_SEED",
     "LOWER_IS_BETTER",
@@ -55,6 +65,7 @@ __all__ = [
     "DecisionCosts",
     "DerivedFeature",
     "Drift",
+    "Encoding",
     "Experiment",
     "FileSource",
     "Freshness",
@@ -74,6 +85,7 @@ __all__ = [
     "Truth",
     "UseCase",
     "Wear",
+    "Written",
     "as_timedelta",
     "unit_of",
 ]

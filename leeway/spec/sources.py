@@ -44,7 +44,8 @@ class PackageSource(Strict):
 class FileSource(Strict):
     """A file, or a folder whose files are batches in order of their names.
 
-    CSV, TSV and JSON lines, each also within gzip, Parquet and Excel.
+    CSV, TSV and JSON lines, each also within gzip, Parquet and Excel. How a file is laid out is
+    declared here and never guessed when it is read: the next one may tempt to another guess.
     """
 
     kind: Literal["file"]
@@ -54,6 +55,16 @@ class FileSource(Strict):
     )
     sheet: str | None = Field(
         default=None, min_length=1, max_length=31, description="of .xlsx files; none: the first"
+    )
+    header: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="row of CSV, TSV and .xlsx that has the names, such as 4 where a title stands "
+        "above them; none: the first",
+    )
+    delimiter: Literal[",", ";", "\t", "|"] | None = Field(
+        default=None, description="between the values of CSV; none: a comma, of .tsv a tab"
     )
     batch_by: BatchBy | None = None
 

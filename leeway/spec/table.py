@@ -15,12 +15,14 @@ from leeway.spec.base import Identifier, Strict
 
 ColumnType = Literal["number", "integer", "category", "boolean", "text", "date", "timestamp"]
 Encoding = Literal["one_hot", "target_mean"]
+Written = Literal["1,234.5", "1.234,5", "31/12/2009", "12/31/2009", "2009/12/31"]
 Role = Literal["key", "time", "target", "feature", "monitored", "ignored"]
 
 NUMERIC_TYPES: frozenset[ColumnType] = frozenset({"number", "integer"})
 # Trees read 32-bit floats, which end at 3.4e38: a larger number stops a batch or ruins a model.
 LARGEST_NUMBER = 1e38
 TIME_TYPES: frozenset[ColumnType] = frozenset({"date", "timestamp", "number", "integer"})
+DATES: tuple[Written, ...] = ("31/12/2009", "12/31/2009", "2009/12/31")
 FEATURE_TYPES: frozenset[ColumnType] = frozenset({"number", "integer", "category", "boolean"})
 
 
@@ -40,6 +42,16 @@ class Column(Strict):
     )
     missing: tuple[str, ...] = Field(
         default=(), description="texts that mean a missing value, besides the empty one"
+    )
+    written: Written | None = Field(
+        default=None,
+        description="how numbers or dates are written, by an example; null: 1234.5 and 2009-12-31",
+    )
+    affix: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=12,
+        description="text before or after each number that is not read, such as % or EUR",
     )
     required: bool = Field(default=False, description="a row without a value is rejected")
     source_name: str | None = Field(
@@ -74,6 +86,7 @@ class Column(Strict):
             low, high = self.range
             if low is not None and high is not None and low > high:
                 raise ValueError(f"range [{low}, {high}] is empty: give the lower bound first")
+        self._check_notation()
         if self.values is not None and self.type != "category":
             raise ValueError(f"values is for category columns; {self.name} is {self.type}")
         if self.encoding != "one_hot" and (self.type, self.role) != ("category", "feature"):
@@ -106,6 +119,21 @@ class Column(Strict):
             )
         self._check_texts()
         return self
+
+    def _check_notation(self) -> None:
+        numeric = self.type in NUMERIC_TYPES
+        if self.affix is not None and (not numeric or self.affix != self.affix.strip()):
+            raise ValueError(
+                f"affix is for number and integer columns, without spaces around it; {self.name} "
+                f"is {self.type}, its affix {self.affix!r}"
+            )
+        if self.written is None:
+            return
+        if not (self.type in ("date", "timestamp") if self.written in DATES else numeric):
+            raise ValueError(
+                f"written: {self.written!r} is no way to write a {self.type}; {self.name} needs "
+                "another type, or none of it"
+            )
 
     @property
     def in_source(self) -> str:

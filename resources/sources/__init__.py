@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from leeway.spec import FileSource, UseCase
-from resources.files import SourceError
+from resources.files import Layout, SourceError
 from resources.settings import PROJECT, get_settings
 from resources.sources.archive import Archive
 from resources.sources.base import BatchSource, Origin
@@ -62,7 +62,7 @@ def open_source(use_case: UseCase, web: Web | None = None) -> BatchSource:
     path = _path_of(source)
     inside = get_settings().data_dir if source.below == "data_dir" else None
     if path.is_dir():
-        return Folder(path, source.sheet, inside)
+        return Folder(path, Layout.of(source), inside)
     return SingleFile(path, source, inside)
 
 

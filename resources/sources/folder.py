@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resources.files import SourceError, fingerprint_of, suffix_of
+from resources.files import USUAL, Layout, SourceError, fingerprint_of, suffix_of
 from resources.quiet import is_quiet, read_quietly
 from resources.sources.base import Origin, batch_of, unknown_batch
 
@@ -24,9 +24,9 @@ class Folder:
 
     origin: Origin = "real"
 
-    def __init__(self, path: Path, sheet: str | None = None, inside: Path | None = None) -> None:
+    def __init__(self, path: Path, layout: Layout = USUAL, inside: Path | None = None) -> None:
         self.path = path
-        self.sheet = sheet
+        self.layout = layout
         self.inside = inside or path
         self.description = f"folder {path.name}"
 
@@ -59,7 +59,7 @@ class Folder:
         files = self._files()
         if batch not in files:
             raise unknown_batch(self.path, batch, list(files))
-        return read_quietly(files[batch], self.sheet, self.inside)
+        return read_quietly(files[batch], self.layout, self.inside)
 
     def fingerprint(self, batch: str) -> str | None:
         """See `BatchSource`; of the file's bytes."""

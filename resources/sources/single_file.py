@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leeway.spec import BatchBy, FileSource
-from resources.files import SourceError, Unavailable, fingerprint_of, read_file
+from resources.files import Layout, SourceError, Unavailable, fingerprint_of, read_file
 from resources.quiet import State, is_quiet, read_quietly, state_of, still_written
 from resources.sources.base import Origin, batch_of, digest_of_rows, unknown_batch
 from resources.sources.cutting import cut
@@ -54,7 +54,7 @@ class SingleFile:
         """See `BatchSource`."""
         if batch not in self._known():
             raise unknown_batch(self.path, batch, self._known())
-        table = read_quietly(self.path, self.source.sheet, self.inside)
+        table = read_quietly(self.path, Layout.of(self.source), self.inside)
         return table if self.source.batch_by is None else cut(table, self.source.batch_by, batch)
 
     def fingerprint(self, batch: str) -> str | None:
@@ -74,7 +74,7 @@ class SingleFile:
         import pyarrow as pa
 
         try:
-            table = read_file(self.path, self.source.sheet, self.inside)
+            table = read_file(self.path, Layout.of(self.source), self.inside)
             return {b: digest_of_rows(cut(table, batch_by, b)) for b in batch_by.batches}
         except (SourceError, pa.ArrowException):
             return dict.fromkeys(batch_by.batches, fingerprint_of(self.path, self.inside))

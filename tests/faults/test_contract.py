@@ -21,7 +21,7 @@ from resources.dbt import executable
 from resources.postgres import transaction
 from resources.settings import Settings
 from resources.warehouse import replace_table
-from tests.conftest import installation
+from tests.conftest import used_installation
 from tests.faults.harness import LONG, figure
 from tests.faults.test_hostile_files import MUTATIONS, batch_of, judged
 from tests.project_copy import child_environment
@@ -35,7 +35,7 @@ TYPES = {pa.float64(): "double precision", pa.int64(): "bigint", pa.bool_(): "bo
 @pytest.fixture(scope="module")
 def parsed(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """An installation for which dbt has parsed the project."""
-    with installation(server_home, tmp_path_factory.mktemp("home"), used=True) as settings:
+    with used_installation(server_home, tmp_path_factory.mktemp("home")) as settings:
         yield settings
 
 

@@ -46,8 +46,10 @@ def test_each_partition_shows_what_was_committed_of_its_own_batch(
     assert shown.get("excluded_rows") == {"staged": None, "clean": 0}[node]
 
 
-def clean(graph: Graph, batch: str, spoil: str = "", *, apart: bool = False) -> dict[str, bool]:
-    """Materializes a batch, some of whose rows in raw are spoiled; whether each check passed.
+def clean(
+    graph: Graph, batch: str, spoil: str = "", *, apart: bool = False
+) -> dict[str, str | None]:
+    """Materializes a batch, some of whose rows in raw are spoiled; what each failing check says.
 
     With `apart`, one model after the other, of which each needs the lineage of its own SQL alone.
     """
@@ -60,11 +62,12 @@ def clean(graph: Graph, batch: str, spoil: str = "", *, apart: bool = False) -> 
     if apart:
         assert graph.materialize([batch], ["staged"]).success
     result = graph.materialize([batch], ["clean"] if apart else ["staged", "clean"])
-    passed = {name: check.passed for name, check in check_results(result).items()}
+    checks = check_results(result)
+    failed = {name: each.description for name, each in checks.items() if not each.passed}
     shown = graph.platform.ledger.current(NAME, "clean", batch) is not None
-    assert passed
-    assert all(passed.values()) == result.success == shown
-    return passed
+    assert checks
+    assert (not failed) == result.success == shown
+    return failed
 
 
 @pytest.mark.usefixtures("two")
@@ -73,11 +76,18 @@ def test_a_batch_that_fails_a_test_does_not_block_the_batches_after_it(graph: Gr
 
     Guards, too: lineage was read from the SQL of both models, so that neither could be made alone.
     """
-    assert not all(clean(graph, "bad", "bill_length_mm = 999, island = 'Nowhere'").values())
-    assert all(clean(graph, "good", apart=True).values())
-    duplicates = clean(graph, "duplicates", "penguin_id = 1")
-    (refused,) = [name for name, passed in duplicates.items() if not passed]
+    rows = len(penguins(year=[2009]))
+    assert clean(graph, "bad", "bill_length_mm = 999, sex = 'O''Brien', island = 'No'") == {
+        "penguins_clean_within_ranges": f"{rows} failing: column_name bill_length_mm, "
+        f"failing_values {rows}, example 999, allowed at least 10, at most 100",
+        "penguins_clean_among_values": f"{2 * rows} failing: column_name island, failing_values "
+        f"{rows}, example No, allowed Biscoe, Dream, Torgersen; column_name sex, failing_values "
+        f"{rows}, example O'Brien, allowed female, male",
+    }
+    assert clean(graph, "good", apart=True) == {}
+    ((refused, said),) = clean(graph, "duplicates", "penguin_id = 1").items()
     assert refused.startswith("unique"), "keys are compared with those of every batch"
+    assert said == f"1 failing: unique_field 1, n_records {rows + 1}"
 
 
 @pytest.mark.usefixtures("two")

@@ -16,7 +16,7 @@ from openpyxl import Workbook
 from pyarrow import parquet
 
 from resources import parsing
-from resources.files import SourceError, read_data, read_file
+from resources.files import Layout, SourceError, read_data, read_file
 from resources.parser_process import Refused, sheet_parts
 from resources.settings import get_settings
 
@@ -102,7 +102,7 @@ def test_the_first_sheet_is_read_or_the_one_that_is_named_and_the_others_are_tol
 
 def test_a_sheet_is_named_for_excel_alone() -> None:
     with pytest.raises(SourceError, match=r"source\.sheet is for \.xlsx files"):
-        read_data("t.csv", b"id\n1\n", "p", "prices")
+        read_data("t.csv", b"id\n1\n", "p", Layout(sheet="prices"))
 
 
 def test_rows_and_columns_without_a_value_are_none() -> None:

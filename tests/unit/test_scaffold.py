@@ -17,6 +17,7 @@ import pytest
 from pyarrow import parquet
 
 from leeway.data.validation import validate
+from leeway.scaffold.content import content_of
 from leeway.scaffold.draft import Draft, infer
 from leeway.scaffold.errors import CannotInfer
 from leeway.scaffold.leaks import SAMPLED
@@ -149,7 +150,7 @@ def test_dates(draft: Any) -> None:
     assert (two.column("at").type, two.column("at").role) == ("timestamp", "time")
     assert two.column("day").role == "ignored"
     assert draft(CHURN | {"day": day, "at": at}).use_case.with_role("time") == ()
-    other = draft(CHURN | {"day": pd.to_datetime(day).strftime("%d.%m.%Y")})
+    other = draft(CHURN | {"day": pd.to_datetime(day).strftime("%d.%m.%y")})
     assert said(other, "day is ignored: it holds dates that are not written like 2009-12-31")
 
 
@@ -216,10 +217,46 @@ def test_three_hundred_columns(draft: Any) -> None:
     assert len(found.assumptions) < 10, "what many columns share is one sentence"
 
 
-@pytest.mark.parametrize("value", ["1,5", "1.234,56", "1,234", "-12,25"])
-def test_numbers_with_a_comma_are_refused(draft: Any, value: str) -> None:
-    with pytest.raises(CannotInfer, match=f"column 'price': '{value}' is a number with a comma"):
-        draft(CHURN | {"price": [value] * N})
+def test_a_number_that_can_be_read_in_two_ways_is_ignored_and_refused_as_a_target(
+    draft: Any,
+) -> None:
+    found = draft(CHURN | {"price": ["1,234"] * 100 + ["5,678"] * 100})
+    assert found.use_case.column("price").role == "ignored"
+    assert said(found, "price is ignored: it holds numbers with a comma that may stand before")
+    with pytest.raises(CannotInfer, match=r"'y' holds numbers with a comma.*such as '1,234'"):
+        draft(CHURN | {"y": [f"{row % 9 + 1},{row + 234}" for row in range(N)]})
+
+
+@pytest.mark.parametrize(("other", "written"), [("1,50", "1.234,5"), ("1,234.50", "1,234.5")])
+def test_another_column_says_what_a_comma_is(draft: Any, other: str, written: str) -> None:
+    prices = [f"{row % 9 + 1},{row + 234}" for row in range(N)]
+    found = draft(CHURN | {"price": prices, "other": [other, other.replace("5", "7")] * 100})
+    price = found.use_case.column("price")
+    assert price.written == written
+    assert price.range[1] == {"1.234,5": 18, "1,234.5": 18000}[written]
+
+
+@pytest.mark.parametrize(
+    ("values", "written", "affix"),
+    [
+        (["0,125", "2,250"], "1.234,5", None), (["1.234.567", "2.500.000"], "1.234,5", None),
+        (["1 234,5", "12"], "1.234,5", None), (["12'500.5", "1,250.25"], "1,234.5", None),
+        (["1.234", "5.678"], None, None), (["-$5.25", "$ 1,250.50"], "1,234.5", "$"),
+        (["12 kg", "80.5 kg"], None, "kg"), (["12A", "80A"], None, None),
+        (["5 USD", "6 EUR"], None, None), (["1.5", "2,5"], None, None),
+        (["31-1-2009", "01-02-2009"], "31/12/2009", None),
+        (["1.2.2009", "2.1.2009"], "31/12/2009", None),
+        (["1/2/2009", "2/1/2009"], None, None), (["13/1/2009", "1/13/2009"], None, None),
+        (["1/31/2009 10:15", "2/1/2009 09:00"], "12/31/2009", None),
+        (["2009/1/31", "2009/12/1"], "2009/12/31", None),
+        (["2009-01-31", "2009-12-01"], None, None), (["192.168.1.10", "10.0.0.1"], None, None),
+    ],
+)  # fmt: skip
+def test_a_notation_is_found_where_values_leave_no_doubt(
+    values: list[str], written: str | None, affix: str | None
+) -> None:
+    found = content_of(pa.chunked_array([values])).notation
+    assert (found.written, found.affix) == (written, affix)
 
 
 def test_values_that_are_not_separated_by_commas_are_refused(tmp_path: Path) -> None:
@@ -293,7 +330,9 @@ TARGETS = {
     "the same value in every row": ["a"] * N,
     "at least 30 are needed": [None] * (N - 10) + ["a", "b"] * 5,
     "holds 200 different values of type text": [f"t{row}" for row in range(N)],
-    "numbers with a sign of currency or percent, such as '\\$1'": [f"${r + 1}" for r in range(N)],
+    "numbers with a sign of currency or percent, such as '\\$1'": [
+        f"{'$€'[r % 2]}{r + 1}" for r in range(N)
+    ],
     "of type date": list(pd.date_range("2020-01-01", periods=N).strftime("%Y-%m-%d")),
     "class 'b' of the target 'y' has fewer than 6 rows": ["a"] * (N - 3) + ["b"] * 3,
 }
@@ -309,7 +348,7 @@ def test_rows_without_a_target_stay(draft: Any) -> None:
     y = CHURN["y"][:-20] + [None] * 20
     found = draft(CHURN | {"y": y})
     assert not found.use_case.target.required
-    assert said(found, "20 rows have no y: they are predicted, and not trained on")
+    assert said(found, "rows without y (20) are predicted, and not trained on")
 
 
 def test_a_column_that_is_not_there_is_refused_with_the_closest(draft: Any) -> None:
