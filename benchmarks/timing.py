@@ -79,6 +79,33 @@ def _timed(command: Sequence[str], log: int) -> tuple[float, float, float]:
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
+@dataclass(frozen=True)
+class Step:
+    """When Dagster ran a step, in seconds since 1970."""
+
+    name: str
+    begin: float
+    end: float
+
+
+def steps_of_last_run() -> list[Step]:
+    """The steps of the newest run of the installation, in the order in which they ended."""
+    from dagster import DagsterEventType as Kind
+
+    from resources.instance import open_instance
+
+    instance, begun, found = open_instance(), {}, []
+    run_id = instance.get_run_records(limit=1)[0].dagster_run.run_id
+    for entry in instance.all_logs(run_id, of_type={Kind.STEP_START, Kind.STEP_SUCCESS}):
+        event = entry.get_dagster_event()
+        if event.event_type is Kind.STEP_START:
+            begun[event.step_key] = entry.timestamp
+        elif event.step_key is not None:
+            name = event.step_key.partition("__")[2] or "dbt"
+            found.append(Step(name, begun[event.step_key], entry.timestamp))
+    return found
+
+
 def report(title: str, found: Mapping[str, Times], limit: float) -> int:
     """Prints medians and the ratio of the second to the first; 1 when it is above the limit.
 
