@@ -54,9 +54,10 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         work = begin(stage, platform, context, "explainers")
         tuned = work.read_json("tuned_model")
         pipeline = load_model(work.get(tuned["model"]))
-        background = read_part(work, TRAIN)
-        frame = feature_frame(background, stage.use_case)
-        target = target_array(background, stage.use_case)
+        rows = read_part(work, TRAIN)
+        background = work.put("models", "parquet", to_parquet(rows))
+        frame, target = feature_frame(rows, stage.use_case), target_array(rows, stage.use_case)
+        del rows  # a fit needs the memory
         step = max(1, -(-len(frame) // MOST_ROWS))
         some, labels = frame.iloc[::step], target[::step]
         explained = affordable_rows(pipeline, EXPLAINED_ROWS)
@@ -70,7 +71,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         calibration = calibrate(target, predictions, stage.use_case)
         curve = _cost_curve(stage, target, predictions, tuned["classes"])
         result = {
-            "background": work.put("models", "parquet", to_parquet(background)),
+            "background": background,
             "neighbours": stage.use_case.explanation.neighbours,
             "pca": {
                 "mean": pca.mean.tolist(),

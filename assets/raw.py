@@ -74,10 +74,12 @@ def _materialize(
         where = f"{stage.name}, batch {batch}: {source.place(batch)}"
         raise dg.Failure(f"{where}: {error}", allow_retries=False) from error
     reasons = Counter(f"{reject.column}: {reject.reason}" for reject in judged.rejects)
+    given = to_parquet(table)
+    del table  # of a million rows, 200 MB
     commit = work.commit(
         "raw",
         "parquet",
-        to_parquet(table),
+        given,
         rows=judged.accepted.num_rows,
         facts={
             "source": reading.description,

@@ -38,6 +38,7 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
         work = begin(stage, platform, context, "model_selection")
         rows = read_part(work, TRAIN)
         frame, target = feature_frame(rows, stage.use_case), target_array(rows, stage.use_case)
+        del rows  # a fit needs the memory
         with refusals(stage):
             decided = decide(frame, target, stage.use_case)
             settled = settle(stage.use_case, decided.choices)
@@ -100,6 +101,7 @@ def build_tuned(stage: Stage) -> dg.AssetsDefinition:
         work = begin(stage, platform, context, "tuned_model")
         rows = read_part(work, TRAIN)
         frame, target = feature_frame(rows, stage.use_case), target_array(rows, stage.use_case)
+        del rows  # a fit needs the memory
         selection = work.read_json("model_selection")
         winner, choices = selection["winner"], selection["choices"]
         settled = settle(stage.use_case, choices)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_COPIED = 100_000  # rows that are CSV at one time
+
+
 class Unconvertible(RuntimeError):
     """A column's values cannot be of its new type; the message says what to do."""
 
@@ -179,14 +182,15 @@ def _copy(cursor: psycopg2.extensions.cursor, schema: str, table: str, rows: pa.
     from psycopg2 import sql
     from pyarrow import csv
 
-    buffer = io.BytesIO()
-    csv.write_csv(rows, buffer, csv.WriteOptions(include_header=False))
-    buffer.seek(0)
     statement = sql.SQL("copy {} ({}) from stdin with (format csv)").format(
         sql.Identifier(schema, table),
         sql.SQL(", ").join(sql.Identifier(name) for name in rows.column_names),
     )
-    cursor.copy_expert(statement, buffer)
+    for start in range(0, rows.num_rows, _COPIED):  # a piece at a time: as CSV it is larger yet
+        buffer = io.BytesIO()
+        csv.write_csv(rows.slice(start, _COPIED), buffer, csv.WriteOptions(include_header=False))
+        buffer.seek(0)
+        cursor.copy_expert(statement, buffer)
 
 
 def read_batch(

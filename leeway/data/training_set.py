@@ -76,7 +76,8 @@ def _share_of(seed: int, key: str) -> float:
 
 
 def _check(table: pa.Table, use_case: UseCase) -> None:
-    parts = {part: part_of(table, part) for part in (TRAIN, TEST)}
+    target = use_case.target.name
+    parts = {part: part_of(table.select([target, PART]), part) for part in (TRAIN, TEST)}
     for part, rows in parts.items():
         if rows.num_rows == 0:
             raise NotEnoughRows(
@@ -85,7 +86,6 @@ def _check(table: pa.Table, use_case: UseCase) -> None:
             )
     if use_case.task != "classification":
         return
-    target = use_case.target.name
     known = set(pc.unique(parts[TRAIN][target]).to_pylist())
     unknown = set(pc.unique(parts[TEST][target]).to_pylist()) - known
     if unknown:

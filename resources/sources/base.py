@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from leeway.identifiers import check_batch
@@ -85,6 +86,12 @@ def batch_of(name: str, place: object) -> str:
 def sha256(data: bytes) -> str:
     """Digest of bytes, as `sha256:` and 64 hexadecimal digits."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def sha256_of_file(path: Path) -> str:
+    """Digest of a file's bytes, which are not held in memory together."""
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def digest_of_rows(table: pa.Table) -> str:

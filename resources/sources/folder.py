@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from resources.files import SourceError, suffix_of
 from resources.quiet import is_quiet, read_quietly
-from resources.sources.base import Origin, batch_of, sha256, unknown_batch
+from resources.sources.base import Origin, batch_of, sha256_of_file, unknown_batch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,4 +63,4 @@ class Folder:
         if path is None:
             return None
         is_quiet(path)
-        return sha256(path.read_bytes())
+        return sha256_of_file(path)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from leeway.spec import BatchBy, FileSource
 from resources.files import SourceError, Unavailable, read_file
 from resources.quiet import State, is_quiet, read_quietly, state_of, still_written
-from resources.sources.base import Origin, batch_of, digest_of_rows, sha256, unknown_batch
+from resources.sources.base import Origin, batch_of, digest_of_rows, sha256_of_file, unknown_batch
 from resources.sources.cutting import cut
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class SingleFile:
             return None
         is_quiet(self.path)
         if self.source.batch_by is None:
-            return sha256(self.path.read_bytes())
+            return sha256_of_file(self.path)
         state = state_of(self.path)
         if self._digests[0] != state:
             self._digests = (state, self._row_digests(self.source.batch_by))
@@ -76,4 +76,4 @@ class SingleFile:
             table = read_file(self.path, self.source.sheet)
             return {b: digest_of_rows(cut(table, batch_by, b)) for b in batch_by.batches}
         except (SourceError, pa.ArrowException):
-            return dict.fromkeys(batch_by.batches, sha256(self.path.read_bytes()))
+            return dict.fromkeys(batch_by.batches, sha256_of_file(self.path))
