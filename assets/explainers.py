@@ -44,7 +44,11 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     def explainers(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
-        from leeway.explainers.calibration import calibrate, fresh_predictions
+        from leeway.explainers.calibration import (
+            calibrate,
+            calibrated_rows,
+            fresh_predictions,
+        )
         from leeway.explainers.neighbourhood import PcaMap, nearest
         from leeway.explainers.shapley import affordable_rows, shap_values
         from leeway.plots import pca_plot, shap_plot
@@ -65,11 +69,13 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         known = nearest(pipeline, some, labels, None, stage.use_case.explanation.neighbours)
         pca = PcaMap.fit(pipeline, some)
         settled = settle(stage.use_case, tuned["choices"])
+        judged = calibrated_rows(target, settled)
+        truth = target[judged]
         predictions = fresh_predictions(
-            frame, target, settled, tuned["algorithm"], tuned["parameters"]
+            frame.iloc[judged], truth, settled, tuned["algorithm"], tuned["parameters"]
         )
-        calibration = calibrate(target, predictions, stage.use_case)
-        curve = _cost_curve(stage, target, predictions, tuned["classes"])
+        calibration = calibrate(truth, predictions, stage.use_case)
+        curve = _cost_curve(stage, truth, predictions, tuned["classes"])
         result = {
             "background": background,
             "neighbours": stage.use_case.explanation.neighbours,

@@ -235,7 +235,7 @@ def tune_and_fit(script: Script, table: pa.Table, choice: dict[str, Any]) -> tup
 def explain(script: Script, model: Model, table: pa.Table) -> tuple[Calibration, Threshold | None]:
     """SHAP, neighbours, map, calibration and the threshold of the costs."""
     from leeway.choice_plots import cost_plot
-    from leeway.explainers.calibration import calibrate, fresh_predictions
+    from leeway.explainers.calibration import calibrate, calibrated_rows, fresh_predictions
     from leeway.explainers.neighbourhood import PcaMap, nearest
     from leeway.explainers.shapley import affordable_rows, shap_values
     from leeway.metrics.costs import cost_curve, positive_column
@@ -250,10 +250,12 @@ def explain(script: Script, model: Model, table: pa.Table) -> tuple[Calibration,
     shap = shap_values(model.pipeline, some, some.iloc[:: max(1, -(-len(some) // explained))])
     nearest(model.pipeline, some, labels, None, use_case.explanation.neighbours)
     pca = PcaMap.fit(model.pipeline, some)
+    judged = calibrated_rows(target, model.settled)
+    truth = target[judged]
     predictions = fresh_predictions(
-        frame, target, model.settled, tuned["algorithm"], tuned["parameters"]
+        frame.iloc[judged], truth, model.settled, tuned["algorithm"], tuned["parameters"]
     )
-    calibration = calibrate(target, predictions, use_case)
+    calibration = calibrate(truth, predictions, use_case)
     script.put("models", "parquet", to_parquet(table))
     script.put("models", "json", canonical_json(calibration.as_dict()))
     shap_plot(shap.values, shap.feature_names, shap.outputs, shap.scale)
@@ -262,7 +264,7 @@ def explain(script: Script, model: Model, table: pa.Table) -> tuple[Calibration,
     if costs is None or classes is None:
         return calibration, None
     positive = positive_column(predictions, classes, costs)
-    curve = cost_curve(target == costs.positive, positive, costs)
+    curve = cost_curve(truth == costs.positive, positive, costs)
     cost_plot(curve)
     return calibration, Threshold.from_dict(curve.chosen)
 

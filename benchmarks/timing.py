@@ -48,19 +48,20 @@ def compare(
     repetitions: int,
     folder: Path,
     before_each: Callable[[], None] = lambda: None,
+    warm_up: int = 1,
 ) -> dict[str, Times]:
-    """Runs each command once to warm up and then in turn; what they print goes to output.log.
+    """Runs each command `warm_up` times and then in turn; what they print goes to output.log.
 
     Every other round begins with the other command, so that neither gains by its place.
     `before_each` is not timed.
     """
     times = {name: Times() for name in commands}
     with (folder / "output.log").open("wb") as log:
-        for repetition in range(repetitions + 1):
+        for repetition in range(warm_up + repetitions):
             for name, command in list(commands.items())[:: -1 if repetition % 2 else 1]:
                 before_each()
                 wall, cpu, megabytes = _timed(command, log.fileno())
-                if repetition:
+                if repetition >= warm_up:
                     times[name].wall.append(wall)
                     times[name].cpu.append(cpu)
                     times[name].megabytes.append(megabytes)
