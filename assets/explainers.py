@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.stage import Stage, begin, metadata_of, png
+from assets.stage import Stage, begin, give_back_memory, metadata_of, png
 from assets.training_set import read_part
 from leeway.data.frames import feature_frame, target_array
 from leeway.data.tables import to_parquet
@@ -61,7 +61,8 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         rows = read_part(work, TRAIN)
         background = work.put("models", "parquet", to_parquet(rows))
         frame, target = feature_frame(rows, stage.use_case), target_array(rows, stage.use_case)
-        del rows  # a fit needs the memory
+        del rows
+        give_back_memory()  # for the fits
         step = max(1, -(-len(frame) // MOST_ROWS))
         some, labels = frame.iloc[::step], target[::step]
         explained = affordable_rows(pipeline, EXPLAINED_ROWS)

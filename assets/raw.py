@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets.columns import column_schema
-from assets.stage import Stage, batches_of, begin, metadata_of
+from assets.stage import Stage, batches_of, begin, give_back_memory, metadata_of
 from leeway.data.tables import to_parquet
 from leeway.data.validation import SchemaMismatch, Validated, validate
 from leeway.data.values import POSTGRES_TYPES
@@ -76,6 +76,7 @@ def _materialize(
     reasons = Counter(f"{reject.column}: {reject.reason}" for reject in judged.rejects)
     given = to_parquet(table)
     del table  # of a million rows, 200 MB
+    give_back_memory()
     commit = work.commit(
         "raw",
         "parquet",

@@ -3,11 +3,12 @@
 Belongs here: timing the two as processes, in turn, on one installation of their own, and what each
 spends its time on. Does not belong here: the script (`benchmarks.plain_script`).
 
-    .venv/bin/python -m benchmarks.run penguins 5
+    .venv/bin/python -W ignore -m benchmarks.run penguins tool_life --repetitions 3
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import subprocess
@@ -21,6 +22,23 @@ from orchestration.use_cases import load_use_cases
 
 LIMIT = 1.3
 LEEWAY = str(Path(sys.executable).parent / "leeway")
+
+
+def main() -> int:
+    """Measures and prints; 1 when a ratio is above the limit."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run")
+    parser.add_argument("names", nargs="+", choices=list(load_use_cases()), metavar="NAME")
+    parser.add_argument("--repetitions", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="leeway-") as folder, installation_at(Path(folder)):
+        set_up()
+        return max(measure(name, options.repetitions, Path(folder)) for name in options.names)
+
+
+def set_up() -> None:
+    """Makes what the first run of an installation makes, such as the tables of MLflow."""
+    subprocess.run([LEEWAY, "run", "penguins"], check=True, capture_output=True)
+    forget_studies("penguins")
 
 
 def forget_studies(name: str) -> None:
@@ -40,17 +58,26 @@ def forget_studies(name: str) -> None:
         optuna.delete_study(study_name=study.study_name, storage=storage)
 
 
-def set_up(name: str) -> None:
-    """Makes what a first run makes, and decides which source is read: it may ask the network.
-
-    Tables of MLflow and Optuna, the parsed dbt project, files in memory: penguins stand for all.
-    """
+def measure(name: str, repetitions: int, folder: Path) -> int:
+    """Times one use case; 1 when the ratio is above the limit."""
     from resources.settings import get_settings
     from resources.stand_ins import reading_of
 
-    subprocess.run([LEEWAY, "run", "penguins"], check=True, capture_output=True)
-    forget_studies("penguins")
-    say(reading_of(name, load_use_cases()[name], get_settings()).description)
+    # Which source is read is decided once, and may ask the network.
+    read = reading_of(name, load_use_cases()[name], get_settings())
+    script = [sys.executable, "-m", "benchmarks.plain_script", name]
+    found = compare(
+        {"plain script": script, "leeway run": [LEEWAY, "run", name, "--all"]},
+        repetitions,
+        folder,
+        before_each=lambda: forget_studies(name),
+        warm_up=0,
+    )
+    code = report(f"leeway run {name} ({read.description}), against a plain script", found, LIMIT)
+    say(f"  the script: {shown(parts_of_script(folder / 'output.log').items())}")
+    steps = [(step.name, step.end - step.begin) for step in steps_of_last_run()]
+    say(f"  the steps of the last run: {shown(steps)}")
+    return code
 
 
 def parts_of_script(log: Path) -> dict[str, float]:
@@ -64,26 +91,5 @@ def shown(parts: Iterable[tuple[str, float]]) -> str:
     return ", ".join(f"{part} {seconds:.1f}" for part, seconds in parts)
 
 
-def main(name: str, repetitions: int) -> int:
-    """Measures and prints; 1 when the ratio is above the limit."""
-    with tempfile.TemporaryDirectory(prefix="leeway-") as folder, installation_at(Path(folder)):
-        set_up(name)
-        found = compare(
-            {
-                "plain script": [sys.executable, "-m", "benchmarks.plain_script", name],
-                "leeway run": [LEEWAY, "run", name, "--all"],
-            },
-            repetitions,
-            Path(folder),
-            before_each=lambda: forget_studies(name),
-            warm_up=0,
-        )
-        code = report(f"leeway run {name}, against a plain script", found, LIMIT)
-        say(f"  the script: {shown(parts_of_script(Path(folder) / 'output.log').items())}")
-        steps = [(step.name, step.end - step.begin) for step in steps_of_last_run()]
-        say(f"  the steps of the last run: {shown(steps)}")
-    return code
-
-
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1], int(sys.argv[2])))
+    raise SystemExit(main())

@@ -31,7 +31,7 @@ from benchmarks.timing import say, steps_of_last_run
 from resources.settings import PROJECT
 
 LIMIT_MB = 2048
-EVERY = 0.25  # seconds between two looks
+EVERY = 0.5  # seconds between two looks
 NAME = "large"
 COPIED = ("leeway", "assets", "resources", "orchestration", "cli", "dbt_project")
 

@@ -45,7 +45,8 @@ def build_training_set(batches: dict[str, pa.Table], use_case: UseCase) -> Train
     names = [c.name for c in use_case.columns if c.role != "ignored"]
     tables = [table.select([*names, "batch_id"]) for table in batches.values()]
     whole = pa.concat_tables(tables).sort_by(use_case.key.name)
-    labelled = whole.filter(pc.is_valid(whole[use_case.target.name]))
+    target = whole[use_case.target.name]
+    labelled = whole.filter(pc.is_valid(target)) if target.null_count else whole
     held_out = _held_out(labelled, use_case)
     part = pc.if_else(held_out, TEST, TRAIN)
     table = labelled.append_column(PART, part)
