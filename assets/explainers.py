@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.stage import Stage, begin, metadata_of, png
+from assets.stage import Stage, begin, give_back_memory, metadata_of, png
 from assets.training_set import read_part
 from leeway.data.frames import feature_frame, target_array
 from leeway.data.tables import to_parquet
@@ -44,7 +44,11 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     def explainers(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
-        from leeway.explainers.calibration import calibrate, fresh_predictions
+        from leeway.explainers.calibration import (
+            calibrate,
+            calibrated_rows,
+            fresh_predictions,
+        )
         from leeway.explainers.neighbourhood import PcaMap, nearest
         from leeway.explainers.shapley import affordable_rows, shap_values
         from leeway.plots import pca_plot, shap_plot
@@ -54,9 +58,11 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         work = begin(stage, platform, context, "explainers")
         tuned = work.read_json("tuned_model")
         pipeline = load_model(work.get(tuned["model"]))
-        background = read_part(work, TRAIN)
-        frame = feature_frame(background, stage.use_case)
-        target = target_array(background, stage.use_case)
+        rows = read_part(work, TRAIN)
+        background = work.put("models", "parquet", to_parquet(rows))
+        frame, target = feature_frame(rows, stage.use_case), target_array(rows, stage.use_case)
+        del rows
+        give_back_memory()  # for the fits
         step = max(1, -(-len(frame) // MOST_ROWS))
         some, labels = frame.iloc[::step], target[::step]
         explained = affordable_rows(pipeline, EXPLAINED_ROWS)
@@ -64,13 +70,15 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         known = nearest(pipeline, some, labels, None, stage.use_case.explanation.neighbours)
         pca = PcaMap.fit(pipeline, some)
         settled = settle(stage.use_case, tuned["choices"])
+        judged = calibrated_rows(target, settled)
+        truth = target[judged]
         predictions = fresh_predictions(
-            frame, target, settled, tuned["algorithm"], tuned["parameters"]
+            frame.iloc[judged], truth, settled, tuned["algorithm"], tuned["parameters"]
         )
-        calibration = calibrate(target, predictions, stage.use_case)
-        curve = _cost_curve(stage, target, predictions, tuned["classes"])
+        calibration = calibrate(truth, predictions, stage.use_case)
+        curve = _cost_curve(stage, truth, predictions, tuned["classes"])
         result = {
-            "background": work.put("models", "parquet", to_parquet(background)),
+            "background": background,
             "neighbours": stage.use_case.explanation.neighbours,
             "pca": {
                 "mean": pca.mean.tolist(),

@@ -12,7 +12,7 @@ import dagster as dg
 from assets.columns import column_schema
 from assets.judging import judge
 from assets.loading import as_object, counts, load, stored_again
-from assets.stage import Stage, batches_of, begin, metadata_of, tell
+from assets.stage import Stage, batches_of, begin, give_back_memory, metadata_of, tell
 from leeway.data.validation import SchemaMismatch
 from resources.files import SourceError
 from resources.ledger import Commit
@@ -64,10 +64,13 @@ def _materialize(
             where = f"{stage.name}, batch {batch}: {source.place(batch)}"
             raise dg.Failure(f"{where}: {error}", allow_retries=False) from error
         others = [stored_again(work, each) for each in again]
+        given = as_object(table, judged)
+        del table  # of a million rows, 200 MB
+        give_back_memory()
         commit = work.commit(
             "raw",
             "parquet",
-            as_object(table, judged),
+            given,
             rows=judged.accepted.num_rows,
             facts={
                 "source": reading.description,

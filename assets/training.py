@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from assets.choices import pictures_of, tables_of
-from assets.stage import Stage, begin, metadata_of, png
+from assets.stage import Stage, begin, give_back_memory, metadata_of, png
 from assets.training_set import read_part
 from leeway.data.frames import feature_frame, target_array
 from leeway.data.training_set import TRAIN
@@ -38,6 +38,8 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
         work = begin(stage, platform, context, "model_selection")
         rows = read_part(work, TRAIN)
         frame, target = feature_frame(rows, stage.use_case), target_array(rows, stage.use_case)
+        del rows
+        give_back_memory()  # for the fit
         with refusals(stage):
             decided = decide(frame, target, stage.use_case)
             settled = settle(stage.use_case, decided.choices)
@@ -100,6 +102,8 @@ def build_tuned(stage: Stage) -> dg.AssetsDefinition:
         work = begin(stage, platform, context, "tuned_model")
         rows = read_part(work, TRAIN)
         frame, target = feature_frame(rows, stage.use_case), target_array(rows, stage.use_case)
+        del rows
+        give_back_memory()  # for the fit
         selection = work.read_json("model_selection")
         winner, choices = selection["winner"], selection["choices"]
         settled = settle(stage.use_case, choices)

@@ -43,7 +43,8 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             made = build_training_set(tables, stage.use_case)
         except NotEnoughRows as error:
             raise dg.Failure(f"{stage.name}: {error}", allow_retries=False) from error
-        parts = {part: part_of(made.table, part).num_rows for part in (TRAIN, TEST)}
+        marks = made.table.select([PART])
+        parts = {part: part_of(marks, part).num_rows for part in (TRAIN, TEST)}
         commit = work.commit(
             "clean",
             "parquet",

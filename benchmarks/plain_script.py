@@ -1,22 +1,34 @@
-"""The penguins use case as a plain script: the functions that the assets call, in the same order.
+"""A shipped use case as a plain script: the functions that the assets call, in the same order.
 
-Belongs here: the calls, with every value passed from one to the next in memory. Does not belong
-here: anything that Dagster or the commit protocol adds, which is what the comparison measures.
+Belongs here: the calls, with every value passed from one to the next in memory, and the seconds of
+each part. Does not belong here: anything that Dagster or the commit protocol adds, which is what
+the comparison measures.
 
 It reads, validates, loads PostgreSQL, runs dbt, trains with Optuna's study in PostgreSQL, draws the
 same plots, tells MLflow the same, and writes an object for each of Leeway's. It does a little less:
 it keeps no table of rejects, looks for no key of an earlier batch, and its objects say less.
+
+    .venv/bin/python -m benchmarks.plain_script penguins
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
+import sys
+import time
 import uuid
 import warnings
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+import psutil
 import pyarrow as pa
 
 from leeway.data.frames import feature_frame, target_array
@@ -32,191 +44,335 @@ from resources.dbt import begin_call, executable
 from resources.ledger import Ledger
 from resources.postgres import dsn, transaction
 from resources.settings import get_settings
-from resources.sources import open_source
-from resources.store import LocalStore
+from resources.stand_ins import reading_of
+from resources.store import LocalStore, Prefix
 from resources.tracking import TRAINING_KEY, Tracking
-from resources.warehouse import ensure_table, read_batch, replace_batch
+from resources.warehouse import ensure_table, read_batch, replace_batch, replace_table
 
-NAME = "penguins"
+if TYPE_CHECKING:
+    from leeway.experiment.design import Design
+    from leeway.explainers.conformal import Calibration
+    from leeway.prediction import Threshold
+
+# The rows that explain a model, as `assets.explainers` has them.
+MOST_ROWS, EXPLAINED_ROWS = 10_000, 200
 
 
-def main() -> None:
-    """Source to predictions."""
+@dataclass
+class Script:
+    """One use case, what it writes to, and the seconds of each part."""
+
+    name: str
+    use_case: UseCase
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    @cached_property
+    def store(self) -> LocalStore:
+        """The object store."""
+        return LocalStore(get_settings().store_root)
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        """MLflow with a run of this script."""
+        tracking = Tracking(get_settings(), self.name, str(uuid.uuid4()), logging.getLogger())
+        tracking.run_id = tracking.client.create_run(tracking.experiment_id).info.run_id
+        return tracking
+
+    def put(self, prefix: Prefix, suffix: str, data: bytes) -> dict[str, Any]:
+        """Stores an object; its digest and address."""
+        stored = self.store.put(prefix, self.name, suffix, data)
+        return {"uri": stored.uri, "digest": stored.digest}
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Adds the seconds of what it stands around to a part."""
+        started = time.monotonic()
+        yield
+        self.seconds[name] += time.monotonic() - started
+
+
+@dataclass
+class Model:
+    """What training made."""
+
+    pipeline: Any
+    tuned: dict[str, Any]
+    settled: UseCase
+
+
+def main(name: str) -> None:
+    """Source to predictions, or to savings; the last line printed has the seconds."""
     warnings.simplefilter("ignore")
-    use_case = load_use_cases()[NAME]
-    settings = get_settings()
-    store = LocalStore(settings.store_root)
-    batches = load(use_case, store)
-    clean = {batch: read_batch(NAME, "clean", batch, [use_case.key.name]) for batch in batches}
-    for table in clean.values():
-        store.put("clean", NAME, "parquet", to_parquet(table))
-    made = build_training_set(clean, use_case)
-    store.put("clean", NAME, "parquet", to_parquet(made.table))
-    tracking = Tracking(settings, NAME, str(uuid.uuid4()), logging.getLogger(NAME))
-    tracking.run_id = tracking.client.create_run(tracking.experiment_id).info.run_id
-    pipeline, tuned = train(part_of(made.table, TRAIN), use_case, store, tracking)
-    calibration = explain(pipeline, tuned, part_of(made.table, TRAIN), use_case, store)
-    release(pipeline, tuned, part_of(made.table, TEST), use_case, store, tracking)
-    tracking.end(failed=False)
-    score(pipeline, tuned, calibration, clean, made.table, use_case, store)
+    begun = psutil.Process().create_time()
+    script = Script(name, load_use_cases()[name])
+    script.seconds["start"] = time.time() - begun
+    clean = load(script)
+    if script.use_case.task == "experiment":
+        with script.part("analysis"):
+            analyse_experiment(script, clean)
+    else:
+        learn(script, clean)
+    script.seconds["all"] = time.time() - begun
+    sys.stdout.write("\n" + json.dumps(script.seconds) + "\n")
 
 
-def load(use_case: UseCase, store: LocalStore) -> list[str]:
-    """Source to PostgreSQL, and dbt; returns the batches."""
-    source = open_source(use_case)
-    batches = list(source.batches())
-    columns = {c.name: POSTGRES_TYPES[c.type] for c in use_case.columns if c.role != "ignored"}
-    columns |= {"row_number": "bigint", "batch_id": "text"}
-    columns |= {"loaded_at": "timestamptz default now()"}
-    for batch in batches:
-        table = source.read(batch)
-        store.put("raw", NAME, "parquet", to_parquet(table))
-        rows = validate(table, use_case).accepted
-        rows = rows.append_column("batch_id", pa.array([batch] * rows.num_rows, pa.string()))
-        with transaction() as cursor:
-            ensure_table(cursor, NAME, "raw", columns)
-            replace_batch(cursor, NAME, "raw", batch, rows)
-    ledger = Ledger()
-    tokens = {batch: ledger.begin(NAME, "clean", batch, "script").token for batch in batches}
-    subprocess.run(
-        [executable(), "build", "--quiet", "--full-refresh", "--select", f"fqn:leeway.{NAME}"],
-        env=os.environ | {"DBT_TARGET_PATH": str(begin_call(get_settings(), NAME, tokens))},
-        check=True,
-    )
-    return batches
+def load(script: Script) -> dict[str, pa.Table]:
+    """Source to PostgreSQL, and dbt; the clean rows by batch."""
+    name, use_case = script.name, script.use_case
+    with script.part("source"):
+        source = reading_of(name, use_case, get_settings()).source
+        batches = list(source.batches())
+        columns = {c.name: POSTGRES_TYPES[c.type] for c in use_case.given_columns}
+        columns |= {"row_number": "bigint", "batch_id": "text"}
+        columns |= {"loaded_at": "timestamptz default now()"}
+        for batch in batches:
+            table = source.read(batch)
+            script.put("raw", "parquet", to_parquet(table))
+            rows = validate(table, use_case, batch=batch).accepted
+            rows = rows.append_column("batch_id", pa.array([batch] * rows.num_rows, pa.string()))
+            with transaction() as cursor:
+                ensure_table(cursor, name, "raw", columns)
+                replace_batch(cursor, name, "raw", batch, rows)
+    with script.part("dbt"):
+        ledger = Ledger()
+        tokens = {batch: ledger.begin(name, "clean", batch, "script").token for batch in batches}
+        subprocess.run(
+            [executable(), "build", "--quiet", "--full-refresh", "--select", f"fqn:leeway.{name}"],
+            env=os.environ | {"DBT_TARGET_PATH": str(begin_call(get_settings(), name, tokens))},
+            check=True,
+        )
+        clean = {batch: read_batch(name, "clean", batch, [use_case.key.name]) for batch in batches}
+        for table in clean.values():
+            script.put("clean", "parquet", to_parquet(table))
+    return clean
 
 
-def train(
-    table: pa.Table, use_case: UseCase, store: LocalStore, tracking: Tracking
-) -> tuple[Any, dict[str, Any]]:
-    """Candidates, tuning and the fitted pipeline."""
-    from optuna.storages import RDBStorage
+def learn(script: Script, clean: dict[str, pa.Table]) -> None:
+    """Training set to predictions."""
+    with script.part("training set"):
+        whole = build_training_set(clean, script.use_case).table
+        script.put("clean", "parquet", to_parquet(whole))
+        training = part_of(whole, TRAIN)
+    with script.part("search"):
+        choice, pictures = select(script, training)
+        model, readable = tune_and_fit(script, training, choice)
+    with script.part("MLflow"):
+        script.tracking.log_selection(choice, pictures)
+        shape = (training.num_rows, len(script.use_case.feature_columns))
+        script.tracking.log_tuning(model.tuned, shape, readable)
+    with script.part("explainers"):
+        calibration, threshold = explain(script, model, training)
+    with script.part("release"):
+        described, metrics = judge(script, model, threshold, part_of(whole, TEST))
+    with script.part("MLflow"):
+        script.tracking.log_release(described, {TRAINING_KEY: str(uuid.uuid4())}, metrics,
+                                    model.tuned["model"]["uri"])  # fmt: skip
+        script.tracking.end(failed=False)
+    with script.part("batches"):
+        score(script, model, calibration, threshold, clean, training)
 
+
+def select(script: Script, table: pa.Table) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Choices and candidates."""
+    from assets.choices import pictures_of
     from leeway.plots import candidate_plot
     from leeway.spec import unit_of
-    from leeway.training.model_file import save_model
-    from leeway.training.readable import parameters_yaml
-    from leeway.training.search import best_candidate, compare_candidates, fit_final, tune
+    from leeway.training.decisions import decide, settle
+    from leeway.training.search import best_candidate, compare_candidates
 
+    use_case = script.use_case
     frame, target = feature_frame(table, use_case), target_array(table, use_case)
-    scores = compare_candidates(frame, target, use_case)
-    winner = best_candidate(scores, use_case.metric)
+    decided = decide(frame, target, use_case)
+    scores = compare_candidates(frame, target, settle(use_case, decided.choices))
     choice = {
         "metric": use_case.metric,
-        "winner": winner.name,
+        "winner": best_candidate(scores, use_case.metric).name,
+        **decided.as_dict(),
         "candidates": [{"name": score.name, "mean": score.mean} for score in scores],
-        "imputation": [],
-        "clusters": [],
     }
-    store.put("models", NAME, "json", canonical_json(choice))
-    tracking.log_selection(choice, {})
-    candidate_plot(scores, use_case.metric, unit_of(use_case.metric))
+    script.put("models", "json", canonical_json(choice))
+    candidate_plot(scores, use_case.metric, unit_of(use_case.metric, use_case.target.unit))
+    return choice, pictures_of(decided, use_case)
+
+
+def tune_and_fit(script: Script, table: pa.Table, choice: dict[str, Any]) -> tuple[Model, str]:
+    """Tuning and the fitted pipeline; its parameters to read."""
+    from optuna.storages import RDBStorage
+
+    from leeway.training.decisions import settle
+    from leeway.training.model_file import save_model
+    from leeway.training.readable import parameters_yaml
+    from leeway.training.search import fit_final, tune
+
+    use_case, winner = script.use_case, choice["winner"]
+    frame, target = feature_frame(table, use_case), target_array(table, use_case)
+    settled = settle(use_case, choice["choices"])
     found = tune(
         frame,
         target,
-        use_case,
-        winner.name,
+        settled,
+        winner,
         storage=RDBStorage(dsn("optuna")),
         study_name=f"script/{uuid.uuid4()}",
         on_trial=lambda trial: None,
     )
-    pipeline = fit_final(frame, target, use_case, winner.name, found.parameters)
-    model = store.put("models", NAME, "skops", save_model(pipeline))
+    pipeline = fit_final(frame, target, settled, winner, found.parameters)
+    classes = getattr(pipeline, "classes_", None)
     tuned = {
-        "algorithm": winner.name,
+        "algorithm": winner,
         "parameters": found.parameters,
         "metric": use_case.metric,
         "value": found.value,
         "trials": list(found.trials),
-        "classes": [str(name) for name in pipeline.classes_],
-        "model": {"uri": model.uri, "digest": model.digest},
+        "classes": None if classes is None else [str(each) for each in classes],
+        "model": script.put("models", "skops", save_model(pipeline)),
     }
-    store.put("models", NAME, "json", canonical_json(tuned))
-    tracking.log_tuning(tuned, frame.shape, parameters_yaml(found, use_case, len(frame), {}))
-    return pipeline, tuned
+    script.put("models", "json", canonical_json(tuned))
+    readable = parameters_yaml(found, use_case, len(frame), choice["choices"])
+    return Model(pipeline, tuned, settled), readable
 
 
-def explain(
-    pipeline: Any, tuned: dict[str, Any], table: pa.Table, use_case: UseCase, store: LocalStore
-) -> Any:
-    """SHAP, neighbours, map and calibration."""
-    from leeway.explainers.calibration import calibrate, fresh_predictions
+def explain(script: Script, model: Model, table: pa.Table) -> tuple[Calibration, Threshold | None]:
+    """SHAP, neighbours, map, calibration and the threshold of the costs."""
+    from leeway.choice_plots import cost_plot
+    from leeway.explainers.calibration import calibrate, calibrated_rows, fresh_predictions
     from leeway.explainers.neighbourhood import PcaMap, nearest
-    from leeway.explainers.shapley import shap_values
+    from leeway.explainers.shapley import affordable_rows, shap_values
+    from leeway.metrics.costs import cost_curve, positive_column
     from leeway.plots import pca_plot, shap_plot
+    from leeway.prediction import Threshold
 
+    use_case, tuned = script.use_case, model.tuned
     frame, target = feature_frame(table, use_case), target_array(table, use_case)
-    shap = shap_values(pipeline, frame, frame.iloc[:: max(1, -(-len(frame) // 200))])
-    nearest(pipeline, frame, target, None, use_case.explanation.neighbours)
-    pca = PcaMap.fit(pipeline, frame)
+    step = max(1, -(-len(frame) // MOST_ROWS))
+    some, labels = frame.iloc[::step], target[::step]
+    explained = affordable_rows(model.pipeline, EXPLAINED_ROWS)
+    shap = shap_values(model.pipeline, some, some.iloc[:: max(1, -(-len(some) // explained))])
+    nearest(model.pipeline, some, labels, None, use_case.explanation.neighbours)
+    pca = PcaMap.fit(model.pipeline, some)
+    judged = calibrated_rows(target, model.settled)
+    truth = target[judged]
     predictions = fresh_predictions(
-        frame, target, use_case, tuned["algorithm"], tuned["parameters"]
+        frame.iloc[judged], truth, model.settled, tuned["algorithm"], tuned["parameters"]
     )
-    calibration = calibrate(target, predictions, use_case)
-    store.put("models", NAME, "parquet", to_parquet(table))
-    store.put("models", NAME, "json", canonical_json(calibration.as_dict()))
+    calibration = calibrate(truth, predictions, use_case)
+    script.put("models", "parquet", to_parquet(table))
+    script.put("models", "json", canonical_json(calibration.as_dict()))
     shap_plot(shap.values, shap.feature_names, shap.outputs, shap.scale)
-    pca_plot(pca.coordinates, target, pca.explained_variance_ratio)
-    return calibration
+    pca_plot(pca.coordinates, labels, pca.explained_variance_ratio)
+    costs, classes = use_case.costs, tuned["classes"]
+    if costs is None or classes is None:
+        return calibration, None
+    positive = positive_column(predictions, classes, costs)
+    curve = cost_curve(truth == costs.positive, positive, costs)
+    cost_plot(curve)
+    return calibration, Threshold.from_dict(curve.chosen)
 
 
-def release(
-    pipeline: Any,
-    tuned: dict[str, Any],
-    rows: pa.Table,
-    use_case: UseCase,
-    store: LocalStore,
-    tracking: Tracking,
-) -> None:
-    """Metrics on the held-out rows, the verdict and the registered model."""
+def judge(
+    script: Script, model: Model, threshold: Threshold | None, rows: pa.Table
+) -> tuple[str, dict[str, float]]:
+    """Metrics on the held-out rows and the verdict."""
     import numpy as np
 
-    from leeway.evidence import Model, gather
+    from leeway.evidence import Model as Judged
+    from leeway.evidence import gather
     from leeway.plots import confusion_plot
 
-    classes = tuned["classes"]
-    found = gather(rows, use_case, Model(pipeline, classes), "first", "request")
+    classes = model.tuned["classes"]
+    judged = Judged(model.pipeline, classes, threshold)
+    found = gather(rows, script.use_case, judged, "first", "request")
     manifest = {
         "metrics": {name: metric.as_dict() for name, metric in found.metrics.items()},
         "decision": found.decision.as_dict(),
     }
-    store.put("models", NAME, "json", canonical_json(manifest))
-    tracking.log_release(
-        "a script",
-        {TRAINING_KEY: str(uuid.uuid4())},
-        {f"test/{k}": m.value for k, m in found.metrics.items() if m.value is not None},
-        tuned["model"]["uri"],
-    )
-    confusion_plot(np.array(found.confusion), classes)
+    script.put("models", "json", canonical_json(manifest))
+    if found.confusion is not None:
+        confusion_plot(np.array(found.confusion), classes)
+    metrics = {f"test/{k}": m.value for k, m in found.metrics.items() if m.value is not None}
+    return "a script", metrics
 
 
 def score(
-    pipeline: Any,
-    tuned: dict[str, Any],
-    calibration: Any,
+    script: Script,
+    model: Model,
+    calibration: Calibration,
+    threshold: Threshold | None,
     clean: dict[str, pa.Table],
     training: pa.Table,
-    use_case: UseCase,
-    store: LocalStore,
 ) -> None:
-    """Drift, predictions and performance of each batch."""
+    """Drift, predictions, performance and report of each batch."""
+    from leeway.data.quality import column_quality
     from leeway.drift.verdict import compare_profiles
     from leeway.performance import measure
     from leeway.plots import drift_plot
     from leeway.prediction import prediction_table
+    from leeway.report import BatchReport, report_html
+    from resources.pdf import NoPdf, pdf_of
 
-    reference = profile_table(part_of(training, TRAIN), use_case.columns)
-    store.put("reports", NAME, "json", canonical_json(reference.as_dict()))
-    for table in clean.values():
+    use_case, classes = script.use_case, model.tuned["classes"]
+    reference = profile_table(training, use_case.columns)
+    script.put("reports", "json", canonical_json(reference.as_dict()))
+    for batch, table in clean.items():
         current = profile_table(table, use_case.columns)
         found = compare_profiles(reference, current, use_case.drift, use_case.columns)
-        store.put("reports", NAME, "json", canonical_json(found.as_dict()))
-        drift_plot(found.columns)
-        predicted = prediction_table(pipeline, table, use_case, tuned["classes"], calibration)
-        store.put("predictions", NAME, "parquet", to_parquet(predicted))
-        measured = measure(table, predicted, use_case, tuned["classes"])
-        store.put("reports", NAME, "json", canonical_json(measured.as_dict()))
+        script.put("reports", "json", canonical_json(found.as_dict()))
+        plot = drift_plot(found.columns)
+        predicted = prediction_table(
+            model.pipeline, table, use_case, classes, calibration, threshold
+        )
+        script.put("predictions", "parquet", to_parquet(predicted))
+        fitted = training[use_case.key.name]
+        measured = measure(table, predicted, use_case, classes, fitted)
+        script.put("reports", "json", canonical_json(measured.as_dict()))
+        html = report_html(
+            BatchReport(
+                title=use_case.title,
+                batch=batch,
+                version=1,
+                algorithm=model.tuned["algorithm"],
+                allowed_rejects=use_case.max_rejected,
+                raw={"rows": table.num_rows, "rejected": 0, "reasons": {}, "source": ""},
+                columns=column_quality(table, use_case),
+                drift=found.as_dict(),
+                performance=json.loads(canonical_json(measured.as_dict())),
+                plot=plot,
+            )
+        )
+        script.put("reports", "html", html.encode())
+        with suppress(NoPdf):
+            script.put("reports", "pdf", pdf_of(html))
+
+
+def analyse_experiment(script: Script, clean: dict[str, pa.Table]) -> None:
+    """Effects, the best setting and what it saves."""
+    from leeway.experiment.best_setting import best_setting
+    from leeway.experiment.effects import analyse
+    from leeway.experiment.payback import payback
+    from leeway.experiment.plots import half_normal_plot, pareto_plot
+    from leeway.experiment.runs import block_of, design_of
+    from leeway.experiment.summary import whole_summary
+
+    use_case = script.use_case
+    block = block_of(use_case)
+    stored = [column.name for column in use_case.columns if column.role != "ignored"]
+    runs = pa.concat_tables(table.select([*stored, "batch_id"]) for table in clean.values())
+    design: Design = design_of(use_case, {name: runs[name].to_pylist() for name in stored})
+    script.put("clean", "parquet", to_parquet(runs))
+    types = {c.name: POSTGRES_TYPES[c.type] for c in use_case.columns} | {"batch_id": "text"}
+    with transaction() as cursor:
+        declared = {name: types[name] for name in runs.column_names}
+        replace_table(cursor, script.name, "script_results", declared, runs)
+    analysis = analyse(design)
+    best = best_setting(analysis, block.direction)
+    script.put("reports", "json", canonical_json(whole_summary(analysis, best)))
+    unit = use_case.target.unit or ""
+    half_normal_plot(analysis, unit)
+    pareto_plot(analysis, unit)
+    if block.savings is not None:
+        paid = payback(analysis, best, block.savings)
+        script.put("reports", "json", canonical_json({} if paid is None else asdict(paid.savings)))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

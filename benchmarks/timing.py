@@ -48,19 +48,20 @@ def compare(
     repetitions: int,
     folder: Path,
     before_each: Callable[[], None] = lambda: None,
+    warm_up: int = 1,
 ) -> dict[str, Times]:
-    """Runs each command once to warm up and then in turn; what they print goes to output.log.
+    """Runs each command `warm_up` times and then in turn; what they print goes to output.log.
 
     Every other round begins with the other command, so that neither gains by its place.
     `before_each` is not timed.
     """
     times = {name: Times() for name in commands}
     with (folder / "output.log").open("wb") as log:
-        for repetition in range(repetitions + 1):
+        for repetition in range(warm_up + repetitions):
             for name, command in list(commands.items())[:: -1 if repetition % 2 else 1]:
                 before_each()
                 wall, cpu, megabytes = _timed(command, log.fileno())
-                if repetition:
+                if repetition >= warm_up:
                     times[name].wall.append(wall)
                     times[name].cpu.append(cpu)
                     times[name].megabytes.append(megabytes)
@@ -77,6 +78,33 @@ def _timed(command: Sequence[str], log: int) -> tuple[float, float, float]:
         raise SystemExit(f"{command[-1]} failed")
     wall = monotonic() - started
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+@dataclass(frozen=True)
+class Step:
+    """When Dagster ran a step, in seconds since 1970."""
+
+    name: str
+    begin: float
+    end: float
+
+
+def steps_of_last_run() -> list[Step]:
+    """The steps of the newest run of the installation, in the order in which they ended."""
+    from dagster import DagsterEventType as Kind
+
+    from resources.instance import open_instance
+
+    instance, begun, found = open_instance(), {}, []
+    run_id = instance.get_run_records(limit=1)[0].dagster_run.run_id
+    for entry in instance.all_logs(run_id, of_type={Kind.STEP_START, Kind.STEP_SUCCESS}):
+        event = entry.get_dagster_event()
+        if event.event_type is Kind.STEP_START:
+            begun[event.step_key] = entry.timestamp
+        elif event.step_key is not None:
+            name = event.step_key.partition("__")[2] or "dbt"
+            found.append(Step(name, begun[event.step_key], entry.timestamp))
+    return found
 
 
 def report(title: str, found: Mapping[str, Times], limit: float) -> int:

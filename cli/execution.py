@@ -24,7 +24,7 @@ from leeway.plan import WHOLE, Step, portions
 from leeway.spec import UseCase
 from orchestration.build import cached_defs
 from orchestration.jobs import graph_job_name
-from resources.instance import open_instance
+from resources.instance import keep_connections, open_instance
 from resources.ledger import Ledger
 from resources.reaper import worker_tags
 from resources.settings import get_settings
@@ -51,6 +51,7 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
     progress = Progress(_labels(name, use_case))
     with output_to(log):
         instance = open_instance()
+        keep_connections(instance)
         batches = _known_to_dagster(instance, name, use_case)
         job = cached_defs().resolve_job_def(graph_job_name(name))
         collect_from_here()

@@ -58,11 +58,12 @@ def digest_at_most(path: Path, most: int, inside: Path | None = None) -> str:
     Raises:
         OSError: as `read_at_most`.
     """
-    data = read_at_most(path, most, inside)
-    if data is None:
-        found = path.stat()
-        data = f"{found.st_size} bytes, {found.st_mtime_ns}".encode()
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+    with os.fdopen(_open(path, inside), "rb") as file:
+        found = os.fstat(file.fileno())
+        if found.st_size > most:
+            told = f"{found.st_size} bytes, {found.st_mtime_ns}".encode()
+            return f"sha256:{hashlib.sha256(told).hexdigest()}"
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def _open(path: Path, inside: Path | None) -> int:

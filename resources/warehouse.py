@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _SPELLED = {"timestamp with time zone": "timestamptz"}  # as the catalogue has it, and we do
 
 
+_COPIED = 100_000  # rows that are CSV at one time
+
+
 class Unconvertible(RuntimeError):
     """A column's values cannot be of its new type; the message says what to do."""
 
@@ -180,14 +183,15 @@ def _copy(cursor: psycopg2.extensions.cursor, schema: str, table: str, rows: pa.
     from psycopg2 import sql
     from pyarrow import csv
 
-    buffer = io.BytesIO()
-    csv.write_csv(rows, buffer, csv.WriteOptions(include_header=False))
-    buffer.seek(0)
     statement = sql.SQL("copy {} ({}) from stdin with (format csv)").format(
         sql.Identifier(schema, table),
         sql.SQL(", ").join(sql.Identifier(name) for name in rows.column_names),
     )
-    cursor.copy_expert(statement, buffer)
+    for start in range(0, rows.num_rows, _COPIED):  # a piece at a time: as CSV it is larger yet
+        buffer = io.BytesIO()
+        csv.write_csv(rows.slice(start, _COPIED), buffer, csv.WriteOptions(include_header=False))
+        buffer.seek(0)
+        cursor.copy_expert(statement, buffer)
 
 
 def read_batch(
@@ -199,9 +203,9 @@ def read_batch(
     source, order = f"{_quoted(schema)}.{_quoted(table)}", ", ".join(map(_quoted, order_by))
     with adbc.connect(dsn("leeway", settings)) as connection, connection.cursor() as cursor:
         cursor.execute(
-            # ADBC has no way to compose identifiers; each is quoted by `_quoted`.
-            f"select * from {source} where batch_id = $1 order by {order}",  # noqa: S608
-            (batch,),
+            # ADBC has no way to compose identifiers; each is quoted by `_quoted`. With a parameter
+            # it would not use COPY, and hold all rows twice: 800 MB of a million.
+            f"select * from {source} where batch_id = {_literal(batch)} order by {order}"  # noqa: S608
         )
         found = cursor.fetch_arrow_table()
     return found.drop_columns([n for n in ("loaded_at",) if n in found.column_names])
@@ -267,6 +271,10 @@ def outdated(
     with transaction(settings) as cursor:
         cursor.execute(statement, (list(batches),))
         return [row[0] for row in cursor.fetchall()]
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _quoted(name: str) -> str:

@@ -34,7 +34,7 @@ def feature_frame(table: pa.Table, use_case: UseCase) -> pd.DataFrame:
     import pandas as pd
 
     data = {column.name: _values(table, column) for column in use_case.feature_columns}
-    return pd.DataFrame(data, columns=list(data))
+    return pd.DataFrame(data, columns=list(data), copy=False)  # the arrays are nobody else's
 
 
 def target_array(table: pa.Table, use_case: UseCase) -> NDArray[Any]:
@@ -82,6 +82,8 @@ def _texts(table: pa.Table, name: str) -> NDArray[np.object_]:
     if pa.types.is_floating(values.type):
         # Arrow would write NaN as the text "nan", which is a category and not a missing value.
         values = pc.if_else(pc.is_nan(values), None, values)
-    texts = np.empty(len(values), dtype=object)
-    texts[:] = values.cast(pa.string()).to_pylist()
+    coded = values.cast(pa.string()).combine_chunks().dictionary_encode()
+    # One object for each distinct text: one for each of a million rows takes 60 MB a column.
+    known = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
+    texts: NDArray[np.object_] = known[pc.fill_null(coded.indices, -1).to_numpy()]
     return texts

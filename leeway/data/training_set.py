@@ -45,7 +45,8 @@ def build_training_set(batches: dict[str, pa.Table], use_case: UseCase) -> Train
     names = [c.name for c in use_case.columns if c.role != "ignored"]
     tables = [table.select([*names, "batch_id"]) for table in batches.values()]
     whole = pa.concat_tables(tables).sort_by(use_case.key.name)
-    labelled = whole.filter(pc.is_valid(whole[use_case.target.name]))
+    target = whole[use_case.target.name]
+    labelled = whole.filter(pc.is_valid(target)) if target.null_count else whole
     held_out = _held_out(labelled, use_case)
     part = pc.if_else(held_out, TEST, TRAIN)
     table = labelled.append_column(PART, part)
@@ -76,7 +77,8 @@ def _share_of(seed: int, key: str) -> float:
 
 
 def _check(table: pa.Table, use_case: UseCase) -> None:
-    parts = {part: part_of(table, part) for part in (TRAIN, TEST)}
+    target = use_case.target.name
+    parts = {part: part_of(table.select([target, PART]), part) for part in (TRAIN, TEST)}
     for part, rows in parts.items():
         if rows.num_rows == 0:
             raise NotEnoughRows(
@@ -85,7 +87,6 @@ def _check(table: pa.Table, use_case: UseCase) -> None:
             )
     if use_case.task != "classification":
         return
-    target = use_case.target.name
     known = set(pc.unique(parts[TRAIN][target]).to_pylist())
     unknown = set(pc.unique(parts[TEST][target]).to_pylist()) - known
     if unknown:

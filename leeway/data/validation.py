@@ -81,10 +81,13 @@ def validate(
     rejects += _repeated_keys(parsed[use_case.key.name], use_case.key.name, bad)
     schema = pa.schema([(c.name, ARROW_TYPES[c.type]) for c in columns])
     numbered = pa.table(parsed, schema=schema).append_column(
-        "row_number", pa.array(range(1, table.num_rows + 1), pa.int64())
+        "row_number", pa.array(np.arange(1, table.num_rows + 1))
     )
     rejected = pa.array(sorted({reject.row_number for reject in rejects}), pa.int64())
-    accepted = numbered.filter(pc.invert(pc.is_in(numbered["row_number"], value_set=rejected)))
+    accepted = numbered
+    if rejects:
+        good = pc.invert(pc.is_in(numbered["row_number"], value_set=rejected))
+        accepted = numbered.filter(good)
     ordered = tuple(sorted(rejects, key=lambda r: (r.row_number, r.column)))
     return Validated(accepted, _placed(ordered, table), ignored, table.num_rows)
 

@@ -112,12 +112,13 @@ def prediction_set(
     """
     if calibration.threshold is None:
         return None
-    sets = []
-    for row in probabilities:
-        first, *others = np.argsort(-row, kind="stable")
-        kept = [first, *(c for c in others if 1 - row[c] <= calibration.threshold)]
-        sets.append(tuple(calibration.classes[c] for c in kept))
-    return sets
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    kept = 1 - np.take_along_axis(probabilities, order, axis=1) <= calibration.threshold
+    kept[:, 0] = True
+    # A million rows have few different sets: each is made once.
+    found, which = np.unique(np.where(kept, order, -1), axis=0, return_inverse=True)
+    sets = [tuple(calibration.classes[c] for c in row if c >= 0) for row in found]
+    return [sets[position] for position in which.reshape(-1)]
 
 
 def prediction_interval(

@@ -64,6 +64,15 @@ def both_as_text(settings: Settings) -> None:
         cursor.execute("create view retyped.on_top as select x from retyped.staged")
 
 
+def test_rows_that_are_copied_in_several_pieces_all_arrive(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.warehouse._COPIED", 3)
+    with transaction(settings) as cursor:
+        load(cursor, "one", BEFORE, texts(*"abcdefgh"))
+    assert values_of(settings, "one") == list("abcdefgh")
+
+
 def test_a_column_of_another_type_keeps_the_rows_of_other_batches(settings: Settings) -> None:
     """Regression: the table was dropped, with what was committed of every other batch."""
     both_as_text(settings)
