@@ -45,6 +45,8 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     def release(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
+        from leeway.performance import WHOLE
+
         work = begin(stage, platform, context, "release")
         incident = context.run.tags.get(INCIDENT_TAG)
         cause = cast("Cause", context.run.tags.get(CAUSE_TAG, "request"))
@@ -63,7 +65,8 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 verdict=found.decision.verdict,
                 reason=found.decision.reason,
                 algorithm=tuned["algorithm"],
-                metrics=_metric_table(found.metrics),
+                metrics=_metric_table({WHOLE: found.metrics}),
+                segments=_metric_table(found.segments),
                 **_plots(found, tuned),
             )
         )
@@ -138,7 +141,9 @@ def _register(
         for name, found in manifest["metrics"].items()
         if found["value"] is not None
     }
-    platform.tracking(stage.name, context.run.run_id).log_release(
+    tracking = platform.tracking(stage.name, context.run.run_id)
+    tracking.keep({"segments.json": canonical_json(manifest["segments"])})
+    tracking.log_release(
         describe(manifest),
         {TRAINING_KEY: manifest["training_key"], **tags_of(manifest)},
         metrics,
@@ -196,14 +201,18 @@ def _commit(
     )
 
 
-def _metric_table(metrics: "Mapping[str, Metric]") -> dg.TableMetadataValue:
+def _metric_table(segments: "Mapping[str, Mapping[str, Metric]]") -> dg.TableMetadataValue:
     def shown(value: float | None) -> str:
         return "undefined" if value is None else f"{value:.4g}"
 
+    columns = ("segment", "metric", "value", "low", "high", "unit", "rows")
     return dg.MetadataValue.table(
+        # Given, because a use case without segments has no record to infer it from.
+        schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in columns]),
         records=[
             dg.TableRecord(
                 {
+                    "segment": segment,
                     "metric": name,
                     "value": shown(metric.value),
                     "low": shown(metric.low),
@@ -212,8 +221,9 @@ def _metric_table(metrics: "Mapping[str, Metric]") -> dg.TableMetadataValue:
                     "rows": metric.rows,
                 }
             )
+            for segment, metrics in segments.items()
             for name, metric in metrics.items()
-        ]
+        ],
     )
 
 

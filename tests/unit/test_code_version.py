@@ -110,7 +110,7 @@ def test_a_new_dbt_model_changes_the_version_even_when_its_name_is_taken_elsewhe
         ("retraining", {"non_inferiority": 0.1}, {"release"}),
         ("retraining", {"cooldown": "9d"}, set()),
         ("drift", {"effect": 0.3}, {"drift"}),
-        ("monitoring", {"segments": ()}, {"performance"}),
+        ("monitoring", {"segments": ()}, {"performance", "release"}),
         ("freshness", None, set()),
     ],
 )
