@@ -69,6 +69,10 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         )
         calibration = calibrate(target, predictions, stage.use_case)
         curve = _cost_curve(stage, target, predictions, tuned["classes"])
+        # A list, since the keys of an object are sorted.
+        importance = [
+            {"feature": name, "mean_abs_shap": value} for name, value in shap.importance().items()
+        ]
         result = {
             "background": work.put("models", "parquet", to_parquet(background)),
             "neighbours": stage.use_case.explanation.neighbours,
@@ -85,6 +89,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 "scale": shap.scale,
                 "outputs": list(shap.outputs),
                 "additivity_gap": shap.additivity_gap,
+                "importance": importance,
                 "fallback_reason": shap.fallback_reason,
             },
         }
@@ -97,6 +102,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 rows_on_the_map=len(some),
                 shap_additivity_gap=shap.additivity_gap,
                 shap_fallback=shap.fallback_reason or "none",
+                importance=dg.MetadataValue.json(importance[:10]),
                 shap=png(shap_plot(shap.values, shap.feature_names, shap.outputs, shap.scale)),
                 pca_map=png(pca_plot(pca.coordinates, labels, pca.explained_variance_ratio)),
                 neighbours_that_agree=(

@@ -55,8 +55,9 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         found = _evidence(work, tuned, champion, cause)
         version = platform.releases.next_version(stage.name, tuned["training_key"])
         manifest = _manifest(work, tuned, found, version)
-        _register(platform, context, stage, manifest)
-        commit = _commit(work, manifest, found, champion, incident, context.run.run_id)
+        training = _training(work)
+        _register(platform, context, stage, manifest, training)
+        commit = _commit(work, manifest, training, found, champion, incident, context.run.run_id)
         project_aliases(platform.settings, stage.name)
         return dg.MaterializeResult(
             metadata=metadata_of(
@@ -65,6 +66,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 verdict=found.decision.verdict,
                 reason=found.decision.reason,
                 algorithm=tuned["algorithm"],
+                **{name: "unknown" if v is None else v for name, v in training.items()},
                 metrics=_metric_table({WHOLE: found.metrics}),
                 segments=_metric_table(found.segments),
                 **_plots(found, tuned),
@@ -117,6 +119,7 @@ def _manifest(
         for name in ("training_set", "model_selection", "explainers", "reference_profile")
     }
     batches = work.platform.ledger.require(work.stage.name, "training_set").facts["batches"]
+    explainers = work.read_json("explainers")
     return manifest_of(
         work.stage.name,
         work.stage.use_case,
@@ -124,14 +127,38 @@ def _manifest(
         found,
         version=version,
         batches=batches,
-        threshold=work.read_json("explainers")["threshold"],
+        threshold=explainers["threshold"],
+        importance=explainers["shap"]["importance"][:10],
         files={**entries, "model": tuned["model"], "best_params": tuned["best_params"]},
         libraries={name: installed(name) for name in ("scikit-learn", "xgboost-cpu", "skops")},
     )
 
 
+def _training(work: Work) -> dict[str, Any]:
+    """How long the training took, by whom and from which commit; what is unknown is None.
+
+    The ledger has it beside the digest of the manifest and not within: trained again, the same
+    model is the same release. Seconds are of the runs that made its two nodes, and None where one
+    was made before they were kept.
+    """
+    selection, tuned = (
+        work.platform.ledger.require(work.stage.name, name).facts
+        for name in ("model_selection", "tuned_model")
+    )
+    seconds = [facts.get("seconds") for facts in (selection, tuned)]
+    return {
+        "training_seconds": None if None in seconds else round(sum(seconds), 1),
+        "git_commit": tuned.get("git_commit"),
+        "user": tuned.get("user"),
+    }
+
+
 def _register(
-    platform: Platform, context: dg.AssetExecutionContext, stage: Stage, manifest: dict[str, Any]
+    platform: Platform,
+    context: dg.AssetExecutionContext,
+    stage: Stage,
+    manifest: dict[str, Any],
+    training: Mapping[str, Any],
 ) -> None:
     """Registers the model in MLflow, before the ledger: a second time it finds its version."""
     from leeway.manifest import describe, tags_of
@@ -144,8 +171,8 @@ def _register(
     tracking = platform.tracking(stage.name, context.run.run_id)
     tracking.keep({"segments.json": canonical_json(manifest["segments"])})
     tracking.log_release(
-        describe(manifest),
-        {TRAINING_KEY: manifest["training_key"], **tags_of(manifest)},
+        describe(manifest, training),
+        {TRAINING_KEY: manifest["training_key"], **tags_of(manifest, training)},
         metrics,
         manifest["files"]["model"]["uri"],
     )
@@ -154,6 +181,7 @@ def _register(
 def _commit(
     work: Work,
     manifest: dict[str, Any],
+    training: Mapping[str, Any],
     found: "Evidence",
     champion: Champion | None,
     incident: str | None,
@@ -174,6 +202,8 @@ def _commit(
             "metrics": manifest["metrics"],
             "training_set": manifest["files"]["training_set"]["digest"],
             "batches": manifest["batches"],
+            "training": training,
+            "awaits_person": found.decision.awaits_person,
         },
         incident=incident,
         run_id=run_id,

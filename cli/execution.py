@@ -27,6 +27,7 @@ from orchestration.jobs import graph_job_name
 from resources.instance import open_instance
 from resources.ledger import Ledger
 from resources.reaper import worker_tags
+from resources.releases import Releases
 from resources.settings import get_settings
 from resources.stand_ins import reading_of
 
@@ -75,6 +76,9 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
     if ("release", WHOLE) in progress.made:
         commit = Ledger().require(name, "release")
         report.decision = DECISIONS[str(commit.facts["verdict"])]
+        if waiting := Releases(get_settings()).waiting(name):
+            command = f"leeway promote {name} {waiting.version}"
+            say(f"{name}: version {waiting.version} waits for a person: `{command}`")
 
 
 def _from_here(path: Path) -> Path:

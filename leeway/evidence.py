@@ -28,6 +28,7 @@ from leeway.release import (
     compare_losses,
     decide,
     judge_gates,
+    left_to_a_person,
 )
 from leeway.spec import UseCase
 
@@ -103,6 +104,8 @@ def gather(
         margin=margin,
         uncompared="first" if isinstance(champion, Champion) else champion,
     )
+    if use_case.promotion == "manual":
+        decision = left_to_a_person(decision)
     return Evidence(metrics, segments, confusion, comparison, decision)
 
 

@@ -198,6 +198,7 @@ MODEL_NODES = (
             "columns",
             "costs",
             "gates",
+            "promotion",
             "monitoring",
             "retraining.non_inferiority",
         ),
@@ -240,8 +241,9 @@ MODEL_NODES = (
             "leeway/data/training_set.py",
             *_METRICS,
         ),
-        ("monitoring", "columns", "costs"),
+        ("monitoring", "columns", "costs", "gates"),
         per_batch=True,
+        checks=("keeps_gates",),
     ),
     Node(
         "report",

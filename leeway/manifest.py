@@ -27,6 +27,7 @@ def manifest_of(
     version: int,
     batches: list[str],
     threshold: Mapping[str, Any] | None,
+    importance: list[dict[str, Any]],
     files: Mapping[str, Any],
     libraries: Mapping[str, str],
 ) -> dict[str, Any]:
@@ -38,6 +39,7 @@ def manifest_of(
         version: of the release.
         batches: those of the training set.
         threshold: that decides between two classes, where the use case has costs.
+        importance: the features that move predictions most, with their `mean_abs_shap`.
         files: digest and URI of each file of the release, by name.
         libraries: versions that the model was made with, by distribution.
     """
@@ -53,6 +55,7 @@ def manifest_of(
         "classes": tuned["classes"],
         "threshold": threshold,
         "columns": _columns(use_case),
+        "importance": importance,
         "files": dict(files),
         "metrics": {metric: found.as_dict() for metric, found in evidence.metrics.items()},
         "segments": {
@@ -90,15 +93,22 @@ def fits(manifest: Mapping[str, Any], use_case: UseCase) -> bool:
     )
 
 
-def describe(manifest: Mapping[str, Any]) -> str:
+def describe(manifest: Mapping[str, Any], training: Mapping[str, Any]) -> str:
     """The release as Markdown, for people who look at the registry.
 
     It has at most `LONGEST_DESCRIPTION` characters; the manifest has what is left out.
+
+    Args:
+        manifest: of the release.
+        training: its `training_seconds`, `git_commit` and `user`; None where they are unknown.
     """
     lines = [
         f"**{manifest['title']}**, version {manifest['version']}: {manifest['algorithm']}.",
         "",
         f"Verdict: {manifest['decision']['verdict']}. {manifest['decision']['reason']}",
+        "",
+        f"Trained in {_known(training['training_seconds'])} seconds by {_known(training['user'])} "
+        f"at commit `{_known(training['git_commit'])}`.",
         "",
         "| metric on held-out rows | value | 95 % interval | unit | rows |",
         "|---|---|---|---|---|",
@@ -106,9 +116,13 @@ def describe(manifest: Mapping[str, Any]) -> str:
     ]
     features = ", ".join(f"`{name}`" for name in _names(manifest, "feature"))
     features = shorten(features, LONGEST_DESCRIPTION // 4, placeholder=" and more")
+    strongest = ", ".join(
+        f"`{each['feature']}` {each['mean_abs_shap']:.3g}" for each in manifest["importance"]
+    )
     trained_on = manifest["files"]["training_set"]
     lines += ["", f"Parameters: `{manifest['parameters']}`"]
     lines += ["", f"Features: {features}"]
+    lines += ["", f"Most important by their mean absolute SHAP value: {strongest}"]
     lines += ["", f"Training set: `{trained_on['digest']}` at `{trained_on['uri']}`"]
     text = "\n".join(lines)
     return text + _segment_table(manifest["segments"], LONGEST_DESCRIPTION - len(text))
@@ -137,8 +151,13 @@ def _segment_table(segments: Mapping[str, Mapping[str, Any]], longest: int) -> s
     return table
 
 
-def tags_of(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """What a registry finds the release by, such as its algorithm and its held-out metrics."""
+def tags_of(manifest: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, str]:
+    """What a registry finds the release by, such as its algorithm and its held-out metrics.
+
+    Args:
+        manifest: of the release.
+        training: as of `describe`.
+    """
     algorithm = manifest["algorithm"]
     return {
         "leeway.version": str(manifest["version"]),
@@ -147,6 +166,7 @@ def tags_of(manifest: Mapping[str, Any]) -> dict[str, str]:
         "framework": "xgboost" if algorithm == "xgboost" else "scikit-learn",
         "target": _names(manifest, "target")[0],
         "features": str(len(_names(manifest, "feature"))),
+        **{name: _known(value) for name, value in training.items()},
         "optuna_study": f"{manifest['use_case']}/{manifest['training_key']}",
         **{
             name: f"{metric['value']:.6g}"
@@ -158,6 +178,10 @@ def tags_of(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 def _names(manifest: Mapping[str, Any], role: str) -> list[str]:
     return [column["name"] for column in manifest["columns"] if column["role"] == role]
+
+
+def _known(value: object) -> str:
+    return "unknown" if value is None else str(value)
 
 
 def _with_interval(metric: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ metrics (`leeway.metrics.evaluation`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from leeway.metrics.inputs import with_unseen
 from leeway.metrics.positive import positive_metrics
 
 if TYPE_CHECKING:
-    from leeway.spec import UseCase
+    from leeway.spec import Gate, UseCase
 
 WHOLE = "all rows"
 
@@ -91,6 +91,34 @@ def measure(
         unknown = int((~np.isin(target_array(labelled, use_case), list(classes))).sum())
     fitted = known - labelled.num_rows
     return Performance(measured, joined.num_rows, labelled.num_rows, unknown, fitted)
+
+
+def broken_gates(gates: Sequence[Gate], metrics: Mapping[str, Metric]) -> list[str]:
+    """A sentence for each gate that a batch is proven to break: its whole interval is beyond it.
+
+    A batch is small beside the rows that a release is judged on: its value alone would raise an
+    alarm for a model that is as good as ever. Without an interval nothing is proven.
+
+    Args:
+        gates: of the use case.
+        metrics: of all labelled rows of the batch; empty where there is none.
+    """
+    broken = []
+    for gate in gates:
+        metric = metrics.get(gate.metric)
+        if metric is None or metric.low is None or metric.high is None:
+            continue
+        if gate.at_least is not None and metric.high < gate.at_least:
+            bound = f"at least {gate.at_least:g}"
+        elif gate.at_most is not None and metric.low > gate.at_most:
+            bound = f"at most {gate.at_most:g}"
+        else:
+            continue
+        broken.append(
+            f"{gate.metric} is {metric.value:.4g} ({metric.low:.4g} to {metric.high:.4g}) on "
+            f"{metric.rows} rows, and has to be {bound}."
+        )
+    return broken
 
 
 def segments_of(rows: pa.Table, use_case: UseCase) -> dict[str, NDArray[np.bool_]]:
