@@ -22,6 +22,7 @@ def build(stage: Stage) -> Sequence[dg.AssetChecksDefinition]:
     judges = {
         "few_rejects": ("Few rows of any batch were rejected.", rejects),
         "passes_gates": ("The held-out metrics keep every gate.", gates),
+        "keeps_gates": ("No batch of the run, or else the newest one, breaks a gate.", kept),
         "no_drift": ("No batch of the run, or else the newest one, has drifted.", drift),
         "is_balanced": ("Every cell of the design was run equally often.", balance),
         "has_pure_error": ("Repeated runs say how much one run varies.", pure_error),
@@ -58,13 +59,14 @@ def _check(
 def _judged(platform: Platform, stage: Stage, node: str, run_id: str) -> list[Commit]:
     """What a check looks at, newest batch first.
 
-    Rejects are looked at in every batch, because training takes them all. Drift is looked at in
-    the batches of this run: that an older one had drifted, and was retrained for or not, is past.
+    Rejects are looked at in every batch, because training takes them all. Drift and performance
+    are looked at in the batches of this run: that an older one had drifted, and was retrained for
+    or not, is past.
     """
     committed = platform.ledger.every_current(stage.name)
     batches = [*reversed(platform.ledger.batches(stage.name)), WHOLE]
     found = [committed[node, batch] for batch in batches if (node, batch) in committed]
-    if node == "drift":
+    if node in ("drift", "performance"):
         return [commit for commit in found if commit.run_id == run_id] or found[:1]
     return found
 
@@ -100,6 +102,23 @@ def gates(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
         severity=ERROR if commit.facts["verdict"] == "reject" else WARN,
         description=f"Version {commit.facts['version']}: {commit.facts['reason']}",
         metadata={"verdict": commit.facts["verdict"], "version": commit.facts["version"]},
+    )
+
+
+def kept(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
+    """Fails when a batch whose labels are in is proven to break a gate."""
+    broken = commit.facts.get("broken_gates", [])  # an older installation has none
+    if not stage.use_case.gates:
+        told = "no gate is declared."
+    elif not commit.rows:
+        told = "undefined: no row that judges has a label yet."
+    else:
+        told = " ".join(broken) or f"no gate is proven to be broken on {commit.rows} rows."
+    return dg.AssetCheckResult(
+        passed=not broken,
+        severity=ERROR,
+        description=f"Batch {commit.batch}: {told}",
+        metadata={"batch": commit.batch, "labelled_rows": commit.rows or 0},
     )
 
 

@@ -86,6 +86,7 @@ def _metadata(found: BatchDrift, commit: Commit, batch: Batch) -> dict[str, Any]
         verdict=found.verdict,
         reason=found.reason,
         drifted_columns=", ".join(found.drifted) or "none",
+        drifted_share="undefined" if found.drifted_share is None else found.drifted_share,
         compared_with=f"version {batch.champion.release.version}",
         effects=png(drift_plot(found.columns)),
         columns=dg.MetadataValue.table(

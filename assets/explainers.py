@@ -77,6 +77,10 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         )
         calibration = calibrate(truth, predictions, stage.use_case)
         curve = _cost_curve(stage, truth, predictions, tuned["classes"])
+        # A list, since the keys of an object are sorted.
+        importance = [
+            {"feature": name, "mean_abs_shap": value} for name, value in shap.importance().items()
+        ]
         result = {
             "background": background,
             "neighbours": stage.use_case.explanation.neighbours,
@@ -93,6 +97,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 "scale": shap.scale,
                 "outputs": list(shap.outputs),
                 "additivity_gap": shap.additivity_gap,
+                "importance": importance,
                 "fallback_reason": shap.fallback_reason,
             },
         }
@@ -105,6 +110,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 rows_on_the_map=len(some),
                 shap_additivity_gap=shap.additivity_gap,
                 shap_fallback=shap.fallback_reason or "none",
+                importance=dg.MetadataValue.json(importance[:10]),
                 shap=png(shap_plot(shap.values, shap.feature_names, shap.outputs, shap.scale)),
                 pca_map=png(pca_plot(pca.coordinates, labels, pca.explained_variance_ratio)),
                 neighbours_that_agree=(

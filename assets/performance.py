@@ -43,7 +43,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
 
 
 def _measure(batch: Batch) -> dict[str, Any]:
-    from leeway.performance import measure
+    from leeway.performance import WHOLE, broken_gates, measure
 
     stage, champion = batch.stage, batch.champion
     work = batch.begin("performance", "predictions", "clean")
@@ -58,6 +58,9 @@ def _measure(batch: Batch) -> dict[str, Any]:
         "json",
         canonical_json(found.as_dict()),
         rows=found.labelled,
+        facts={
+            "broken_gates": broken_gates(stage.use_case.gates, found.segments.get(WHOLE, {})),
+        },
         also=partial(
             replace_segment_metrics,
             use_case=stage.name,

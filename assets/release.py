@@ -45,6 +45,8 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     def release(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
+        from leeway.performance import WHOLE
+
         work = begin(stage, platform, context, "release")
         incident = context.run.tags.get(INCIDENT_TAG)
         cause = cast("Cause", context.run.tags.get(CAUSE_TAG, "request"))
@@ -53,8 +55,9 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         found = _evidence(work, tuned, champion, cause)
         version = platform.releases.next_version(stage.name, tuned["training_key"])
         manifest = _manifest(work, tuned, found, version)
-        _register(platform, context, stage, manifest)
-        commit = _commit(work, manifest, found, champion, incident, context.run.run_id)
+        training = _training(work)
+        _register(platform, context, stage, manifest, training)
+        commit = _commit(work, manifest, training, found, champion, incident, context.run.run_id)
         project_aliases(platform.settings, stage.name)
         return dg.MaterializeResult(
             metadata=metadata_of(
@@ -63,7 +66,9 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 verdict=found.decision.verdict,
                 reason=found.decision.reason,
                 algorithm=tuned["algorithm"],
-                metrics=_metric_table(found.metrics),
+                **{name: "unknown" if v is None else v for name, v in training.items()},
+                metrics=_metric_table({WHOLE: found.metrics}),
+                segments=_metric_table(found.segments),
                 **_plots(found, tuned),
             )
         )
@@ -114,6 +119,7 @@ def _manifest(
         for name in ("training_set", "model_selection", "explainers", "reference_profile")
     }
     batches = work.platform.ledger.require(work.stage.name, "training_set").facts["batches"]
+    explainers = work.read_json("explainers")
     return manifest_of(
         work.stage.name,
         work.stage.use_case,
@@ -121,14 +127,38 @@ def _manifest(
         found,
         version=version,
         batches=batches,
-        threshold=work.read_json("explainers")["threshold"],
+        threshold=explainers["threshold"],
+        importance=explainers["shap"]["importance"][:10],
         files={**entries, "model": tuned["model"], "best_params": tuned["best_params"]},
         libraries={name: installed(name) for name in ("scikit-learn", "xgboost-cpu", "skops")},
     )
 
 
+def _training(work: Work) -> dict[str, Any]:
+    """How long the training took, by whom and from which commit; what is unknown is None.
+
+    The ledger has it beside the digest of the manifest and not within: trained again, the same
+    model is the same release. Seconds are of the runs that made its two nodes, and None where one
+    was made before they were kept.
+    """
+    selection, tuned = (
+        work.platform.ledger.require(work.stage.name, name).facts
+        for name in ("model_selection", "tuned_model")
+    )
+    seconds = [facts.get("seconds") for facts in (selection, tuned)]
+    return {
+        "training_seconds": None if None in seconds else round(sum(seconds), 1),
+        "git_commit": tuned.get("git_commit"),
+        "user": tuned.get("user"),
+    }
+
+
 def _register(
-    platform: Platform, context: dg.AssetExecutionContext, stage: Stage, manifest: dict[str, Any]
+    platform: Platform,
+    context: dg.AssetExecutionContext,
+    stage: Stage,
+    manifest: dict[str, Any],
+    training: Mapping[str, Any],
 ) -> None:
     """Registers the model in MLflow, before the ledger: a second time it finds its version."""
     from leeway.manifest import describe, tags_of
@@ -138,9 +168,11 @@ def _register(
         for name, found in manifest["metrics"].items()
         if found["value"] is not None
     }
-    platform.tracking(stage.name, context.run.run_id).log_release(
-        describe(manifest),
-        {TRAINING_KEY: manifest["training_key"], **tags_of(manifest)},
+    tracking = platform.tracking(stage.name, context.run.run_id)
+    tracking.keep({"segments.json": canonical_json(manifest["segments"])})
+    tracking.log_release(
+        describe(manifest, training),
+        {TRAINING_KEY: manifest["training_key"], **tags_of(manifest, training)},
         metrics,
         manifest["files"]["model"]["uri"],
     )
@@ -149,6 +181,7 @@ def _register(
 def _commit(
     work: Work,
     manifest: dict[str, Any],
+    training: Mapping[str, Any],
     found: "Evidence",
     champion: Champion | None,
     incident: str | None,
@@ -169,6 +202,8 @@ def _commit(
             "metrics": manifest["metrics"],
             "training_set": manifest["files"]["training_set"]["digest"],
             "batches": manifest["batches"],
+            "training": training,
+            "awaits_person": found.decision.awaits_person,
         },
         incident=incident,
         run_id=run_id,
@@ -196,14 +231,18 @@ def _commit(
     )
 
 
-def _metric_table(metrics: "Mapping[str, Metric]") -> dg.TableMetadataValue:
+def _metric_table(segments: "Mapping[str, Mapping[str, Metric]]") -> dg.TableMetadataValue:
     def shown(value: float | None) -> str:
         return "undefined" if value is None else f"{value:.4g}"
 
+    columns = ("segment", "metric", "value", "low", "high", "unit", "rows")
     return dg.MetadataValue.table(
+        # Given, because a use case without segments has no record to infer it from.
+        schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in columns]),
         records=[
             dg.TableRecord(
                 {
+                    "segment": segment,
                     "metric": name,
                     "value": shown(metric.value),
                     "low": shown(metric.low),
@@ -212,8 +251,9 @@ def _metric_table(metrics: "Mapping[str, Metric]") -> dg.TableMetadataValue:
                     "rows": metric.rows,
                 }
             )
+            for segment, metrics in segments.items()
             for name, metric in metrics.items()
-        ]
+        ],
     )
 
 

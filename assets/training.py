@@ -4,6 +4,7 @@ Belongs here: reading the training part, calling the search, storing its choices
 pipeline. Does not belong here: the search (`leeway.training`). The test part is not read here.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from leeway.data.frames import feature_frame, target_array
 from leeway.data.training_set import TRAIN
 from leeway.digests import canonical_json
 from leeway.spec import unit_of
+from resources.origin import git_commit, user_name
 from resources.platform import Platform
 
 
@@ -35,6 +37,7 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
         from leeway.training.decisions import decide, settle
         from leeway.training.search import best_candidate, compare_candidates
 
+        started = time.monotonic()
         work = begin(stage, platform, context, "model_selection")
         rows = read_part(work, TRAIN)
         frame, target = feature_frame(rows, stage.use_case), target_array(rows, stage.use_case)
@@ -63,7 +66,13 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
                 for score in scores
             ],
         }
-        commit = work.commit("models", "json", canonical_json(choice), rows=len(scores))
+        commit = work.commit(
+            "models",
+            "json",
+            canonical_json(choice),
+            rows=len(scores),
+            facts={"seconds": time.monotonic() - started},
+        )
         pictures = pictures_of(decided, stage.use_case)
         platform.tracking(stage.name, context.run.run_id).log_selection(choice, pictures)
         return dg.MaterializeResult(
@@ -99,6 +108,7 @@ def build_tuned(stage: Stage) -> dg.AssetsDefinition:
         from leeway.training.readable import parameters_yaml
         from leeway.training.search import fit_final, tune
 
+        started = time.monotonic()
         work = begin(stage, platform, context, "tuned_model")
         rows = read_part(work, TRAIN)
         frame, target = feature_frame(rows, stage.use_case), target_array(rows, stage.use_case)
@@ -135,7 +145,17 @@ def build_tuned(stage: Stage) -> dg.AssetsDefinition:
             "model": work.put("models", "skops", save_model(pipeline)),
             "best_params": work.put("models", "yaml", readable.encode()),
         }
-        commit = work.commit("models", "json", canonical_json(result), rows=len(tuned.trials))
+        commit = work.commit(
+            "models",
+            "json",
+            canonical_json(result),
+            rows=len(tuned.trials),
+            facts={
+                "seconds": time.monotonic() - started,
+                "git_commit": git_commit(),
+                "user": user_name(),
+            },
+        )
         platform.tracking(stage.name, context.run.run_id).log_tuning(result, frame.shape, readable)
         return dg.MaterializeResult(
             metadata=metadata_of(

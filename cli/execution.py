@@ -24,9 +24,10 @@ from leeway.plan import WHOLE, Step, portions
 from leeway.spec import UseCase
 from orchestration.build import cached_defs
 from orchestration.jobs import graph_job_name
-from resources.instance import keep_connections, open_instance
+from resources.instance import open_instance
 from resources.ledger import Ledger
 from resources.reaper import worker_tags
+from resources.releases import Releases
 from resources.settings import get_settings
 from resources.stand_ins import reading_of
 
@@ -51,7 +52,6 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
     progress = Progress(_labels(name, use_case))
     with output_to(log):
         instance = open_instance()
-        keep_connections(instance)
         batches = _known_to_dagster(instance, name, use_case)
         job = cached_defs().resolve_job_def(graph_job_name(name))
         collect_from_here()
@@ -77,6 +77,9 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
     if ("release", WHOLE) in progress.made:
         commit = Ledger().require(name, "release")
         report.decision = DECISIONS[str(commit.facts["verdict"])]
+        if waiting := Releases(get_settings()).waiting(name):
+            command = f"leeway promote {name} {waiting.version}"
+            say(f"{name}: version {waiting.version} waits for a person: `{command}`")
     return {batch for _, batch in progress.made - {(step.node, step.batch) for step in steps}}
 
 

@@ -70,9 +70,11 @@ def _judged(
 ) -> dict[str, Any]:
     if use_case.task == "experiment":
         return experiment_status(use_case, commits)
-    champion = Releases(ledger.settings).champion(name)
+    releases = Releases(ledger.settings)
+    champion, waiting = releases.champion(name), releases.waiting(name)
     return {
         "champion": _champion(champion),
+        "waiting": waiting and {"version": waiting.version, "reason": waiting.reason},
         "metrics": _metrics(champion, use_case),
         "drift": _drift(name, commits, batches, champion),
     }
@@ -169,7 +171,7 @@ def print_status(found: dict[str, Any]) -> None:
             f"{data['rejected']} rejected, last {data['last_batch'] or 'none'} ({data['source']})",
             markup=False,
         )
-        console.print(f"  champion   {_about(name, champion)}", markup=False)
+        console.print(f"  champion   {_about(name, champion, each['waiting'])}", markup=False)
         if each["task"] == "experiment":
             console.print(f"  predicted  {metric_text(each['metrics'])}", markup=False)
             console.print(f"  savings    {savings_text(each['metrics'])}", markup=False)
@@ -188,7 +190,11 @@ def print_status(found: dict[str, Any]) -> None:
         console.print(f"  last run   {run['status'] + ' ' + run['id'] if run else 'none'}")
 
 
-def _about(name: str, champion: dict[str, Any] | None) -> str:
+def _about(name: str, champion: dict[str, Any] | None, waiting: dict[str, Any] | None) -> str:
+    if waiting is not None:
+        version = waiting["version"]
+        now = _about(name, champion, None) if champion else "none"
+        return f"{now}; version {version} waits for `leeway promote {name} {version}`"
     if champion is None:
         return f"none; run `leeway run {name}`"
     if "design" in champion:

@@ -16,16 +16,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from leeway.data.frames import target_array
-from leeway.metrics.costs import positive_column
-from leeway.metrics.evaluation import (
-    Metric,
-    classification_metrics,
-    confusion_matrix,
-    regression_metrics,
-    row_losses,
-)
+from leeway.metrics.evaluation import Metric, confusion_matrix, row_losses
 from leeway.metrics.inputs import with_unseen
-from leeway.metrics.positive import positive_metrics
+from leeway.performance import metrics_of, segments_of
 from leeway.prediction import Threshold, decided_classes, model_output
 from leeway.release import (
     Cause,
@@ -35,6 +28,7 @@ from leeway.release import (
     compare_losses,
     decide,
     judge_gates,
+    left_to_a_person,
 )
 from leeway.spec import UseCase
 
@@ -61,9 +55,13 @@ class Champion:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the held-out rows say of a model, and what follows."""
+    """What the held-out rows say of a model, and what follows.
+
+    `segments` has the same metrics of some of the rows, by segment, such as `island=Dream`.
+    """
 
     metrics: Mapping[str, Metric]
+    segments: Mapping[str, Mapping[str, Metric]]
     confusion: list[list[int]] | None
     comparison: Comparison | None
     decision: Decision
@@ -85,16 +83,16 @@ def gather(
     """
     truth = target_array(rows, use_case)
     output = model_output(model.pipeline, rows, use_case)
+    predicted: NDArray[Any] = output
     confusion = None
-    if model.classes is None:
-        metrics = regression_metrics(truth, output, unit=use_case.target.unit or "")
-    else:
-        chosen = decided_classes(output, model.classes, model.threshold)
-        metrics = classification_metrics(truth, output, model.classes, predicted=chosen)
-        if use_case.costs is not None:
-            positive = positive_column(output, model.classes, use_case.costs)
-            metrics |= positive_metrics(truth, positive, chosen, use_case.costs)
-        confusion = confusion_matrix(truth, chosen, model.classes)
+    if model.classes is not None:
+        predicted = decided_classes(output, model.classes, model.threshold)
+        confusion = confusion_matrix(truth, predicted, model.classes)
+    metrics = metrics_of(truth, output, predicted, use_case, model.classes)
+    segments = {
+        name: metrics_of(truth[held], output[held], predicted[held], use_case, model.classes)
+        for name, held in segments_of(rows, use_case).items()
+    }
     comparison = margin = None
     if isinstance(champion, Champion):
         comparison = compare(rows, use_case, model, output, champion)
@@ -106,7 +104,9 @@ def gather(
         margin=margin,
         uncompared="first" if isinstance(champion, Champion) else champion,
     )
-    return Evidence(metrics, confusion, comparison, decision)
+    if use_case.promotion == "manual":
+        decision = left_to_a_person(decision)
+    return Evidence(metrics, segments, confusion, comparison, decision)
 
 
 def compare(

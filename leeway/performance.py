@@ -6,13 +6,14 @@ metrics (`leeway.metrics.evaluation`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from leeway.data.frames import target_array
 from leeway.metrics.costs import positive_column
@@ -21,7 +22,7 @@ from leeway.metrics.inputs import with_unseen
 from leeway.metrics.positive import positive_metrics
 
 if TYPE_CHECKING:
-    from leeway.spec import UseCase
+    from leeway.spec import Gate, UseCase
 
 WHOLE = "all rows"
 
@@ -81,13 +82,10 @@ def measure(
     known = labelled.num_rows
     if fitted_on is not None:
         labelled = labelled.filter(pc.invert(pc.is_in(labelled[key], value_set=fitted_on)))
-    segments = {WHOLE: labelled}
-    for column in use_case.monitoring.segments:
-        for value in sorted(pc.unique(labelled[column]).drop_null().to_pylist(), key=str):
-            segments[f"{column}={value}"] = labelled.filter(pc.equal(labelled[column], value))
-    measured = {
-        name: _metrics(rows, use_case, classes) for name, rows in segments.items() if rows.num_rows
-    }
+    parts = {WHOLE: labelled} if labelled.num_rows else {}
+    for name, members in segments_of(labelled, use_case).items():
+        parts[name] = labelled.filter(pa.array(members))
+    measured = {name: _metrics(rows, use_case, classes) for name, rows in parts.items()}
     unknown = 0
     if classes is not None:
         unknown = int((~np.isin(target_array(labelled, use_case), list(classes))).sum())
@@ -95,17 +93,79 @@ def measure(
     return Performance(measured, joined.num_rows, labelled.num_rows, unknown, fitted)
 
 
+def broken_gates(gates: Sequence[Gate], metrics: Mapping[str, Metric]) -> list[str]:
+    """A sentence for each gate that a batch is proven to break: its whole interval is beyond it.
+
+    A batch is small beside the rows that a release is judged on: its value alone would raise an
+    alarm for a model that is as good as ever. Without an interval nothing is proven.
+
+    Args:
+        gates: of the use case.
+        metrics: of all labelled rows of the batch; empty where there is none.
+    """
+    broken = []
+    for gate in gates:
+        metric = metrics.get(gate.metric)
+        if metric is None or metric.low is None or metric.high is None:
+            continue
+        if gate.at_least is not None and metric.high < gate.at_least:
+            bound = f"at least {gate.at_least:g}"
+        elif gate.at_most is not None and metric.low > gate.at_most:
+            bound = f"at most {gate.at_most:g}"
+        else:
+            continue
+        broken.append(
+            f"{gate.metric} is {metric.value:.4g} ({metric.low:.4g} to {metric.high:.4g}) on "
+            f"{metric.rows} rows, and has to be {bound}."
+        )
+    return broken
+
+
+def segments_of(rows: pa.Table, use_case: UseCase) -> dict[str, NDArray[np.bool_]]:
+    """Which rows each segment holds, shape (rows,), by its name, such as `island=Dream`.
+
+    Segments come in the order of their columns and values. A missing value is in none.
+    """
+    found = {}
+    for column in use_case.monitoring.segments:
+        for value in sorted(pc.unique(rows[column]).drop_null().to_pylist(), key=str):
+            members = pc.fill_null(pc.equal(rows[column], value), False)
+            found[f"{column}={value}"] = np.asarray(members)
+    return found
+
+
+def metrics_of(
+    truth: NDArray[Any],
+    output: NDArray[np.float64],
+    predicted: NDArray[Any],
+    use_case: UseCase,
+    classes: Sequence[str] | None,
+) -> dict[str, Metric]:
+    """Every metric of the use case's task, with intervals.
+
+    Args:
+        truth: labels or numbers, shape (rows,); a label that is no class counts as an error.
+        output: probabilities, shape (rows, classes), or predicted numbers, shape (rows,).
+        predicted: classes that were decided for, or the numbers again, shape (rows,).
+        use_case: gives the unit of its target, and the costs of decisions.
+        classes: of the model; None for a regression.
+    """
+    if classes is None:
+        return regression_metrics(truth, output, unit=use_case.target.unit or "")
+    metrics = classification_metrics(
+        truth, *with_unseen(output, classes, truth), predicted=predicted
+    )
+    if use_case.costs is not None:
+        positive = positive_column(output, classes, use_case.costs)
+        metrics |= positive_metrics(truth, positive, predicted, use_case.costs)
+    return metrics
+
+
 def _metrics(rows: pa.Table, use_case: UseCase, classes: Sequence[str] | None) -> dict[str, Metric]:
     truth = target_array(rows, use_case)
     if classes is None:
-        predicted = rows["prediction"].to_numpy()
-        return regression_metrics(truth, predicted, unit=use_case.target.unit or "")
-    probabilities = np.column_stack([rows[f"probability_{name}"].to_numpy() for name in classes])
-    predicted = np.array(rows["prediction"].to_pylist(), dtype=object)
-    metrics = classification_metrics(
-        truth, *with_unseen(probabilities, classes, truth), predicted=predicted
-    )
-    if use_case.costs is not None:
-        positive = positive_column(probabilities, classes, use_case.costs)
-        metrics |= positive_metrics(truth, positive, predicted, use_case.costs)
-    return metrics
+        output = predicted = rows["prediction"].to_numpy()
+    else:
+        output = np.column_stack([rows[f"probability_{name}"].to_numpy() for name in classes])
+        predicted = np.array(rows["prediction"].to_pylist(), dtype=object)
+    return metrics_of(truth, output, predicted, use_case, classes)

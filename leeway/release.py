@@ -7,7 +7,7 @@ Belongs here: the decision and its sentence. Does not belong here: computing met
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -66,12 +66,16 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Decision:
-    """What happens to a trained model, with the evidence."""
+    """What happens to a trained model, with the evidence.
+
+    `awaits_person` marks one that is held for the one reason that a person promotes it.
+    """
 
     verdict: Verdict
     reason: str
     gates: tuple[GateResult, ...]
     comparison: Comparison | None
+    awaits_person: bool = False
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -168,6 +172,14 @@ def decide(
         return _decision("promote", f"{_UNCOMPARED[uncompared]}; it passes {kept}.", gates, None)
     verdict, reason = _judge_comparison(comparison, margin if cause == "drift" else None)
     return _decision(verdict, reason, gates, comparison)
+
+
+def left_to_a_person(decision: Decision) -> Decision:
+    """The decision of a use case whose releases a person promotes: it proposes and holds."""
+    if decision.verdict != "promote":
+        return decision
+    reason = f"{decision.reason} It waits for a person to promote it."
+    return replace(decision, verdict="hold", reason=reason, awaits_person=True)
 
 
 def _judge_comparison(comparison: Comparison, margin: float | None) -> tuple[Verdict, str]:

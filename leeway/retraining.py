@@ -15,7 +15,8 @@ from leeway.digests import digest_of
 from leeway.drift.verdict import DriftVerdict
 from leeway.spec import Retraining, as_timedelta
 
-Outcome = Literal["running", "promoted", "held", "rejected", "failed"]
+Outcome = Literal["running", "promoted", "held", "proposed to a person", "rejected", "failed"]
+RESULTS: tuple[Outcome, ...] = ("promoted", "held", "proposed to a person", "rejected")
 Action = Literal["retrain", "wait", "nothing"]
 
 MAX_ATTEMPTS = 3
@@ -107,7 +108,7 @@ def decide_retraining(
     newest = confirmed[-1]
     own = [training for training in trainings if training.incident == newest.digest]
     about = f"{newest.cause} of {', '.join(newest.columns)} in batch {newest.batch}"
-    done = [training for training in own if training.outcome in ("promoted", "held", "rejected")]
+    done = [training for training in own if training.outcome in RESULTS]
     if done:
         reason = f"The {about} has been trained for: the model was {done[-1].outcome}."
         return RetrainingDecision("nothing", newest.digest, 0, reason)

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Literal
 
 import dagster as dg
 
 from assets.release import INCIDENT_TAG
 from leeway.freshness import freshness_state
-from leeway.retraining import Incident, Training, incident_digest
+from leeway.retraining import Incident, Outcome, Training, incident_digest
 from leeway.spec import UseCase
 from orchestration.jobs import graph_job_name, retrain_job_name
 from resources.platform import Platform
 from resources.releases import Release
 
-OUTCOMES: dict[str, Literal["promoted", "held", "rejected"]] = {
+OUTCOMES: dict[str, Outcome] = {
     "promote": "promoted",
     "hold": "held",
     "reject": "rejected",
@@ -96,8 +95,14 @@ def _training(record: dg.RunRecord, released: Mapping[str, Release]) -> Training
         return Training(incident, started, None, "running")
     finished = datetime.fromtimestamp(record.end_time or started.timestamp(), UTC)
     if release is not None:
-        return Training(incident, started, finished, OUTCOMES[release.verdict])
+        return Training(incident, started, finished, _outcome(release))
     if incident is None:
         return None
     # A retraining that ended without a release did not come to a result, whatever its status says.
     return Training(incident, started, finished, "failed")
+
+
+def _outcome(release: Release) -> Outcome:
+    if release.facts.get("awaits_person"):
+        return "proposed to a person"
+    return OUTCOMES[release.verdict]

@@ -16,9 +16,6 @@ from resources.settings import PROJECT, Settings, get_settings
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-_KEPT_SECONDS = 5
-_STATEMENT_MS = 7_200_000  # as SESSION of `resources.postgres` has it
-
 
 def prepare(settings: Settings | None = None) -> Settings:
     """Creates what an installation needs, and sets the variables that Dagster reads.
@@ -39,17 +36,6 @@ def prepare(settings: Settings | None = None) -> Settings:
     os.environ["LEEWAY_DAGSTER_DATABASE_URL"] = dsn("dagster", settings)
     os.environ["LEEWAY_HOME"] = str(settings.home)
     return settings
-
-
-def keep_connections(instance: DagsterInstance) -> None:
-    """Has this process keep the connections of Dagster's storages for some seconds.
-
-    By default they make one for each statement, which is 600 in a run of penguins. A statement on
-    a connection that was lost meanwhile fails, and is not tried again: hence no longer.
-    """
-    instance.optimize_for_webserver(
-        statement_timeout=_STATEMENT_MS, pool_recycle=_KEPT_SECONDS, max_overflow=-1
-    )
 
 
 def open_instance(settings: Settings | None = None) -> DagsterInstance:

@@ -90,6 +90,13 @@ class Releases:
             version = _champion(cursor, use_case)
         return next((r for r in self.every(use_case) if r.version == version), None)
 
+    def waiting(self, use_case: str) -> Release | None:
+        """The newest release, if it was held for a person to promote and nobody did yet."""
+        newest = self.every(use_case)[-1:]
+        moved = {move["version"] for move in self.moves(use_case)}
+        waiting = (r for r in newest if r.facts.get("awaits_person") and r.version not in moved)
+        return next(waiting, None)
+
     def next_version(self, use_case: str, training_key: str) -> int:
         """The version that a release of this training will have: its own again, or the next."""
         releases = self.every(use_case)

@@ -149,7 +149,7 @@ class Tracking:
             if silhouette is not None:
                 scores[f"optimization/silhouette/{feature}"] = silhouette
         self._log(self.run_id, parameters, scores)
-        self._keep({f"{name}.png": picture for name, picture in pictures.items()})
+        self.keep({f"{name}.png": picture for name, picture in pictures.items()})
 
     def log_tuning(self, result: Mapping[str, Any], shape: Sequence[int], readable: str) -> None:
         """Logs the best parameters, also as a file to read, and each trial as a child run."""
@@ -159,7 +159,7 @@ class Tracking:
             | {"dataset/train_rows": shape[0], "dataset/features": shape[1]},
             {f"cross_validation/{result['metric']}": result["value"]},
         )
-        self._keep({"best_params.yaml": readable.encode()})
+        self.keep({"best_params.yaml": readable.encode()})
         for trial in result["trials"]:
             child = self.client.create_run(
                 self.experiment_id,
@@ -282,7 +282,7 @@ class Tracking:
         for each in (*trials, run):
             self.client.set_terminated(each.info.run_id, status)
 
-    def _keep(self, files: Mapping[str, bytes]) -> None:
+    def keep(self, files: Mapping[str, bytes]) -> None:
         """Keeps files among the artifacts of the run, each at its path."""
         with tempfile.TemporaryDirectory() as folder:
             for name, data in files.items():

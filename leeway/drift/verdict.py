@@ -98,11 +98,22 @@ class BatchDrift:
         features = (column for column in self.columns if column.role == "feature")
         return tuple(column.name for column in features if column.verdict == self.verdict)
 
+    @property
+    def drifted_share(self) -> float | None:
+        """Share of the judged features that are confirmed to have drifted; None: none is judged."""
+        judged = [
+            column.verdict == "confirmed"
+            for column in self.columns
+            if column.role == "feature" and column.verdict != "undefined"
+        ]
+        return sum(judged) / len(judged) if judged else None
+
     def as_dict(self) -> dict[str, object]:
         """For JSON: the report of a batch."""
         return {
             "verdict": self.verdict,
             "reason": self.reason,
+            "drifted_share": self.drifted_share,
             "target_verdict": self.target_verdict,
             "rows": {"reference": self.rows_reference, "current": self.rows_current},
             "columns": {column.name: column.as_dict() for column in self.columns},

@@ -52,6 +52,12 @@ class ShapValues:
     additivity_gap: float
     fallback_reason: str | None = None
 
+    def importance(self) -> dict[str, float]:
+        """Mean absolute SHAP value by feature, summed over outputs, the largest first."""
+        strength = np.abs(self.values).mean(axis=0).sum(axis=1)
+        order = np.argsort(-strength, kind="stable")
+        return {self.feature_names[each]: float(strength[each]) for each in order}
+
 
 class NotAdditive(ValueError):
     """SHAP values do not add up to the model's output, so they explain another model."""

@@ -24,6 +24,7 @@ _OF_MODELS = (
     "split",
     "search",
     "drift",
+    "promotion",
     "retraining",
     "explanation",
     "monitoring",

@@ -54,6 +54,10 @@ class UseCase(Strict):
         default=None, description="for two classes; null: the most probable class is decided for"
     )
     gates: tuple[Gate, ...] = ()
+    promotion: Literal["automatic", "manual"] = Field(
+        default="automatic",
+        description="manual: a release that would be promoted waits for `leeway promote`",
+    )
     drift: Drift = Drift()
     retraining: Retraining = Retraining()
     freshness: Freshness | None = None

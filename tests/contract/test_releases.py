@@ -64,6 +64,24 @@ def three(releases: Releases, use_case: str) -> Releases:
     return releases
 
 
+def test_the_newest_release_waits_for_a_person_until_it_was_champion(
+    releases: Releases, use_case: str
+) -> None:
+    held = {"verdict": "hold", "facts": {"awaits_person": True}}
+    record(releases, release(use_case, 1), release(use_case, 2, **held))
+    waiting = releases.waiting(use_case)
+    assert waiting is not None
+    assert waiting.version == 2
+    promote(releases, use_case, 1)
+    assert releases.waiting(use_case) == waiting
+    promote(releases, use_case, 2)
+    assert releases.waiting(use_case) is None
+    rollback(releases, use_case)
+    assert releases.waiting(use_case) is None, "a person took it back"
+    record(releases, release(use_case, 3, **held), release(use_case, 4, verdict="hold"))
+    assert releases.waiting(use_case) is None, "a newer one was judged since"
+
+
 def promote(releases: Releases, use_case: str, version: int) -> tuple[int | None, int]:
     return releases.move(use_case, "promote", "ana", "asked", lambda current, line: version)
 

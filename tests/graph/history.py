@@ -106,7 +106,11 @@ class History:
         made = Release(
             use_case=name, version=releases.next_version(name, key), digest=f"sha256:of-{key}",
             training_key=key, algorithm="decision_tree", verdict=verdict, reason="planted",
-            facts={"batches": self.platform.ledger.batches(name)}, incident=incident,
+            facts={
+                "batches": self.platform.ledger.batches(name),
+                "awaits_person": self.stage.use_case.promotion == "manual",
+            },
+            incident=incident,
             run_id=run_id, released_at=self.trained_at,
         )  # fmt: skip
 

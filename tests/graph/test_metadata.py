@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from leeway.graph import nodes_of
+from resources.origin import git_commit, user_name
 from resources.postgres import transaction
 from tests.graph.conftest import FIRST, NAME, SECOND, Graph
 
@@ -99,6 +100,45 @@ def test_the_report_of_a_batch_is_a_page_that_its_node_leads_to(
     rejected = complete.platform.ledger.require(NAME, "raw", batch).facts["rejected"]
     assert f"{rejected} were rejected" in page
     assert "pdf" in metadata or "WeasyPrint" in str(metadata["pdf_warning"].value)
+
+
+def test_a_release_says_how_long_its_training_took_by_whom_and_from_which_commit(
+    complete: Graph, shown: Shown
+) -> None:
+    champion = complete.platform.releases.champion(NAME)
+    assert champion is not None
+    known = champion.facts["training"]
+    assert set(known) == {"training_seconds", "git_commit", "user"}
+    assert 0 < known["training_seconds"] < 600
+    assert (known["git_commit"], known["user"]) == (git_commit(), user_name())
+    metadata = shown["release", ""]
+    assert metadata["training_seconds"].value == known["training_seconds"]
+    assert metadata["git_commit"].value == (known["git_commit"] or "unknown")
+
+
+def test_a_release_names_the_features_that_matter_most(complete: Graph, shown: Shown) -> None:
+    commits = [complete.platform.ledger.require(NAME, node) for node in ("explainers", "release")]
+    explainers, release = (
+        json.loads(complete.platform.store.get(commit.uri, commit.digest)) for commit in commits
+    )
+    strengths = [each["mean_abs_shap"] for each in release["importance"]]
+    assert len(strengths) == 6
+    assert strengths == sorted(strengths, reverse=True)
+    assert release["importance"] == explainers["shap"]["importance"]
+    assert shown["explainers", ""]["importance"].value == release["importance"]
+
+
+def test_a_release_shows_its_errors_by_segment(complete: Graph, shown: Shown) -> None:
+    commit = complete.platform.ledger.require(NAME, "release")
+    kept = json.loads(complete.platform.store.get(commit.uri, commit.digest))["segments"]
+    assert list(kept) == ["island=Biscoe", "island=Dream", "island=Torgersen"]
+    records = getattr(shown["release", ""]["segments"], "records")  # noqa: B009  # of any metadata
+    found = {r.data["segment"]: r.data["rows"] for r in records if r.data["metric"] == "accuracy"}
+    assert found == {name: metrics["accuracy"]["rows"] for name, metrics in kept.items()}
+    tracking = complete.platform.tracking(NAME, commit.run_id)
+    assert "segments.json" in {a.path for a in tracking.client.list_artifacts(tracking.run_id)}
+    ((version,),) = (tracking.client.search_model_versions(f"name = '{NAME}'"),)
+    assert "| island=Dream |" in str(version.description)
 
 
 def test_sql_finds_what_was_scored_and_how_good_it_was(complete: Graph, shown: Shown) -> None:

@@ -111,6 +111,15 @@ def test_the_same_evidence_is_trained_for_once_whatever_came_out(
     assert history.reason(30 * DAY).endswith(done)
 
 
+def test_what_waits_for_a_person_is_not_trained_for_again_and_says_so(history: History) -> None:
+    use_case = history.stage.use_case.model_copy(update={"promotion": "manual"})
+    manual = replace(history, stage=replace(history.stage, use_case=use_case))
+    manual.arrive(SECOND)
+    manual.drift(SECOND, "bill_length_mm")
+    assert manual.carry_out(manual.request(), "hold").success
+    assert manual.reason(30 * DAY).endswith("the model was proposed to a person.")
+
+
 def test_drift_from_a_champion_of_the_past_asks_for_nothing(history: History) -> None:
     history.arrive(SECOND)
     history.drift(SECOND, "bill_length_mm")

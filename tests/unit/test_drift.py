@@ -59,6 +59,7 @@ def test_bills_that_grew_by_10_mm_are_confirmed_drift(seed: int, rows: int) -> N
     found = compare_penguins(reference, current)
     assert found.verdict == "confirmed"
     assert found.drifted == ("bill_length_mm",)
+    assert found.drifted_share == pytest.approx(1 / 6)
     assert "bill_length_mm has a KS distance of 0." in found.reason
 
 
@@ -212,6 +213,8 @@ def test_booleans_that_flip_are_confirmed() -> None:
 def test_the_result_is_json_without_nan() -> None:
     found = compare_penguins(PENGUINS, PENGUINS.head(60))
     fields = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    assert fields["drifted_share"] == 0
+    assert compare_penguins(PENGUINS, PENGUINS.head(9)).drifted_share is None
     assert fields["rows"] == {"reference": 344, "current": 60}
     column = fields["columns"]["bill_length_mm"]
     assert column["kind"] == "number"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,13 +11,18 @@ import pytest
 
 from leeway.data.frames import feature_frame, target_array
 from leeway.data.training_set import TEST, TRAIN, build_training_set, part_of
+from leeway.digests import canonical_json
 from leeway.evidence import Champion, Model, gather
-from leeway.manifest import describe, fits, manifest_of, tags_of
+from leeway.manifest import LONGEST_DESCRIPTION, describe, fits, manifest_of, tags_of
 from leeway.release import Cause
 from leeway.spec import UseCase
 from leeway.training.search import fit_final
 from tests.unit.measured_penguins import ATTRIBUTES, PENGUINS, TABLE
 
+STRONGEST = [
+    {"feature": "body_mass_g", "mean_abs_shap": 1.234},
+    {"feature": "sex", "mean_abs_shap": 0.5},
+]
 ROWS = TABLE.append_column("batch_id", pa.array(["all"] * TABLE.num_rows))
 
 
@@ -98,6 +105,14 @@ def test_only_after_drift_a_model_that_may_be_a_little_worse_is_promoted(
     assert found.decision.verdict == verdict
 
 
+def test_where_a_person_promotes_even_a_first_release_is_held() -> None:
+    train, test = split()
+    manual = changed(promotion="manual")
+    assert gather(test, PENGUINS, fitted(train), "first", "request").decision.verdict == "promote"
+    decision = gather(test, manual, fitted(train), "first", "request").decision
+    assert (decision.verdict, decision.awaits_person) == ("hold", True)
+
+
 def regression(**attributes: object) -> UseCase:
     columns = [dict(column) for column in ATTRIBUTES["columns"]]
     for column in columns:
@@ -162,12 +177,60 @@ def test_a_champion_can_be_used_while_its_features_have_their_names_and_types(
     }
     evidence = gather(test, PENGUINS, fitted(train), "first", "request")
     made = manifest_of("penguins", PENGUINS, tuned, evidence, version=1, batches=[], files={},
-                       threshold=None, libraries={})  # fmt: skip
+                       threshold=None, importance=[], libraries={})  # fmt: skip
     columns = [dict(column) for column in ATTRIBUTES["columns"]]
     mass = next(column for column in columns if column["name"] == "body_mass_g")
     mass[field] = value
     assert fits(made, PENGUINS)
     assert fits(made, changed(columns=columns)) is usable
+
+
+def test_the_errors_of_a_segment_are_those_of_its_held_out_rows() -> None:
+    by_island = changed(monitoring={"segments": ["island"]})
+    train, test = split(by_island)
+    model = fitted(train)
+    found = gather(test, by_island, model, "first", "request")
+    assert list(found.segments) == ["island=Biscoe", "island=Dream", "island=Torgersen"]
+    for name, metrics in found.segments.items():
+        rows = test.filter(pc.equal(test["island"], name.removeprefix("island=")))
+        alone = gather(rows, by_island, model, "first", "request").metrics
+        assert metrics == alone
+        assert metrics["accuracy"].rows == rows.num_rows
+    lacks = found.segments["island=Torgersen"]["macro_f1"]
+    assert (lacks.value, "no row of class 'Chinstrap'" in str(lacks.reason)) == (None, True)
+
+
+def test_a_description_has_a_line_for_each_segment_that_there_is_room_for() -> None:
+    """MLflow's column holds 5000 characters: many columns or segments made a release fail."""
+    by_island = changed(monitoring={"segments": ["island"]})
+    train, test = split(by_island)
+    evidence = gather(test, by_island, fitted(train), "first", "request")
+    tuned: dict[str, object] = {
+        "algorithm": "x",
+        "parameters": {},
+        "training_key": "k",
+        "classes": None,
+    }
+    files = {"training_set": {"digest": "sha256:0a1b", "uri": "file:///0a1b.parquet"}}
+    made = manifest_of("penguins", by_island, tuned, evidence, version=1, batches=[], files=files,
+                       threshold=None, importance=[], libraries={})  # fmt: skip
+    unknown = dict.fromkeys(("training_seconds", "git_commit", "user"))
+    text = describe(made, unknown)
+    table = text[text.index("| segment |") :].splitlines()
+    assert table[0] == "| segment | rows | accuracy | log_loss_nats |"
+    accuracy = evidence.segments["island=Dream"]["accuracy"]
+    assert table[3].startswith(f"| island=Dream | {accuracy.rows} | {accuracy.value:.4g} (")
+    assert len(table) == 2 + 3
+    assert json.loads(canonical_json(made))["segments"]["island=Dream"]["accuracy"]["low"]
+    dream = made["segments"]["island=Dream"]
+    made["segments"] = {f"island=a|b\n{i}": dream for i in range(900)}
+    feature = made["columns"][1]
+    made["columns"] += [feature | {"name": f"{'wide' * 15}_{i}"} for i in range(900)]
+    text = describe(made, unknown)
+    assert len(text) <= LONGEST_DESCRIPTION
+    shown = text.count("| island=a/b ")
+    assert 20 < shown < 100
+    assert text.endswith(f"The manifest has {900 - shown} further segments.")
 
 
 def test_a_registry_is_told_what_a_release_is_made_of_and_how_good_it_is() -> None:
@@ -177,19 +240,23 @@ def test_a_registry_is_told_what_a_release_is_made_of_and_how_good_it_is() -> No
              "classes": None}  # fmt: skip
     files = {"training_set": {"digest": "sha256:0a1b", "uri": "file:///store/clean/0a1b.parquet"}}
     made = manifest_of("penguins", PENGUINS, tuned, evidence, version=3, batches=[], files=files,
-                       threshold=None, libraries={})  # fmt: skip
+                       threshold=None, importance=STRONGEST, libraries={})  # fmt: skip
     accuracy = evidence.metrics["accuracy"].value
     assert accuracy is not None
-    tags = tags_of(made)
+    training = {"training_seconds": 12.3, "git_commit": None, "user": "anna"}
+    tags = tags_of(made, training)
     assert set(tags) - set(evidence.metrics) == {
         "leeway.version", "leeway.verdict", "algorithm", "framework", "target", "features",
-        "optuna_study",
+        "optuna_study", *training,
     }  # fmt: skip
+    assert [tags[name] for name in training] == ["12.3", "unknown", "anna"]
     assert (tags["target"], tags["features"], tags["leeway.version"]) == ("species", "6", "3")
     assert (tags["framework"], tags["optuna_study"]) == ("scikit-learn", "penguins/k")
     assert float(tags["accuracy"]) == pytest.approx(accuracy, rel=1e-5)
-    text = describe(made)
+    text = describe(made, training)
+    assert "Trained in 12.3 seconds by anna at commit `unknown`." in text
     for part in ("decision_tree", "'max_depth': 5", "sha256:0a1b", "/store/clean/0a1b.parquet"):
         assert part in text
     assert all(f"`{column.name}`" in text for column in PENGUINS.feature_columns)
     assert f"| accuracy | {accuracy:.4g} |" in text
+    assert "SHAP value: `body_mass_g` 1.23, `sex` 0.5" in text

@@ -85,6 +85,7 @@ FIRST = (*FACTORS, 0)
         (put("regression", "task"), "experiment: task is regression"),
         (put({"trials": 3}, "search"), "search: an experiment trains no model"),
         (put([{"metric": "r2", "at_least": 0.3}], "gates"), "gates"),
+        (put("manual", "promotion"), "promotion: an experiment trains no model"),
         (put("category", "columns", 3, "type"), "target 'life' has type category"),
         (put("monitored", "columns", 3, "role"), "one column needs role target"),
         (put("sped", *FIRST, "column"), "did you mean 'speed'"),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier
 
 from leeway.explainers.neighbourhood import PcaMap, nearest
-from leeway.explainers.shapley import NotAdditive, model_output, shap_values
+from leeway.explainers.shapley import NotAdditive, ShapValues, model_output, shap_values
 from leeway.spec import CANDIDATES
 from leeway.training.search import fit_final
 from tests.unit.measured_penguins import FRAME, PENGUINS, TARGET
@@ -93,6 +93,12 @@ def test_a_model_that_no_fast_explainer_knows_gets_the_agnostic_one_and_says_so(
     assert "TreeExplainer" in (first.fallback_reason or "")
     assert first.additivity_gap < 1e-9
     assert np.array_equal(first.values, second.values)
+
+
+def test_importance_is_the_mean_absolute_value_summed_over_outputs() -> None:
+    values = np.array([[[1, -1], [0, 0], [-9, 0]], [[-2, 3], [0, 1], [0, 0]]], np.float64)
+    shap = ShapValues(values, np.zeros(2), ("a", "b", "c"), ("x", "y"), "log-odds", "e", 0.0)
+    assert list(shap.importance().items()) == [("c", 4.5), ("a", 3.5), ("b", 0.5)]
 
 
 def test_fast_values_that_do_not_add_up_are_replaced_and_the_reason_given() -> None:

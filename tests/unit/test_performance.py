@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from leeway.performance import WHOLE, measure
-from leeway.spec import UseCase
+from leeway.metrics.evaluation import Metric
+from leeway.performance import WHOLE, broken_gates, measure
+from leeway.spec import Gate, UseCase
 
 CLASSES = ["a", "b"]
 SITES = ["x", "y", None]
@@ -129,6 +130,27 @@ def test_the_result_does_not_depend_on_the_order_of_rows() -> None:
     assert shuffled.as_dict() == expected
     reversed_ = measure(rows, predictions.take(order), use_case("regression", ()), None)
     assert reversed_.as_dict() == expected
+
+
+@pytest.mark.parametrize(
+    ("bound", "low", "high", "broken"),
+    [
+        ({"at_most": 12}, 12.1, 20, True),
+        ({"at_most": 12}, 11.9, 20, False),
+        ({"at_least": 12}, 5, 11.9, True),
+        ({"at_least": 12}, 5, 12, False),
+        ({"at_most": 12}, None, None, False),
+    ],
+)
+def test_a_batch_breaks_a_gate_when_its_whole_interval_is_beyond_it(
+    bound: dict[str, float], low: float | None, high: float | None, broken: bool
+) -> None:
+    gates = [Gate.model_validate({"metric": "mape_percent", **bound})]
+    found = broken_gates(gates, {"mape_percent": Metric(15, low, high, "percent", 90)})
+    assert bool(found) is broken
+    assert broken_gates(gates, {}) == [], "no label is in"
+    if "at_most" in bound and broken:
+        assert found == ["mape_percent is 15 (12.1 to 20) on 90 rows, and has to be at most 12."]
 
 
 def test_the_result_is_json() -> None:

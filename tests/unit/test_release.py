@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from leeway.metrics.evaluation import Metric
-from leeway.release import Comparison, compare_losses, decide, judge_gates
+from leeway.release import Comparison, compare_losses, decide, judge_gates, left_to_a_person
 from leeway.spec import Gate
 
 GOOD = Metric(0.95, 0.9, 0.99, "fraction", 70)
@@ -188,6 +188,21 @@ def test_losses_that_do_not_pair_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=r"do not pair|missing"):
         compare_losses(np.array(challenger), np.array(champion))
+
+
+def test_what_would_be_promoted_waits_for_a_person_and_nothing_else_does() -> None:
+    better = decide(PASSING, comparison(-0.2, -0.1), cause="drift", margin=0.1)
+    left = left_to_a_person(better)
+    assert (better.verdict, better.awaits_person) == ("promote", False)
+    assert (left.verdict, left.awaits_person) == ("hold", True)
+    assert left.reason == f"{better.reason} It waits for a person to promote it."
+    assert (left.gates, left.comparison) == (better.gates, better.comparison)
+    broken = judge_gates([Gate(metric="macro_f1", at_least=0.99)], {"macro_f1": GOOD})
+    for other in (
+        decide(PASSING, comparison(0.1, 0.2), cause="request"),
+        decide(broken, None, cause="request"),
+    ):
+        assert left_to_a_person(other) == other
 
 
 def test_a_decision_is_json_and_every_reason_is_a_sentence() -> None:

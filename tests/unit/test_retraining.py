@@ -56,7 +56,7 @@ def test_a_policy_without_drift_never_trains_on_drift() -> None:
     assert decision.reason == "No freshness calls for a training."
 
 
-@pytest.mark.parametrize("outcome", ["promoted", "held", "rejected"])
+@pytest.mark.parametrize("outcome", ["promoted", "held", "proposed to a person", "rejected"])
 def test_an_incident_that_came_to_a_result_is_never_trained_for_again(outcome: Outcome) -> None:
     done = [training("i1", outcome, 100 * 24 * HOUR)]
     decision = decide_retraining([incident()], done, POLICY, NOW)
@@ -76,7 +76,7 @@ def test_nothing_starts_while_any_training_runs(of: str | None) -> None:
     assert "running since 2026-11-21T07:00:00+00:00" in decision.reason
 
 
-@pytest.mark.parametrize("outcome", ["promoted", "held", "rejected"])
+@pytest.mark.parametrize("outcome", ["promoted", "held", "proposed to a person", "rejected"])
 @pytest.mark.parametrize("of", ["other", None])
 def test_the_cool_down_counts_from_the_last_result_to_the_second(
     of: str | None, outcome: Outcome

@@ -73,6 +73,12 @@ def test_housing_compares_the_five_families_and_boosted_trees_in_five_folds() ->
     assert NEAR_PERCENT == (5, 10, 15)
 
 
+def test_housing_tunes_the_winner_in_fifty_trials() -> None:
+    assert HOUSING.search.trials == 50
+    of_a_forest = set(tuned_defaults("random_forest"))
+    assert of_a_forest >= {"max_depth", "min_samples_leaf", "max_features"}
+
+
 def test_housing_knows_the_ranges_and_places_of_its_original() -> None:
     ranges = {column.name: column.range for column in HOUSING.feature_columns}
     assert ranges.pop("longitude") == (-180, 180)

@@ -1,0 +1,39 @@
+"""A batch that is proven to break a gate is an alarm, and one without labels is not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from assets import checks
+from assets.stage import stage_of
+from resources.ledger import Commit
+from tests.unit.measured_penguins import PENGUINS
+
+BROKEN = "macro_f1 is 0.7 (0.6 to 0.8) on 90 rows, and has to be at least 0.9."
+
+
+@pytest.mark.parametrize(
+    ("rows", "facts", "passed", "says"),
+    [
+        (90, {"broken_gates": [BROKEN]}, False, BROKEN),
+        (90, {"broken_gates": []}, True, "no gate is proven to be broken on 90 rows."),
+        (0, {"broken_gates": []}, True, "undefined: no row that judges has a label yet."),
+        (90, {}, True, "no gate is proven"),  # committed before it was judged
+    ],
+)
+def test_a_batch_that_breaks_a_gate_fails_its_check(
+    rows: int, facts: dict[str, Any], passed: bool, says: str
+) -> None:
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    commit = Commit(
+        "penguins", "performance", "2009", "i", "d", "u", rows, facts, "r", at, told=True
+    )
+    assert PENGUINS.gates
+    found = checks.kept(stage_of("penguins", PENGUINS), commit)
+    assert found.passed is passed
+    assert found.severity is dg.AssetCheckSeverity.ERROR
+    assert f"Batch 2009: {says}" in str(found.description)
