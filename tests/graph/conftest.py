@@ -101,15 +101,21 @@ class Graph:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Graph]:
-    """The graph of the penguins in a folder, on the installation that there is."""
-    use_case = short(load_use_cases()[NAME], folder)
+def opened(name: str, use_case: UseCase, folder: Path) -> Iterator[Graph]:
+    """The graph of a use case, on the installation that there is; its batches are in the folder."""
     whole = dg.Definitions.merge(
-        build_graph(NAME, use_case),
+        build_graph(name, use_case),
         dg.Definitions(resources=default_resources(), executor=dg.in_process_executor),
     )
     with open_instance() as instance:
-        yield Graph(folder, stage_of(NAME, use_case), whole, instance, Platform())
+        yield Graph(folder, stage_of(name, use_case), whole, instance, Platform())
+
+
+@contextmanager
+def opened_penguins(folder: Path) -> Iterator[Graph]:
+    """The graph of the penguins in a folder."""
+    with opened(NAME, short(load_use_cases()[NAME], folder), folder) as graph:
+        yield graph
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +124,7 @@ def graph(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = tmp_path_factory.mktemp("batches")
     with (
         used_installation(server_home, tmp_path_factory.mktemp("home")),
-        opened(folder) as found,
+        opened_penguins(folder) as found,
     ):
         yield found
 
@@ -140,7 +146,7 @@ def kept(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Kept:
     """Made once, since it takes half a minute: two batches, of which the first has a reject."""
     home = tmp_path_factory.mktemp(COMPLETE)
     (home / "batches").mkdir()
-    with used_installation(server_home, home), opened(home / "batches") as graph:
+    with used_installation(server_home, home), opened_penguins(home / "batches") as graph:
         first = penguins(year=[2007, 2008])
         first.loc[0, "species"] = "Emperor"
         graph.write(FIRST, first)
@@ -158,7 +164,7 @@ def complete(server_home: Path, kept: Kept) -> Iterator[Graph]:
     shutil.copytree(kept.copy, kept.home, symlinks=True)
     with (
         used_installation(server_home, kept.home, COMPLETE),
-        opened(kept.home / "batches") as found,
+        opened_penguins(kept.home / "batches") as found,
     ):
         yield found
     shutil.rmtree(kept.home)

@@ -12,20 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.stage import stage_of
 from cli.demo import _table
 from cli.run import RunReport
 from cli.status import status_of
 from leeway.graph import graph_of
 from leeway.spec import FileSource
-from orchestration.build import default_resources
-from orchestration.components.use_case import build_graph
 from orchestration.use_cases import load_use_cases
-from resources.instance import open_instance
-from resources.platform import Platform
 from resources.postgres import transaction
 from tests.conftest import age, used_installation
-from tests.graph.conftest import Graph, check_results
+from tests.graph.conftest import Graph, check_results, opened
 
 NAME = "tool_life"
 FACTORS = ("cutting_speed", "tool_geometry", "cutting_angle")
@@ -50,13 +45,8 @@ def graph(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with used_installation(server_home, tmp_path_factory.mktemp("home")):
         source = FileSource(kind="file", path=str(folder))
         use_case = load_use_cases()[NAME].model_copy(update={"source": source})
-        whole = dg.Definitions.merge(
-            build_graph(NAME, use_case),
-            dg.Definitions(resources=default_resources(), executor=dg.in_process_executor),
-        )
-        instance = open_instance()
-        yield Experiment(folder, stage_of(NAME, use_case), whole, instance, Platform())
-        instance.dispose()
+        with opened(NAME, use_case, folder) as found:
+            yield Experiment(**vars(found))
 
 
 def replicate(number: int) -> pd.DataFrame:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -25,12 +24,10 @@ from leeway.training.decisions import settle
 from leeway.training.folds import one_thread
 from leeway.training.model_file import load_model
 from leeway.training.preprocessing import build_preprocessor
-from orchestration.build import default_resources
-from orchestration.components.use_case import build_graph
 from orchestration.use_cases import load_use_cases
-from resources.instance import open_instance
 from resources.platform import Platform
 from tests.conftest import used_installation
+from tests.graph.conftest import opened
 
 NAME = "housing"
 ROWS = 800
@@ -51,31 +48,20 @@ def shown(
     server_home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mapping[str, Mapping[str, Any]]]:
     """Metadata by node of one run of the whole graph."""
-    use_case = short(load_use_cases()[NAME])
+    use_case, home = short(load_use_cases()[NAME]), tmp_path_factory.mktemp("home")
     with (
-        used_installation(server_home, tmp_path_factory.mktemp("home")),
+        used_installation(server_home, home),
         pytest.MonkeyPatch.context() as patch,
+        opened(NAME, use_case, home) as graph,
     ):
         patch.setattr("cli.status.find", lambda name: use_case)
-        definitions = dg.Definitions.merge(
-            build_graph(NAME, use_case),
-            dg.Definitions(resources=default_resources(), executor=dg.in_process_executor),
-        )
-        instance = open_instance()
-        instance.add_dynamic_partitions(f"{NAME}_batches", ["synthetic-1"])
-        result = definitions.resolve_job_def(f"{NAME}_graph").execute_in_process(
-            instance=instance,
-            partition_key="synthetic-1",
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            raise_on_error=False,
-        )
+        result = graph.materialize(["synthetic-1"])
         assert result.success, [e for e in result.all_events if e.is_step_failure]
         yield {
             event.asset_key.path[-1]: event.materialization.metadata
             for event in result.get_asset_materialization_events()
             if event.asset_key is not None
         }
-        instance.dispose()
 
 
 def test_rows_that_were_made_up_are_said_to_be(shown: Mapping[str, Mapping[str, Any]]) -> None:

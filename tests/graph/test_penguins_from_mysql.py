@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import dagster as dg
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -12,17 +11,13 @@ import sqlalchemy as sa
 import yaml
 from sqlalchemy.pool import NullPool
 
-from assets.stage import stage_of
 from leeway.spec import UseCase
-from orchestration.build import default_resources
-from orchestration.components.use_case import build_graph
 from orchestration.use_cases import load_use_cases
-from resources.instance import open_instance
 from resources.platform import Platform
 from resources.settings import PROJECT
 from resources.warehouse import read_batch
 from tests.conftest import used_installation
-from tests.graph.conftest import NAME, Graph, penguins
+from tests.graph.conftest import NAME, opened
 from tests.mariadb import running_mariadb
 
 pytestmark = pytest.mark.debian
@@ -68,14 +63,10 @@ def fill(address: str) -> str:
     return f"{address}penguins"
 
 
-def materialized(use_case: UseCase, nodes: list[str], instance: dg.DagsterInstance) -> None:
+def materialized(use_case: UseCase, nodes: list[str]) -> None:
     """Materializes nodes of both batches from the source of the use case."""
-    definitions = dg.Definitions.merge(
-        build_graph(NAME, use_case),
-        dg.Definitions(resources=default_resources(), executor=dg.in_process_executor),
-    )
-    made = Graph(PROJECT, stage_of(NAME, use_case), definitions, instance, Platform())
-    assert made.materialize(BATCHES, nodes).success
+    with opened(NAME, use_case, PROJECT) as graph:
+        assert graph.materialize(BATCHES, nodes).success
 
 
 def rows_of(table: str) -> list[pa.Table]:
@@ -92,14 +83,12 @@ def test_both_sources_end_in_the_same_clean_rows(
         used_installation(server_home, tmp_path / "home"),
     ):
         monkeypatch.setenv("PENGUINS_DATABASE", fill(address))
-        instance = open_instance()
-        materialized(load_use_cases()[NAME], ["raw"], instance)
+        materialized(load_use_cases()[NAME], ["raw"])
         of_package = rows_of("raw")
-        materialized(of_the_guide(), ["raw", "staged", "clean"], instance)
+        materialized(of_the_guide(), ["raw", "staged", "clean"])
         of_mysql, clean = rows_of("raw"), rows_of("clean")
         ledger = Platform().ledger
         commits = [ledger.require(NAME, "raw", batch) for batch in BATCHES]
-        instance.dispose()
     assert {commit.facts["source"] for commit in commits} == {"table penguins of PENGUINS_DATABASE"}
     for package, mysql, cleaned in zip(of_package, of_mysql, clean, strict=True):
         assert mysql.drop_columns(["row_number"]).equals(package.drop_columns(["row_number"]))

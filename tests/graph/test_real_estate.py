@@ -8,20 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import dagster as dg
 import numpy as np
 import pytest
 
-from assets.stage import stage_of
-from orchestration.build import default_resources
-from orchestration.components.use_case import build_graph
 from orchestration.use_cases import load_use_cases
-from resources.instance import open_instance
-from resources.platform import Platform
 from resources.postgres import transaction
 from resources.settings import get_settings
 from tests.conftest import used_installation
-from tests.graph.conftest import Graph, check_results
+from tests.graph.conftest import Graph, check_results, opened
 from tests.reference import Reference, serving
 
 NAME = "real_estate"
@@ -74,13 +68,8 @@ def graph(
         use_case = load_use_cases()[NAME]
         search = {"candidates": ("ridge", "gradient_boosting"), "trials": 2}
         use_case = use_case.model_copy(update={"search": use_case.search.model_copy(update=search)})
-        whole = dg.Definitions.merge(
-            build_graph(NAME, use_case),
-            dg.Definitions(resources=default_resources(), executor=dg.in_process_executor),
-        )
-        instance = open_instance()
-        yield Graph(folder, stage_of(NAME, use_case), whole, instance, Platform())
-        instance.dispose()
+        with opened(NAME, use_case, folder) as found:
+            yield found
 
 
 def test_months_become_a_champion_and_larger_houses_are_drift(

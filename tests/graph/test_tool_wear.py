@@ -6,18 +6,15 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import dagster as dg
 import pandas as pd
 import pytest
 
 from leeway.data.tables import from_parquet
 from leeway.spec import StandIn, UseCase
-from orchestration.build import default_resources
-from orchestration.components.use_case import build_graph
 from orchestration.use_cases import load_use_cases
-from resources.instance import open_instance
 from resources.platform import Platform
-from tests.conftest import installation
+from tests.conftest import used_installation
+from tests.graph.conftest import opened
 
 NAME, BATCH, ROWS = "tool_wear", "synthetic-1", 800
 
@@ -35,26 +32,16 @@ def short(use_case: UseCase) -> UseCase:
 @pytest.fixture(scope="module")
 def platform(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """After one run of the whole graph."""
+    home = tmp_path_factory.mktemp("home")
     with (
-        installation(server_home, tmp_path_factory.mktemp("home"), used=True),
+        used_installation(server_home, home),
         pytest.MonkeyPatch.context() as patch,
+        opened(NAME, short(load_use_cases()[NAME]), home) as graph,
     ):
         patch.delenv("SENSORS_SERVERS", raising=False)
-        definitions = dg.Definitions.merge(
-            build_graph(NAME, short(load_use_cases()[NAME])),
-            dg.Definitions(resources=default_resources(), executor=dg.in_process_executor),
-        )
-        instance = open_instance()
-        instance.add_dynamic_partitions(f"{NAME}_batches", [BATCH])
-        result = definitions.resolve_job_def(f"{NAME}_graph").execute_in_process(
-            instance=instance,
-            partition_key=BATCH,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            raise_on_error=False,
-        )
+        result = graph.materialize([BATCH])
         assert result.success, [e for e in result.all_events if e.is_step_failure]
-        yield Platform()
-        instance.dispose()
+        yield graph.platform
 
 
 def rows_of(platform: Platform, node: str, batch: str = "") -> pd.DataFrame:
