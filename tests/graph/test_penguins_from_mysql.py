@@ -17,7 +17,7 @@ from resources.platform import Platform
 from resources.settings import PROJECT
 from resources.warehouse import read_batch
 from tests.conftest import used_installation
-from tests.graph.conftest import NAME, opened
+from tests.graph.conftest import NAME, opened, penguins
 from tests.mariadb import running_mariadb
 
 pytestmark = pytest.mark.debian
