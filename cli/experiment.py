@@ -25,7 +25,6 @@ def experiment_status(use_case: UseCase, commits: Commits) -> dict[str, Any]:
     effects, savings = (commits.get((node, WHOLE)) for node in ("effects", "savings"))
     return {
         "champion": None if effects is None else _champion(use_case, effects),
-        "waiting": None,
         "effects": [] if effects is None else _effects(effects),
         "metrics": _metrics(use_case, effects, savings),
         "drift": {"batch": None, "verdict": "undefined", "reason": NO_DRIFT, "columns": []},

@@ -133,13 +133,13 @@ def status(name: str | None, as_json: bool) -> None:
 
     Example: leeway status penguins --json
     """
-    from cli.status import print_status, status_of
+    from cli.status import print_status, status_of, waiting_versions
 
     found = status_of(name)
     if as_json:
         emit(found)
     else:
-        print_status(found)
+        print_status(found, waiting_versions(found["use_cases"]))
 
 
 @cli.command()

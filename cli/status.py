@@ -6,7 +6,7 @@ here: computing anything that is not recorded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -70,11 +70,9 @@ def _judged(
 ) -> dict[str, Any]:
     if use_case.task == "experiment":
         return experiment_status(use_case, commits)
-    releases = Releases(ledger.settings)
-    champion, waiting = releases.champion(name), releases.waiting(name)
+    champion = Releases(ledger.settings).champion(name)
     return {
         "champion": _champion(champion),
-        "waiting": waiting and {"version": waiting.version, "reason": waiting.reason},
         "metrics": _metrics(champion, use_case),
         "drift": _drift(name, commits, batches, champion),
     }
@@ -159,8 +157,15 @@ def _last_run(name: str, commits: Commits, instance: DagsterInstance) -> dict[st
     }
 
 
-def print_status(found: dict[str, Any]) -> None:
-    """Prints the status for a person."""
+def waiting_versions(names: Iterable[str]) -> dict[str, int]:
+    """The version of each use case that waits for a person to promote it, where there is one."""
+    releases = Releases(get_settings())
+    found = {name: releases.waiting(name) for name in names}
+    return {name: release.version for name, release in found.items() if release}
+
+
+def print_status(found: dict[str, Any], waiting: Mapping[str, int]) -> None:
+    """Prints the status for a person, and the versions that wait for one."""
     from cli.demo import metric_text
 
     for name, each in found["use_cases"].items():
@@ -171,7 +176,7 @@ def print_status(found: dict[str, Any]) -> None:
             f"{data['rejected']} rejected, last {data['last_batch'] or 'none'} ({data['source']})",
             markup=False,
         )
-        console.print(f"  champion   {_about(name, champion, each['waiting'])}", markup=False)
+        console.print(f"  champion   {_about(name, champion, waiting.get(name))}", markup=False)
         if each["task"] == "experiment":
             console.print(f"  predicted  {metric_text(each['metrics'])}", markup=False)
             console.print(f"  savings    {savings_text(each['metrics'])}", markup=False)
@@ -190,11 +195,10 @@ def print_status(found: dict[str, Any]) -> None:
         console.print(f"  last run   {run['status'] + ' ' + run['id'] if run else 'none'}")
 
 
-def _about(name: str, champion: dict[str, Any] | None, waiting: dict[str, Any] | None) -> str:
+def _about(name: str, champion: dict[str, Any] | None, waiting: int | None) -> str:
     if waiting is not None:
-        version = waiting["version"]
         now = _about(name, champion, None) if champion else "none"
-        return f"{now}; version {version} waits for `leeway promote {name} {version}`"
+        return f"{now}; version {waiting} waits for `leeway promote {name} {waiting}`"
     if champion is None:
         return f"none; run `leeway run {name}`"
     if "design" in champion:

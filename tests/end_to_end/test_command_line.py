@@ -37,7 +37,6 @@ SHAPE: dict[str, Any] = {
              "batches": (int,), "last_batch": TEXT},
     "champion": {"version": (int,), "release": TEXT, "algorithm": TEXT, "trained_at": TEXT,
                  "training_set": TEXT},
-    "waiting": (type(None),),
     "metrics": {"macro_f1": METRIC},  # and others, whose interval may be undefined
     "drift": {"batch": TEXT, "verdict": TEXT, "reason": TEXT, "columns": (list,)},
     "freshness": TEXT,

@@ -9,7 +9,6 @@ import pytest
 from cli.status import print_status
 
 CHAMPION = {"version": 1, "algorithm": "ridge", "trained_at": "2026-11-22T09:00:00Z"}
-WAITING = {"version": 2, "reason": "It waits for a person to promote it."}
 COMMAND = "version 2 waits for `leeway promote boats 2`"
 
 
@@ -17,14 +16,14 @@ COMMAND = "version 2 waits for `leeway promote boats 2`"
     ("champion", "waiting", "says"),
     [
         (None, None, "none; run `leeway run boats`"),
-        (None, WAITING, f"none; {COMMAND}"),
+        (None, 2, f"none; {COMMAND}"),
         (CHAMPION, None, "version 1, ridge, 2026-11-22T09:00:00Z"),
-        (CHAMPION, WAITING, f"version 1, ridge, 2026-11-22T09:00:00Z; {COMMAND}"),
+        (CHAMPION, 2, f"version 1, ridge, 2026-11-22T09:00:00Z; {COMMAND}"),
     ],
 )
 def test_the_champion_and_what_waits_to_be_one_are_in_one_line(
     champion: dict[str, Any] | None,
-    waiting: dict[str, Any] | None,
+    waiting: int | None,
     says: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -32,10 +31,10 @@ def test_the_champion_and_what_waits_to_be_one_are_in_one_line(
     monkeypatch.setenv("COLUMNS", "200")
     data = {"rows": 9, "batches": 1, "rejected": 0, "last_batch": "1", "source": "file"}
     status = {
-        "task": "regression", "data": data, "champion": champion, "waiting": waiting,
+        "task": "regression", "data": data, "champion": champion,
         "metrics": {}, "drift": {"verdict": "none", "reason": "."}, "freshness": "pass",
         "checks": {"passed": 1, "failed": []}, "last_run": None,
     }  # fmt: skip
-    print_status({"use_cases": {"boats": status}})
+    print_status({"use_cases": {"boats": status}}, {"boats": waiting} if waiting else {})
     lines = "".join(capsys.readouterr()).splitlines()
     assert [line.partition("champion")[2].strip() for line in lines if "champion" in line] == [says]
