@@ -20,6 +20,7 @@ from orchestration.use_cases import load_use_cases
 from resources.instance import open_instance
 from resources.ledger import Commit, Ledger
 from resources.releases import Release, Releases
+from resources.settings import get_settings
 from resources.sources import open_source
 
 if TYPE_CHECKING:
