@@ -145,9 +145,9 @@ def _training(work: Work) -> dict[str, Any]:
         work.platform.ledger.require(work.stage.name, name).facts
         for name in ("model_selection", "tuned_model")
     )
-    took = [facts["seconds"] for facts in (selection, tuned) if facts.get("seconds") is not None]
+    seconds = [facts["seconds"] for facts in (selection, tuned) if "seconds" in facts]
     return {
-        "training_seconds": round(sum(took), 1) if len(took) == 2 else None,
+        "training_seconds": round(sum(seconds), 1) if len(seconds) == 2 else None,
         "git_commit": tuned.get("git_commit"),
         "user": tuned.get("user"),
     }
