@@ -117,7 +117,8 @@ def _project(folder: Path) -> dict[str, str]:
 
 def _measured(folder: Path, environment: dict[str, str], arguments: list[str]) -> list[Sample]:
     """Runs a command and says what it took."""
-    samples, started, before = [], time.time(), _cpu_seconds()
+    samples: list[Sample] = []
+    started, before = time.time(), _cpu_seconds()
     log, postmaster = folder / f"{arguments[0]}.log", folder / "home/postgres/postmaster.pid"
     with log.open("wb") as output:
         command = [sys.executable, "-m", "cli.main", *arguments]

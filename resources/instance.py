@@ -44,8 +44,8 @@ def prepare(settings: Settings | None = None) -> Settings:
 def keep_connections(instance: DagsterInstance) -> None:
     """Has this process keep the connections of Dagster's storages for some seconds.
 
-    By default they make one for each statement, which is 600 in a run of penguins. A statement on
-    a connection that was lost meanwhile fails, and is not tried again: hence no longer.
+    By default they make one for each statement, some 600 in a run. A statement on a connection that
+    was lost meanwhile fails, and is not tried again: hence no longer.
     """
     instance.optimize_for_webserver(
         statement_timeout=_STATEMENT_MS, pool_recycle=_KEPT_SECONDS, max_overflow=-1
