@@ -75,6 +75,7 @@ def measure(name: str, repetitions: int, folder: Path) -> int:
     )
     code = report(f"leeway run {name} ({read.description}), against a plain script", found, LIMIT)
     say(f"  the script: {shown(parts_of_script(folder / 'output.log').items())}")
+    forget_studies(name)  # the next use case has another number of trials
     steps = [(step.name, step.end - step.begin) for step in steps_of_last_run()]
     say(f"  the steps of the last run: {shown(steps)}")
     return code

@@ -7,7 +7,8 @@ here: a judgement of the model.
     .venv/bin/python -W ignore -m benchmarks.size --rows 1500 --columns 300
 
 For both it prints the size of the CSV; of each command seconds, the peak of all processes of Leeway
-together, and that of PostgreSQL apart; of each step of the run the same. The limit is for Leeway.
+together, and that of PostgreSQL apart; of each step of the run the same; and seconds of CPU, which
+a busy machine changes less. The limit is for Leeway.
 A page that processes share counts as its share of each (PSS), so that a sum is what is in memory.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -115,7 +117,8 @@ def _project(folder: Path) -> dict[str, str]:
 
 def _measured(folder: Path, environment: dict[str, str], arguments: list[str]) -> list[Sample]:
     """Runs a command and says what it took."""
-    samples, started = [], time.time()
+    samples: list[Sample] = []
+    started, before = time.time(), _cpu_seconds()
     log, postmaster = folder / f"{arguments[0]}.log", folder / "home/postgres/postmaster.pid"
     with log.open("wb") as output:
         command = [sys.executable, "-m", "cli.main", *arguments]
@@ -129,7 +132,14 @@ def _measured(folder: Path, environment: dict[str, str], arguments: list[str]) -
         say(log.read_text()[-3000:])
         raise SystemExit(f"leeway {arguments[0]} failed")
     _say(f"leeway {arguments[0]}", samples, started, time.time())
+    say(f"    of CPU {_cpu_seconds() - before:20.1f} s, without PostgreSQL")
     return samples
+
+
+def _cpu_seconds() -> float:
+    """Of the processes that ended, and of those that they waited for."""
+    found = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return found.ru_utime + found.ru_stime
 
 
 def _sample(pid: int, postmaster: Path) -> Sample:

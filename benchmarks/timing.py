@@ -95,7 +95,9 @@ def steps_of_last_run() -> list[Step]:
 
     from resources.instance import open_instance
 
-    instance, begun, found = open_instance(), {}, []
+    instance = open_instance()
+    begun: dict[str | None, float] = {}
+    found: list[Step] = []
     run_id = instance.get_run_records(limit=1)[0].dagster_run.run_id
     for entry in instance.all_logs(run_id, of_type={Kind.STEP_START, Kind.STEP_SUCCESS}):
         event = entry.get_dagster_event()
