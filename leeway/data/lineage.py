@@ -7,7 +7,10 @@ shows it (`assets.cleaning`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from sqlglot.lineage import Node
 
 
 def column_sources(
@@ -39,13 +42,19 @@ def column_sources(
     }
     # Declared to be any expression; of a query it makes a query.
     qualified = cast("exp.Query", qualify(query, schema=schema, dialect="postgres", identify=False))
-    found: dict[str, list[tuple[str, str]]] = {}
-    for name in qualified.named_selects:
-        nodes = lineage(name, qualified.copy(), schema=schema, dialect="postgres").walk()
-        sources = {
+    # All columns at once, with nothing cut out of the query for each: of 300 columns one by one
+    # took a minute of CPU, and this a tenth of a second.
+    roots = lineage(None, qualified, schema=schema, dialect="postgres", trim_selects=False)
+    return {name: _tables_below(root) for name, root in roots.items()}
+
+
+def _tables_below(root: Node) -> list[tuple[str, str]]:
+    from sqlglot import exp
+
+    return sorted(
+        {
             (node.expression.name, node.name.rpartition(".")[-1])
-            for node in nodes
+            for node in root.walk()
             if isinstance(node.expression, exp.Table)
         }
-        found[name] = sorted(sources)
-    return found
+    )

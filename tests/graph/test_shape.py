@@ -196,8 +196,11 @@ def test_checks_of_clean_are_the_tests_that_dbt_runs_on_it(
         if key.asset_key.path == [name, "clean"]
     }
     assert clean == every
-    ruled = [c for c in use_case.columns if c.range or c.values or c.required or c.role == "key"]
-    assert len(clean) == len(tests) >= sum(c.role != "ignored" for c in ruled)
+    stored = [c for c in use_case.columns if c.role != "ignored"]
+    assert clean == tests
+    assert len(clean) >= sum(c.required or c.role == "key" for c in stored)
+    assert (f"{name}_clean_within_ranges" in clean) == any(c.range for c in stored)
+    assert (f"{name}_clean_among_values" in clean) >= any(c.values for c in stored)
 
 
 @each_use_case

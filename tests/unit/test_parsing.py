@@ -103,6 +103,20 @@ def test_the_first_sheet_is_read_or_the_one_that_is_named_and_the_others_are_tol
 def test_a_sheet_is_named_for_excel_alone() -> None:
     with pytest.raises(SourceError, match=r"source\.sheet is for \.xlsx files"):
         read_data("t.csv", b"id\n1\n", "p", Layout(sheet="prices"))
+    with pytest.raises(SourceError, match=r"source\.delimiter is for CSV files"):
+        read_data("t.jsonl", b"{}", "p", Layout(delimiter=";"))
+    with pytest.raises(SourceError, match=r"source\.header is for CSV, TSV and \.xlsx files"):
+        read_data("t.parquet", b"", "p", Layout(header=2))
+
+
+def test_names_below_a_title_that_is_merged() -> None:
+    rows = [["Report of 2024"], [], ["id", "x"], ["1", "2"], ["3", "4"]]
+    made = book(rows, lambda each: each.worksheets[0].merge_cells("A1:B1"))
+    declared = read_data("t.xlsx", made, "p", Layout(header=3))
+    assert declared.to_pylist() == [{"id": "1", "x": "2"}, {"id": "3", "x": "4"}]
+    assert read_data("t.xlsx", made, "p", Layout(header=0)).schema.metadata[b"header"] == b"3"
+    with pytest.raises(SourceError, match="cells A1:B1 are merged"):
+        read_data("t.xlsx", made, "p")
 
 
 def test_rows_and_columns_without_a_value_are_none() -> None:
