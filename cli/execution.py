@@ -114,21 +114,24 @@ def _range(batches: Sequence[str]) -> dict[str, str]:
 
 
 def failure_of(events: Sequence[dg.DagsterEvent]) -> str:
-    """Why the run failed: the message of the first step's own error."""
+    """Why the run failed: the message of the first step's own error, or what came between steps."""
     for event in events:
-        if event.event_type_value != "STEP_FAILURE":
+        if event.event_type_value == "STEP_FAILURE":
+            error, where = event.step_failure_data.error, f"{event.step_key}: "
+            described = event.step_failure_data.user_failure_data
+            if described is not None and described.description:
+                return str(described.description)
+        elif event.event_type_value == "PIPELINE_FAILURE":
+            error, where = event.job_failure_data.error, ""
+        else:
             continue
-        error = event.step_failure_data.error
-        described = event.step_failure_data.user_failure_data
-        if described is not None and described.description:
-            return str(described.description)
         # Dagster wraps what the step raised; what that one was raised from is for the log.
         while error is not None and error.cause is not None and _is_of_dagster(error):
             error = error.cause
         if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
             return INTERRUPTED
         if error is not None:
-            return f"{event.step_key}: {error.message.strip()}"
+            return f"{where}{error.message.strip()}"
     return "the run failed before its first step; see the Dagster UI"
 
 

@@ -173,7 +173,7 @@ def _forget_the_dead(data: Path) -> None:
     except (ValueError, IndexError):
         pass
     left = [each for each in psutil.process_iter() if _belongs_to(each, data)]
-    _, alive = psutil.wait_procs(left, timeout=10)  # they end when they miss the first of them
+    alive = _still_working(left)  # they end when they miss the first of them
     if alive:
         raise RuntimeError(f"processes {[each.pid for each in alive]} still work in {data}")
     path.unlink()
@@ -194,11 +194,30 @@ def _end_the_homeless(data: Path) -> None:
     ]
     for each in left:
         each.send_signal(signal.SIGQUIT)  # at once: what it held is gone
-    _, alive = psutil.wait_procs(left, timeout=10)
+    alive = _still_working(left)
     if alive:
         raise RuntimeError(
             f"process {alive[0].pid} is a server whose folder {data} was removed; end it"
         )
+
+
+def _still_working(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+    """Those that have not ended after ten seconds.
+
+    In a container whose first process waits for nobody, one that has ended stays in the list.
+    """
+    import psutil
+
+    def works(process: psutil.Process) -> bool:
+        try:
+            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    deadline = time.monotonic() + 10
+    while (left := [each for each in processes if works(each)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return left
 
 
 def _start(data: Path) -> None:

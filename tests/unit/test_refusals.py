@@ -13,8 +13,10 @@ import psycopg2.errors
 import pytest
 import sqlalchemy.exc
 from click.testing import CliRunner, Result
-from dagster import DagsterExecutionInterruptedError
+from dagster import DagsterEvent, DagsterExecutionInterruptedError
+from dagster._core.events import RunFailureReason  # noqa: TID251  # of an event that Dagster makes
 from dagster_postgres.utils import DagsterPostgresException
+from dagster_shared.error import SerializableErrorInfo
 
 from cli.output import Verbs, emit
 from orchestration.use_cases import InvalidUseCase
@@ -91,6 +93,15 @@ def test_ctrl_c_is_one_line_that_says_what_comes_next(error: type[BaseException]
     assert done.exit_code == 1
     assert json.loads(done.stdout) == {"error": done.stderr.removeprefix("error: ").strip()}
     assert "the same command continues" in done.stderr
+
+
+def test_a_run_that_is_ended_after_its_last_step_is_called_interrupted() -> None:
+    """Regression: it was said to have failed before its first step."""
+    from cli.execution import failure_of
+
+    error = SerializableErrorInfo("ended", [], DagsterExecutionInterruptedError.__name__)
+    ended = DagsterEvent.job_failure("penguins", "ended", RunFailureReason.UNKNOWN, error)
+    assert "the same command continues" in failure_of([ended])
 
 
 def test_a_fault_of_ours_keeps_its_traceback_and_is_one_object_for_a_script() -> None:

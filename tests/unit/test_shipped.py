@@ -155,6 +155,9 @@ def test_what_is_pushed_or_proposed_is_verified_by_the_verbs_that_people_use() -
         step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step
     ]
     assert steps == [".ci/run", "make demo", ".venv/bin/leeway check"]
+    # Without an init, a server that was killed stays in the list of processes for ever.
+    options = [job["container"]["options"] for job in workflow["jobs"].values()]
+    assert all("--init" in each for each in options)
     verified = (PROJECT / ".ci/run").read_text()
     assert "\nmake check\n" in verified
     assert "\nmake test\n" in verified
