@@ -139,6 +139,18 @@ def test_psi_has_ten_bins_and_drift_needs_thirty_rows() -> None:
     assert Drift().min_rows == 30
 
 
+@pytest.mark.parametrize("name", load_use_cases())
+def test_what_is_read_of_a_use_case_has_a_contract_with_a_type_for_each_column(name: str) -> None:
+    """The second net of D1: dbt builds no table of other columns, whatever came before it."""
+    marts = PROJECT / "dbt_project" / "models" / name / "marts"
+    assert "contract={'enforced': true}" in (marts / f"{name}_clean.sql").read_text()
+    (model,) = yaml.safe_load((marts / "_marts.yml").read_text())["models"]
+    assert model["name"] == f"{name}_clean"
+    assert [each["name"] for each in model["columns"] if not each.get("data_type")] == []
+    (key,) = (e for e in model["columns"] if e["name"] == load_use_cases()[name].key.name)
+    assert {"type": "not_null"} in key["constraints"]
+
+
 def test_state_secrets_and_products_stay_out_of_git() -> None:
     ignored = (PROJECT / ".gitignore").read_text().split()
     home = Settings.model_fields["home"].default
