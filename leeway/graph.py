@@ -106,6 +106,7 @@ DATA_NODES = (
             "leeway/data/synthetic.py",
             "leeway/experiment/aliases.py",
             "leeway/experiment/cells.py",
+            "leeway/data/notations.py",
             "leeway/data/shared_keys.py",
             "leeway/data/validation.py",
             "leeway/data/values.py",
@@ -274,6 +275,7 @@ EXPERIMENT_NODES = (
         (
             "assets/experiment.py",
             "resources/warehouse.py",
+            "leeway/data/notations.py",
             "leeway/data/values.py",
             *_ANALYSING,
         ),

@@ -28,7 +28,7 @@ def folder() -> Path:
 def test_a_csv_with_semicolons_is_refused_with_what_mends_it(tmp_path: Path) -> None:
     path = tmp_path / "new_data.csv"
     path.write_text("rev_Mean;months\n10,5;3\n")
-    with pytest.raises(SourceError, match=r"'rev_Mean;months' has semicolons.*decimal="):
+    with pytest.raises(SourceError, match=r"'rev_Mean;months' has semicolons.*delimiter: ';'"):
         read_file(path)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cli.output import console
 from cli.status import print_status
 
 CHAMPION = {"version": 1, "algorithm": "ridge", "trained_at": "2026-11-22T09:00:00Z"}
@@ -28,7 +29,7 @@ def test_the_champion_and_what_waits_to_be_one_are_in_one_line(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "width", 200)
     data = {"rows": 9, "batches": 1, "rejected": 0, "last_batch": "1", "source": "file"}
     status = {
         "task": "regression", "data": data, "champion": champion,
