@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from leeway.explainers.calibration import calibrate, fresh_predictions
+from leeway.explainers.calibration import calibrate, calibrated_rows, fresh_predictions
 from leeway.explainers.conformal import (
     Calibration,
     calibrate_classes,
@@ -124,3 +124,12 @@ def test_a_model_is_calibrated_on_other_folds_than_those_it_was_chosen_with() ->
     same = calibrate_classes(TARGET, chosen_with, sorted(set(TARGET)), found.coverage)
     assert found.rows == same.rows == len(FRAME)
     assert found.threshold != same.threshold
+
+
+def test_of_many_rows_some_of_each_class_are_calibrated_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leeway.explainers.calibration.MOST_CALIBRATED_ROWS", 50)
+    rows = calibrated_rows(TARGET, PENGUINS)
+    counts = np.unique(TARGET[rows], return_counts=True)[1]
+    assert len(set(rows.tolist())) == 50
+    assert len(counts) == 3
+    assert counts.min() >= PENGUINS.search.folds
