@@ -372,8 +372,8 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     source = folder_of_files(tmp_path)
     really = read_file
 
-    def slowly(path: Path, sheet: str | None) -> pa.Table:
-        found = really(path, sheet)
+    def slowly(path: Path, sheet: str | None, inside: Path | None) -> pa.Table:
+        found = really(path, sheet, inside)
         with path.open("ab") as file:
             file.write(b"4,2009,d\n")
         return found
@@ -497,9 +497,11 @@ def test_a_link_that_changes_all_the_time_never_leads_out(tmp_path: Path) -> Non
     path, done = inside / "t.csv", threading.Event()
     path.symlink_to("own.bin")
 
+    targets = (inside / "own.bin", secret)
+
     def swap() -> None:
         for number in itertools.count():
-            (inside / "next").symlink_to(["own.bin", secret][number % 2])
+            (inside / "next").symlink_to(targets[number % 2])
             (inside / "next").rename(path)
             if done.is_set():
                 return
