@@ -102,9 +102,9 @@ def run(
         shared = execute(name, use_case, running, report)
         if shared and report.status == "success" and select is None:
             # Batches that lost or won rows to one of this run; what reads them follows.
-            parts = {*shared, *([""] if batch is None else [])}
             now = plan_of(name, use_case, ledger, sources)
-            if follow := [step for step in now if step.runs and step.batch in parts]:
+            follow = [s for s in now if s.runs and (batch is None or s.batch in shared)]
+            if follow:
                 execute(name, use_case, follow, report)
     report.seconds = round(time.monotonic() - started, 1)
     _print(report)
