@@ -497,8 +497,6 @@ def test_a_link_that_changes_all_the_time_never_leads_out(tmp_path: Path) -> Non
     path, done = inside / "t.csv", threading.Event()
     path.symlink_to("own.bin")
 
-    targets = (inside / "own.bin", secret)
-
     def swap() -> None:
         for number in itertools.count():
             (inside / "next").symlink_to(("own.bin", str(secret))[number % 2])
