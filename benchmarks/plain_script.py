@@ -127,6 +127,8 @@ def train(
         "parameters": found.parameters,
         "metric": use_case.metric,
         "value": found.value,
+        "gain": found.gain,
+        "gain_error": found.gain_error,
         "trials": list(found.trials),
         "classes": [str(name) for name in pipeline.classes_],
         "model": {"uri": model.uri, "digest": model.digest},

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from leeway.spec import UseCase
 
 
-MOST_COMPARED_ROWS = 4_000
+MOST_COMPARED_ROWS = 2_500
 
 
 class NoCandidate(ValueError):

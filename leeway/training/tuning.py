@@ -42,7 +42,10 @@ IDENTITY = "leeway_identity"
 ERROR = "leeway_error"
 SLOWER = "leeway_slower"
 FOUND = "leeway_found"  # parameters that follow from a trial's
+FOLDS = "leeway_folds"  # the score of each
 MOST_SEARCHED_ROWS = 20_000  # choices of more cost more, and hardly ever differ
+# After so many trials of which none beats the defaults beyond noise, further ones are not worth it.
+FUTILE = 10
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,19 @@ class TunedModel:
     """The best parameters of one algorithm, and what each trial gave.
 
     `trials` holds dicts with number, value (None when pruned or failed), state and parameters, and
-    with the error of one that failed.
+    with the error of one that failed; `chosen` is the number of the one with the parameters.
+    `gain` is how much better than the defaults it is in the mean over folds, in the unit of the
+    metric, and `gain_error` its standard error from the paired differences of the folds, which is
+    too small by as much as the models of the folds share rows. None where the defaults failed.
     """
 
     name: str
     parameters: dict[str, Any]
     value: float
-    default_value: float
+    default_value: float | None
+    chosen: int
+    gain: float | None
+    gain_error: float | None
     trials: tuple[dict[str, Any], ...]
 
 
@@ -71,18 +80,22 @@ def tune(
 ) -> TunedModel:
     """Tunes one algorithm with Optuna's TPE sampler; trials that fall behind are pruned.
 
-    The first trial has the default parameters, so that tuning never gives a worse mean. The last
-    one of boosting on many rows has the best parameters with a lower learning rate. The same seed
-    gives the same result, also when a study in `storage` was interrupted and is resumed: the
-    sampler starts each trial from a seed that follows from the count of finished trials, and a
-    trial that was cut off is failed, which the sampler does not see. A study in `storage` that was
-    made from other rows, folds or features, or for another number of trials, is deleted and started
-    again. Of more than `MOST_SEARCHED_ROWS` rows, so many are drawn.
+    The first trial has the default parameters. They stay unless the best trial is better by more
+    than the standard error of the paired difference, as the best of many is partly the luckiest
+    (L. Breiman et al., Classification and Regression Trees, 1984, section 3.4.3); `FUTILE` trials
+    without such a one end the tuning. The last trial of boosting on many rows has what was chosen
+    with a lower learning rate, and is taken where its mean is better.
+
+    The same seed gives the same result, also when a study in `storage` was interrupted and is
+    resumed: the sampler starts each trial from a seed that follows from the count of finished
+    trials, and a trial that was cut off is failed, which the sampler does not see. A study in
+    `storage` that was made from other rows, folds or features, or for another number of trials, is
+    deleted and started again. Of more than `MOST_SEARCHED_ROWS` rows, so many are drawn.
 
     Args:
         frame: features, shape (rows, columns).
         target: shape (rows,).
-        use_case: its `search` gives folds, metric, seed and the number of finished trials.
+        use_case: its `search` gives folds, metric, seed and the most trials.
         winner: name of the candidate.
         storage: where the study is kept; None keeps it in memory.
         study_name: name of the study in `storage`.
@@ -106,13 +119,19 @@ def tune(
         first, slower = tuned_defaults(winner, rows), slower_learning(winner, rows)
         _run(study, objective, use_case, first, slower, on_trial)
     trials = _summaries(study)
-    if all(trial["value"] is None for trial in trials):
+    finished = _finished(study)
+    chosen = _chosen(study)
+    if chosen is None:
         raise ValueError(f"every trial of {winner} failed: {trials[0].get('error')}")
+    gain, error = _gain(study, chosen, finished[0]) or (None, None)
     return TunedModel(
         name=winner,
-        parameters=_parameters(study.best_trial),
-        value=study.best_value,
+        parameters=_parameters(chosen),
+        value=float(chosen.value),
         default_value=trials[0]["value"],
+        chosen=[trial.number for trial in finished].index(chosen.number),
+        gain=gain,
+        gain_error=error,
         trials=tuple(trials),
     )
 
@@ -125,14 +144,16 @@ def _run(
     slower: dict[str, float],
     on_trial: Callable[[dict[str, Any]], None] | None,
 ) -> None:
-    """Trials until there are as many as asked for: the defaults, Optuna's, the best one slowed."""
+    """The defaults, Optuna's trials until there are enough, and what was chosen slowed."""
     import optuna
 
-    while (done := len(_finished(study))) < use_case.search.trials:
+    while not _is_over(study, use_case.search.trials, slower):
+        done = len(_finished(study))
+        chosen = _chosen(study)
         if done == 0:
             study.enqueue_trial(first)
-        elif done + 1 == use_case.search.trials and slower and _has_value(study):
-            study.enqueue_trial(dict(study.best_trial.params), user_attrs={SLOWER: slower})
+        elif slower and chosen and (done + 1 == use_case.search.trials or _is_futile(study)):
+            study.enqueue_trial(dict(chosen.params), user_attrs={SLOWER: slower})
         seed = (use_case.search.seed + done) % (LARGEST_SEED + 1)
         study.sampler = optuna.samplers.TPESampler(seed=seed)
         study.optimize(objective, n_trials=1)
@@ -140,11 +161,53 @@ def _run(
             on_trial(_summaries(study)[-1])
 
 
-def _has_value(study: optuna.Study) -> bool:
-    """Whether a trial came to its end; each may have failed."""
-    from optuna.trial import TrialState
+def _is_over(study: optuna.Study, most: int, slower: dict[str, float]) -> bool:
+    finished = _finished(study)
+    if not finished:
+        return False
+    ended = SLOWER in finished[-1].user_attrs or (not slower and _is_futile(study))
+    return ended or len(finished) >= most
 
-    return bool(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+
+def _is_futile(study: optuna.Study) -> bool:
+    """Whether the defaults stand after `FUTILE` others."""
+    finished, chosen = _finished(study), _chosen(study)
+    return len(finished) > FUTILE and chosen is not None and chosen.number == finished[0].number
+
+
+def _chosen(study: optuna.Study) -> optuna.trial.FrozenTrial | None:
+    """The trial whose parameters are taken; None where none came to its end."""
+    finished = _finished(study)
+    complete = [trial for trial in finished if _is_complete(trial)]
+    tuned = [trial for trial in complete if SLOWER not in trial.user_attrs]
+    if not tuned:
+        return None
+    sign = _sign(study)
+    best = max(tuned, key=lambda trial: sign * trial.value)
+    found = _gain(study, best, finished[0])
+    if found is not None and found[0] <= found[1]:
+        best = finished[0]
+    return max([best, *(t for t in complete if t not in tuned)], key=lambda t: sign * t.value)
+
+
+def _gain(
+    study: optuna.Study, trial: optuna.trial.FrozenTrial, first: optuna.trial.FrozenTrial
+) -> tuple[float, float] | None:
+    """How much better a trial is than the first one, and its error; None if that failed."""
+    if not _is_complete(first):
+        return None
+    differences = _sign(study) * np.subtract(trial.user_attrs[FOLDS], first.user_attrs[FOLDS])
+    error = differences.std(ddof=1) / np.sqrt(len(differences))
+    return float(differences.mean()), float(error)
+
+
+def _is_complete(trial: optuna.trial.FrozenTrial) -> bool:
+    """Optuna gives a pruned trial a value, too."""
+    return trial.state.name == "COMPLETE"
+
+
+def _sign(study: optuna.Study) -> float:
+    return 1.0 if study.direction.name == "MAXIMIZE" else -1.0
 
 
 def _open_study(
@@ -219,6 +282,7 @@ def _objective(
                 raise optuna.TrialPruned
         if rounds:
             trial.set_user_attr(FOUND, {**slower, ROUNDS[winner]: rounds_of_all(rounds)})
+        trial.set_user_attr(FOLDS, scores)
         return float(np.mean(scores))
 
     return mean_over_folds
@@ -240,7 +304,7 @@ def _summaries(study: optuna.Study) -> list[dict[str, Any]]:
     return [
         {
             "number": number,
-            "value": trial.value if trial.state.name == "COMPLETE" else None,
+            "value": trial.value if _is_complete(trial) else None,
             "state": "failed" if ERROR in trial.user_attrs else trial.state.name.lower(),
             "parameters": _parameters(trial),
             **({"error": trial.user_attrs[ERROR]} if ERROR in trial.user_attrs else {}),
