@@ -43,8 +43,8 @@ def build_preprocessor(use_case: UseCase, *, gaps: bool = False) -> Any:
     mean of all rows the fewer rows it has (D. Micci-Barreca, SIGKDD Explorations 3, 2001; the
     empirical Bayes weight of scikit-learn), and an unseen category gives the mean of all rows. With
     `fit_transform` each row's mean comes from other rows than its own; `fit` and then `transform`
-    of the same rows would leak their target. Several classes give the share of each. Beside it stands
-    the category's position in the order of names, without the target.
+    of the same rows would leak their target. Several classes give the share of each. Beside it
+    stands the category's position in the order of names, without the target.
 
     Columns that are constant or have no value give a constant and do not fail. With `gaps` missing
     numbers are left as NaN where the use case names no strategy.
