@@ -31,6 +31,20 @@ from leeway.training.folds import (
 from leeway.training.preprocessing import reads_gaps
 from leeway.training.rounds import ROUNDS, rounds_of_all
 from leeway.training.scoring import score_model
+from leeway.training.trials import (
+    ERROR,
+    FOLDS,
+    FOUND,
+    SLOWER,
+    chosen_trial,
+    finished_trials,
+    found_parameters,
+    gain_over,
+    is_futile,
+    is_over,
+    summaries,
+    value_of,
+)
 
 if TYPE_CHECKING:
     import optuna
@@ -39,14 +53,7 @@ if TYPE_CHECKING:
     from leeway.spec import UseCase
 
 IDENTITY = "leeway_identity"
-ERROR = "leeway_error"
-SLOWER = "leeway_slower"
-FOUND = "leeway_found"  # parameters that follow from a trial's
-FOLDS = "leeway_folds"  # the score of each
 MOST_SEARCHED_ROWS = 20_000  # choices of more cost more, and hardly ever differ
-# After so many trials, and half of those asked for, of which none beats the defaults beyond noise,
-# further ones are not worth it.
-FUTILE = 10
 
 
 @dataclass(frozen=True)
@@ -119,16 +126,16 @@ def tune(
         objective = _objective(folds, use_case, winner, rows)
         first, slower = tuned_defaults(winner, rows), slower_learning(winner, rows)
         _run(study, objective, use_case, first, slower, on_trial)
-    trials = _summaries(study)
-    finished = _finished(study)
-    chosen = _chosen(study)
+    trials = summaries(study)
+    finished = finished_trials(study)
+    chosen = chosen_trial(study)
     if chosen is None:
         raise ValueError(f"every trial of {winner} failed: {trials[0].get('error')}")
-    gain, error = _gain(study, chosen, finished[0]) or (None, None)
+    gain, error = gain_over(study, chosen, finished[0]) or (None, None)
     return TunedModel(
         name=winner,
-        parameters=_parameters(chosen),
-        value=float(chosen.value),
+        parameters=found_parameters(chosen),
+        value=value_of(chosen),
         default_value=trials[0]["value"],
         chosen=[trial.number for trial in finished].index(chosen.number),
         gain=gain,
@@ -149,68 +156,18 @@ def _run(
     import optuna
 
     most = use_case.search.trials
-    while not _is_over(study, most, slower):
-        done = len(_finished(study))
-        chosen = _chosen(study)
+    while not is_over(study, most, slower):
+        done = len(finished_trials(study))
+        chosen = chosen_trial(study)
         if done == 0:
             study.enqueue_trial(first)
-        elif slower and chosen and (done + 1 == most or _is_futile(study, most)):
+        elif slower and chosen and (done + 1 == most or is_futile(study, most)):
             study.enqueue_trial(dict(chosen.params), user_attrs={SLOWER: slower})
         seed = (use_case.search.seed + done) % (LARGEST_SEED + 1)
         study.sampler = optuna.samplers.TPESampler(seed=seed)
         study.optimize(objective, n_trials=1)
         if on_trial is not None:
-            on_trial(_summaries(study)[-1])
-
-
-def _is_over(study: optuna.Study, most: int, slower: dict[str, float]) -> bool:
-    finished = _finished(study)
-    if not finished:
-        return False
-    ended = SLOWER in finished[-1].user_attrs or (not slower and _is_futile(study, most))
-    return ended or len(finished) >= most
-
-
-def _is_futile(study: optuna.Study, most: int) -> bool:
-    """Whether the defaults stand after so many others that more are not worth it."""
-    finished, chosen = _finished(study), _chosen(study)
-    enough = len(finished) > max(FUTILE, most // 2)
-    return enough and chosen is not None and chosen.number == finished[0].number
-
-
-def _chosen(study: optuna.Study) -> optuna.trial.FrozenTrial | None:
-    """The trial whose parameters are taken; None where none came to its end."""
-    finished = _finished(study)
-    complete = [trial for trial in finished if _is_complete(trial)]
-    tuned = [trial for trial in complete if SLOWER not in trial.user_attrs]
-    if not tuned:
-        return None
-    sign = _sign(study)
-    best = max(tuned, key=lambda trial: sign * trial.value)
-    found = _gain(study, best, finished[0])
-    if found is not None and found[0] <= found[1]:
-        best = finished[0]
-    return max([best, *(t for t in complete if t not in tuned)], key=lambda t: sign * t.value)
-
-
-def _gain(
-    study: optuna.Study, trial: optuna.trial.FrozenTrial, first: optuna.trial.FrozenTrial
-) -> tuple[float, float] | None:
-    """How much better a trial is than the first one, and its error; None if that failed."""
-    if not _is_complete(first):
-        return None
-    differences = _sign(study) * np.subtract(trial.user_attrs[FOLDS], first.user_attrs[FOLDS])
-    error = differences.std(ddof=1) / np.sqrt(len(differences))
-    return float(differences.mean()), float(error)
-
-
-def _is_complete(trial: optuna.trial.FrozenTrial) -> bool:
-    """Optuna gives a pruned trial a value, too."""
-    return trial.state.name == "COMPLETE"
-
-
-def _sign(study: optuna.Study) -> float:
-    return 1.0 if study.direction.name == "MAXIMIZE" else -1.0
+            on_trial(summaries(study)[-1])
 
 
 def _open_study(
@@ -289,28 +246,3 @@ def _objective(
         return float(np.mean(scores))
 
     return mean_over_folds
-
-
-def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    from optuna.trial import TrialState
-
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-
-
-def _parameters(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
-    """What was suggested, and the rounds that were found where boosting was stopped."""
-    return dict(trial.params) | dict(trial.user_attrs.get(FOUND, {}))
-
-
-def _summaries(study: optuna.Study) -> list[dict[str, Any]]:
-    """The finished trials, numbered from 0 without the failed ones."""
-    return [
-        {
-            "number": number,
-            "value": trial.value if _is_complete(trial) else None,
-            "state": "failed" if ERROR in trial.user_attrs else trial.state.name.lower(),
-            "parameters": _parameters(trial),
-            **({"error": trial.user_attrs[ERROR]} if ERROR in trial.user_attrs else {}),
-        }
-        for number, trial in enumerate(_finished(study))
-    ]

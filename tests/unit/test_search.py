@@ -13,7 +13,7 @@ import pytest
 from sklearn.metrics import f1_score, mean_absolute_error
 
 from leeway.spec import METRIC_RANGES, UseCase
-from leeway.training import tuning
+from leeway.training import trials, tuning
 from leeway.training.candidates import suggest_parameters, tuned_defaults
 from leeway.training.folds import (
     cross_validation_folds,
@@ -170,11 +170,12 @@ def test_the_largest_seed_works_for_every_candidate_and_trial() -> None:
 def test_the_first_trial_has_the_defaults_and_the_result_is_never_worse() -> None:
     tuned = tune(FRAME, TARGET, penguins(), "decision_tree")
     (score,) = compare_candidates(FRAME, TARGET, penguins())
+    assert score.mean is not None
     assert tuned.default_value == score.mean
     assert tuned.trials[0]["value"] == score.mean
-    assert tuned.value == tuned.trials[tuned.chosen]["value"] >= tuned.default_value
+    assert tuned.value == tuned.trials[tuned.chosen]["value"] >= score.mean
     assert tuned.parameters == tuned.trials[tuned.chosen]["parameters"]
-    assert tuned.gain == pytest.approx(tuned.value - tuned.default_value)
+    assert tuned.gain == pytest.approx(tuned.value - score.mean)
 
 
 FIRST = [0.70, 0.80, 0.75]
@@ -199,10 +200,10 @@ def test_the_defaults_stay_unless_a_trial_is_better_beyond_noise(
     sign = 1 if direction == "maximize" else -1
     study = optuna.create_study(direction=direction)
     for each in (FIRST, folds):
-        attributes = {tuning.FOLDS: [sign * score for score in each]}
+        attributes = {trials.FOLDS: [sign * score for score in each]}
         mean = sign * float(np.mean(each))
         study.add_trial(optuna.trial.create_trial(value=mean, user_attrs=attributes))
-    found = tuning._chosen(study)
+    found = trials.chosen_trial(study)
     assert found is not None
     assert found.number == int(chosen)
 
@@ -211,20 +212,20 @@ def test_what_was_chosen_learns_more_slowly_where_that_is_better_at_all() -> Non
     for last, chosen in (([0.70, 0.80, 0.7501], 2), ([0.70, 0.80, 0.7499], 0)):
         study = optuna.create_study(direction="maximize")
         lucky = [0.60, 0.80, 0.88]
-        for scores, slower in ((FIRST, {}), (lucky, {}), (last, {tuning.SLOWER: {"rate": 0.03}})):
-            attributes = {tuning.FOLDS: scores, **slower}
+        for scores, slower in ((FIRST, {}), (lucky, {}), (last, {trials.SLOWER: {"rate": 0.03}})):
+            attributes = {trials.FOLDS: scores, **slower}
             value = float(np.mean(scores))
             study.add_trial(optuna.trial.create_trial(value=value, user_attrs=attributes))
-        found = tuning._chosen(study)
+        found = trials.chosen_trial(study)
         assert found is not None
         assert found.number == chosen
 
 
-@pytest.mark.parametrize(("trials", "made"), [(8, 8), (15, 11), (26, 14)])
+@pytest.mark.parametrize(("asked", "made"), [(8, 8), (15, 11), (26, 14)])
 def test_tuning_ends_when_half_of_the_trials_do_not_beat_the_defaults(
-    trials: int, made: int
+    asked: int, made: int
 ) -> None:
-    use_case, storage = penguins(trials=trials), optuna.storages.InMemoryStorage()
+    use_case, storage = penguins(trials=asked), optuna.storages.InMemoryStorage()
     tuned = tune(FRAME, TARGET, use_case, "decision_tree", storage, "s")
     assert len(tuned.trials) == made
     assert (tuned.chosen, tuned.gain, tuned.gain_error) == (0, 0.0, 0.0)
@@ -309,7 +310,7 @@ def test_a_resumed_study_ends_as_an_uninterrupted_one(
     interrupted_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Guards against a sampler that starts its random numbers anew: resumed is not repeated."""
-    monkeypatch.setattr(tuning, "FUTILE", 99)
+    monkeypatch.setattr(trials, "FUTILE", 99)
     use_case = penguins(trials=13)
     calls = itertools.count(1)
 
@@ -330,8 +331,8 @@ def test_a_resumed_study_ends_as_an_uninterrupted_one(
         FRAME, TARGET, use_case, "decision_tree", storage(), "s", on_trial=finished.append
     )
     assert len(finished) == 13 - interrupted_at
-    trials = optuna.load_study(study_name="s", storage=storage()).trials
-    assert [trial.number for trial in trials if not trial.state.is_finished()] == []
+    all_trials = optuna.load_study(study_name="s", storage=storage()).trials
+    assert [trial.number for trial in all_trials if not trial.state.is_finished()] == []
     assert resumed == tune(FRAME, TARGET, use_case, "decision_tree")
 
 
