@@ -25,7 +25,8 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
 
     @stage.asset(
         "model_selection",
-        "One row per candidate algorithm with its scores in cross-validation, and the winner.",
+        "One row per candidate algorithm with its scores in cross-validation, how far it is behind "
+        "the best with the standard error, and the winner: the cheapest within that error.",
         "scikitlearn",
     )
     def model_selection(
@@ -33,7 +34,7 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[None]:
         from leeway.plots import candidate_plot
         from leeway.training.decisions import decide, settle
-        from leeway.training.search import best_candidate, compare_candidates
+        from leeway.training.search import behind_best, best_candidate, compare_candidates
 
         work = begin(stage, platform, context, "model_selection")
         rows = read_part(work, TRAIN)
@@ -43,6 +44,7 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
             settled = settle(stage.use_case, decided.choices)
             scores = compare_candidates(frame, target, settled)
         winner = best_candidate(scores, stage.use_case.metric)
+        behind = behind_best(scores, stage.use_case.metric)
         unit = unit_of(stage.use_case.metric, stage.use_case.target.unit)
         choice = {
             "metric": stage.use_case.metric,
@@ -56,6 +58,7 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
                     "train_mean": score.train_mean,
                     "folds": list(score.folds),
                     "rows": score.rows,
+                    "behind": behind.get(score.name),
                     "error": score.error,
                 }
                 for score in scores

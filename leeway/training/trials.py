@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from leeway.training.scoring import paired_gain
 
 if TYPE_CHECKING:
     import optuna
 
+METRIC = "leeway_metric"
 ERROR = "leeway_error"
 SLOWER = "leeway_slower"
 FOUND = "leeway_found"  # parameters that follow from a trial's
@@ -57,13 +58,11 @@ def gain_over(
 ) -> tuple[float, float] | None:
     """How much better a complete trial is than the first one, and the standard error of that.
 
-    In the unit of the metric, from paired folds; None when the first one failed.
+    As `leeway.training.scoring.paired_gain`; None when the first one failed.
     """
     if not _is_complete(first):
         return None
-    differences = _sign(study) * np.subtract(trial.user_attrs[FOLDS], first.user_attrs[FOLDS])
-    error = differences.std(ddof=1) / np.sqrt(len(differences))
-    return float(differences.mean()), float(error)
+    return paired_gain(trial.user_attrs[FOLDS], first.user_attrs[FOLDS], study.user_attrs[METRIC])
 
 
 def _is_complete(trial: optuna.trial.FrozenTrial) -> bool:

@@ -35,6 +35,7 @@ from leeway.training.trials import (
     ERROR,
     FOLDS,
     FOUND,
+    METRIC,
     SLOWER,
     chosen_trial,
     finished_trials,
@@ -63,8 +64,8 @@ class TunedModel:
     `trials` holds dicts with number, value (None when pruned or failed), state and parameters, and
     with the error of one that failed; `chosen` is the number of the one with the parameters.
     `gain` is how much better than the defaults it is in the mean over folds, in the unit of the
-    metric, and `gain_error` its standard error from the paired differences of the folds, which is
-    too small by as much as the models of the folds share rows. None where the defaults failed.
+    metric, and `gain_error` its standard error, as of `leeway.training.scoring.paired_gain`. None
+    where the defaults failed.
     """
 
     name: str
@@ -196,6 +197,7 @@ def _open_study(
         else optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
     )
     study.set_user_attr(IDENTITY, identity)
+    study.set_user_attr(METRIC, use_case.metric)
     for trial in study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING)):
         if trial.state == TrialState.WAITING:
             study.ask()

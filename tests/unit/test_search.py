@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import optuna
 import pandas as pd
 import pytest
+import scipy.stats
 from sklearn.metrics import f1_score, mean_absolute_error
 
-from leeway.spec import METRIC_RANGES, UseCase
-from leeway.training import trials, tuning
+from leeway.spec import CANDIDATES, METRIC_RANGES, UseCase
+from leeway.training import search, trials, tuning
 from leeway.training.candidates import suggest_parameters, tuned_defaults
 from leeway.training.folds import (
     cross_validation_folds,
@@ -21,7 +22,9 @@ from leeway.training.folds import (
     out_of_fold,
     prepare_folds,
 )
+from leeway.training.scoring import paired_gain
 from leeway.training.search import (
+    CHEAPEST_FIRST,
     CandidateScore,
     NoCandidate,
     TooFewRows,
@@ -103,15 +106,45 @@ def test_the_unit_of_an_error_is_that_of_the_target() -> None:
     assert 100 < (score.mean or 0) < 500
 
 
-def test_the_best_is_the_highest_or_the_lowest_by_metric_and_the_first_of_equals() -> None:
-    def named(name: str, mean: float | None) -> CandidateScore:
-        return CandidateScore(name, mean, None, (), None)
+def scored(name: str, *folds: float, rows: int = 0) -> CandidateScore:
+    mean = float(np.mean(folds)) if folds else None
+    return CandidateScore(name, mean, None, folds, None, rows=rows)
 
-    scores = [named("failed", None), named("a", 0.5), named("b", 0.9), named("c", 0.9)]
-    assert best_candidate(scores, "macro_f1").name == "b"
-    assert best_candidate(scores, "mae").name == "a"
+
+def test_the_best_is_the_highest_or_the_lowest_by_metric() -> None:
+    scores = [scored("ridge"), scored("lasso", 0.5, 0.6), scored("xgboost", 0.9, 0.91)]
+    assert best_candidate(scores, "macro_f1").name == "xgboost"
+    assert best_candidate(scores, "mae").name == "lasso"
     with pytest.raises(NoCandidate):
         best_candidate(scores[:1], "mae")
+
+
+def test_of_those_that_noise_cannot_tell_apart_the_cheapest_is_taken() -> None:
+    """Paired over folds: better in one fold of three does not count, better in all does."""
+    boosting, few = scored("xgboost", 0.80, 0.70, 0.75), scored("lasso", 0.9, 0.9, 0.9, rows=-1)
+    lucky = scored("random_forest", 0.83, 0.70, 0.74)
+    better = scored("random_forest", 0.81, 0.71, 0.77)
+    assert best_candidate([few, lucky, boosting], "macro_f1") is boosting
+    assert best_candidate([few, better, boosting], "macro_f1") is better
+    assert best_candidate([better, boosting], "mae") is boosting
+    assert set(CHEAPEST_FIRST) == {name for names in CANDIDATES.values() for name in names}
+
+
+def test_the_best_of_few_rows_is_compared_again_with_the_cheapest_that_may_be_as_good() -> None:
+    forest, binned = scored("random_forest", 0.83, 0.72), scored("gradient_boosting", 0.80, 0.74)
+    boosting, far = scored("xgboost", 0.84, 0.69), scored("ridge", 0.5, 0.4)
+    assert search._finalists([far, forest, binned, boosting], "r2") == ["random_forest", "xgboost"]
+    assert search._finalists([far, boosting], "r2") == ["xgboost", "ridge"]
+    assert search._finalists([boosting, scored("ridge")], "r2") == ["xgboost"]
+
+
+def test_the_error_of_a_difference_is_that_of_folds_whose_models_share_rows() -> None:
+    """Nadeau and Bengio: of five folds, 1.5 times that of independent ones."""
+    ours, others = [0.81, 0.83, 0.80, 0.86, 0.80], [0.80, 0.80, 0.80, 0.80, 0.80]
+    gain, error = paired_gain(ours, others, "roc_auc")
+    assert gain == pytest.approx(0.02)
+    assert error == pytest.approx(1.5 * scipy.stats.sem(ours))
+    assert paired_gain(ours, others, "mae") == pytest.approx((-gain, error))
 
 
 def test_a_candidate_that_fails_is_recorded_with_its_error() -> None:
@@ -194,11 +227,12 @@ FIRST = [0.70, 0.80, 0.75]
 )
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
 def test_the_defaults_stay_unless_a_trial_is_better_beyond_noise(
-    folds: list[float], chosen: bool, direction: str
+    folds: list[float], chosen: bool, direction: Literal["maximize", "minimize"]
 ) -> None:
     """Paired: 0.01 better in every fold counts, 0.13 better in one of three does not."""
     sign = 1 if direction == "maximize" else -1
     study = optuna.create_study(direction=direction)
+    study.set_user_attr(trials.METRIC, "roc_auc" if sign == 1 else "mae")
     for each in (FIRST, folds):
         attributes = {trials.FOLDS: [sign * score for score in each]}
         mean = sign * float(np.mean(each))
@@ -211,6 +245,7 @@ def test_the_defaults_stay_unless_a_trial_is_better_beyond_noise(
 def test_what_was_chosen_learns_more_slowly_where_that_is_better_at_all() -> None:
     for last, chosen in (([0.70, 0.80, 0.7501], 2), ([0.70, 0.80, 0.7499], 0)):
         study = optuna.create_study(direction="maximize")
+        study.set_user_attr(trials.METRIC, "roc_auc")
         lucky = [0.60, 0.80, 0.88]
         for scores, slower in ((FIRST, {}), (lucky, {}), (last, {trials.SLOWER: {"rate": 0.03}})):
             attributes = {trials.FOLDS: scores, **slower}
