@@ -27,7 +27,8 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
 
     @stage.asset(
         "model_selection",
-        "One row per candidate algorithm with its scores in cross-validation, and the winner.",
+        "One row per candidate algorithm with its scores in cross-validation, how far it is behind "
+        "the best with the standard error, and the winner: the cheapest within that error.",
         "scikitlearn",
     )
     def model_selection(
@@ -35,7 +36,7 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[None]:
         from leeway.plots import candidate_plot
         from leeway.training.decisions import decide, settle
-        from leeway.training.search import best_candidate, compare_candidates
+        from leeway.training.search import behind_best, best_candidate, compare_candidates
 
         started = time.monotonic()
         work = begin(stage, platform, context, "model_selection")
@@ -48,6 +49,7 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
             settled = settle(stage.use_case, decided.choices)
             scores = compare_candidates(frame, target, settled)
         winner = best_candidate(scores, stage.use_case.metric)
+        behind = behind_best(scores, stage.use_case.metric)
         unit = unit_of(stage.use_case.metric, stage.use_case.target.unit)
         choice = {
             "metric": stage.use_case.metric,
@@ -61,6 +63,7 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
                     "train_mean": score.train_mean,
                     "folds": list(score.folds),
                     "rows": score.rows,
+                    "behind": behind.get(score.name),
                     "error": score.error,
                 }
                 for score in scores
@@ -139,6 +142,9 @@ def build_tuned(stage: Stage) -> dg.AssetsDefinition:
             "metric": stage.use_case.metric,
             "value": tuned.value,
             "default_value": tuned.default_value,
+            "chosen": tuned.chosen,
+            "gain": tuned.gain,
+            "gain_error": tuned.gain_error,
             "trials": list(tuned.trials),
             "training_key": work.input_digest,
             "classes": class_names(pipeline),
@@ -165,6 +171,9 @@ def build_tuned(stage: Stage) -> dg.AssetsDefinition:
                 best_params=dg.MetadataValue.md(f"```yaml\n{readable}```"),
                 score_in_cross_validation=tuned.value,
                 score_of_defaults=tuned.default_value,
+                gain_over_defaults=tuned.gain,
+                standard_error_of_gain=tuned.gain_error,
+                chosen_trial=tuned.chosen,
                 trials=dg.MetadataValue.json(list(tuned.trials)),
                 optuna_study=study_name,
             )

@@ -223,6 +223,8 @@ def tune_and_fit(script: Script, table: pa.Table, choice: dict[str, Any]) -> tup
         "parameters": found.parameters,
         "metric": use_case.metric,
         "value": found.value,
+        "gain": found.gain,
+        "gain_error": found.gain_error,
         "trials": list(found.trials),
         "classes": None if classes is None else [str(each) for each in classes],
         "model": script.put("models", "skops", save_model(pipeline)),

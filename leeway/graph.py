@@ -59,6 +59,7 @@ _SEARCHING = (
     *_FITTING,
     "leeway/training/readable.py",
     "leeway/training/search.py",
+    "leeway/training/trials.py",
     "leeway/training/tuning.py",
     "leeway/training/model_file.py",
     *_CHOOSING,

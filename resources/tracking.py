@@ -153,11 +153,13 @@ class Tracking:
 
     def log_tuning(self, result: Mapping[str, Any], shape: Sequence[int], readable: str) -> None:
         """Logs the best parameters, also as a file to read, and each trial as a child run."""
+        gained = {name: result[name] for name in ("gain", "gain_error")}
         self._log(
             self.run_id,
             {f"hyperparameters/{k}": v for k, v in result["parameters"].items()}
             | {"dataset/train_rows": shape[0], "dataset/features": shape[1]},
-            {f"cross_validation/{result['metric']}": result["value"]},
+            {f"cross_validation/{result['metric']}": result["value"]}
+            | {f"cross_validation/{k}": v for k, v in gained.items() if v is not None},
         )
         self.keep({"best_params.yaml": readable.encode()})
         for trial in result["trials"]:

@@ -126,10 +126,12 @@ DEFAULTS_OF_MANY: dict[str, dict[str, Any]] = {
     },
     "xgboost": {
         "n_estimators": 300,
-        "max_depth": 5,
-        "colsample_bytree": 0.7,
+        "max_leaves": 15,  # where the loss falls most: as deep as some rows need
+        "max_depth": 12,
+        "colsample_bytree": 1.0,
+        "colsample_bynode": 0.5,
         "min_child_weight": 5.0,
-        "reg_lambda": 5.0,
+        "reg_lambda": 20.0,
     },
 }
 
@@ -231,11 +233,12 @@ def _gradient_boosting_of_many(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
 
 def _xgboost_of_many(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
     return {
-        "max_depth": trial.suggest_int("max_depth", 3, 8),
+        "max_leaves": trial.suggest_int("max_leaves", 7, 63, log=True),
+        "max_depth": trial.suggest_int("max_depth", 4, 12),
         "subsample": trial.suggest_float("subsample", 0.5, 1.0),
-        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.4, 1.0),
-        "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 20.0, log=True),
-        "reg_lambda": trial.suggest_float("reg_lambda", 0.01, 100.0, log=True),
+        "colsample_bynode": trial.suggest_float("colsample_bynode", 0.2, 1.0),
+        "min_child_weight": trial.suggest_float("min_child_weight", 1.0, 30.0, log=True),
+        "reg_lambda": trial.suggest_float("reg_lambda", 1.0, 100.0, log=True),
         "reg_alpha": trial.suggest_float("reg_alpha", 1e-4, 10.0, log=True),
     }
 

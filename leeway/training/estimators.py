@@ -41,6 +41,8 @@ class _XGBoost(BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs
         learning_rate: float = 0.1,
         subsample: float = 1.0,
         colsample_bytree: float = 1.0,
+        colsample_bynode: float = 1.0,
+        max_leaves: int = 0,
         min_child_weight: float = 1.0,
         reg_lambda: float = 1.0,
         reg_alpha: float = 0.0,
@@ -51,6 +53,8 @@ class _XGBoost(BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs
         self.learning_rate = learning_rate
         self.subsample = subsample
         self.colsample_bytree = colsample_bytree
+        self.colsample_bynode = colsample_bynode
+        self.max_leaves = max_leaves
         self.min_child_weight = min_child_weight
         self.reg_lambda = reg_lambda
         self.reg_alpha = reg_alpha
@@ -64,6 +68,8 @@ class _XGBoost(BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs
         parameters = self.get_params()
         rounds = parameters.pop("n_estimators")
         parameters |= objective
+        # Trees with a number of leaves grow where the loss falls most, as scikit-learn's do.
+        parameters["grow_policy"] = "lossguide" if self.max_leaves else "depthwise"
         parameters |= {"seed": parameters.pop("random_state"), "nthread": 1, "tree_method": "hist"}
         values = np.asarray(X, dtype=np.float64)
         data = xgboost.DMatrix(values, label=y, nthread=1)
@@ -108,7 +114,10 @@ class _XGBoost(BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs
 
 
 class XGBoostClassifier(ClassifierMixin, _XGBoost):  # type: ignore[misc]  # sklearn has no stubs
-    """Gradient boosting by XGBoost for labels of any type; `classes_` holds them, sorted."""
+    """Gradient boosting by XGBoost for labels of any type; `classes_` holds them, sorted.
+
+    With two classes `min_child_weight` and `reg_lambda` are those of two equally frequent ones.
+    """
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fits on `X`, shape (rows, columns), and labels `y`, shape (rows,).
@@ -137,10 +146,18 @@ class XGBoostClassifier(ClassifierMixin, _XGBoost):  # type: ignore[misc]  # skl
         count = len(self.classes_)
         if count < 2:
             raise ValueError("XGBoostClassifier needs at least two classes, got one")
-        objective: dict[str, Any] = {"objective": "binary:logistic", "base_score": 0.5}
         if count > 2:
-            objective |= {"objective": "multi:softprob", "num_class": count}
-        return codes, objective
+            return codes, {"objective": "multi:softprob", "num_class": count, "base_score": 0.5}
+        share = float(codes.mean())
+        # XGBoost weighs a row by its curvature, p (1 - p): with few positives the same penalty is
+        # that of many times the rows. Here it is that of as many rows as with two equal classes.
+        weight = 4 * share * (1 - share)
+        return codes, {
+            "objective": "binary:logistic",
+            "base_score": share,
+            "min_child_weight": weight * self.min_child_weight,
+            "reg_lambda": weight * self.reg_lambda,
+        }
 
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
         """Margins in log-odds: shape (rows,) for two classes, else (rows, classes)."""

@@ -21,6 +21,7 @@ TRUSTED_TYPES = (
     "leeway.training.estimators.XGBoostClassifier",
     "leeway.training.estimators.XGBoostRegressor",
     "leeway.training.transformers.CategoryImputer",
+    "leeway.training.transformers.CategoryPosition",
     "leeway.training.transformers.ClusterDistances",
     "leeway.training.transformers.GapScaler",
     "leeway.training.transformers.MixedImputer",

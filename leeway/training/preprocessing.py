@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from leeway.spec import DerivedFeature, UseCase
 
 NUMBER, CATEGORY, TARGET_MEAN, DERIVED = "number", "category", "target_mean", "derived_"
+POSITION = "position"
 # The mean of a category in one part comes from the rows of the others.
 TARGET_MEAN_FOLDS = 5
 READ_GAPS = ("gradient_boosting", "xgboost")
@@ -42,7 +43,8 @@ def build_preprocessor(use_case: UseCase, *, gaps: bool = False) -> Any:
     mean of all rows the fewer rows it has (D. Micci-Barreca, SIGKDD Explorations 3, 2001; the
     empirical Bayes weight of scikit-learn), and an unseen category gives the mean of all rows. With
     `fit_transform` each row's mean comes from other rows than its own; `fit` and then `transform`
-    of the same rows would leak their target. Several classes give the share of each.
+    of the same rows would leak their target. Several classes give the share of each. Beside it
+    stands the category's position in the order of names, without the target.
 
     Columns that are constant or have no value give a constant and do not fail. With `gaps` missing
     numbers are left as NaN where the use case names no strategy.
@@ -62,6 +64,7 @@ def build_preprocessor(use_case: UseCase, *, gaps: bool = False) -> Any:
     if one_hot:
         blocks.append((CATEGORY, _category_steps(use_case), one_hot))
     if by_target:
+        blocks.append((POSITION, _position_steps(use_case), by_target))
         blocks.append((TARGET_MEAN, _target_mean_steps(use_case), by_target))
     return ColumnTransformer(blocks, verbose_feature_names_out=False, sparse_threshold=0.0)
 
@@ -147,6 +150,17 @@ def _category_steps(use_case: UseCase) -> Any:
     return Pipeline(
         [("impute", CategoryImputer(use_case.imputation.category)), ("encode", encoder)]
     )
+
+
+def _position_steps(use_case: UseCase) -> Any:
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from leeway.training.transformers import CategoryImputer, CategoryPosition
+
+    fill = CategoryImputer(use_case.imputation.category)
+    steps = [("impute", fill), ("order", CategoryPosition()), ("scale", StandardScaler())]
+    return Pipeline(steps)
 
 
 def _target_mean_steps(use_case: UseCase) -> Any:

@@ -42,6 +42,8 @@ def parameters_yaml(
             "unit": unit_of(use_case.metric, use_case.target.unit),
             "value": tuned.value,
             "value_of_defaults": tuned.default_value,
+            "gain": tuned.gain,
+            "standard_error_of_gain": tuned.gain_error,
             "folds": use_case.search.folds,
         },
         "trials": {state: states.count(state) for state in ("complete", "pruned", "failed")},

@@ -1,11 +1,12 @@
-"""One metric of a fitted model, for comparing candidates on a fold.
+"""One metric of a fitted model on a fold, and how two differ over the folds.
 
-Belongs here: asking a model for what a metric needs. Does not belong here: the formulas
-(`leeway.metrics.formulas`), or intervals (`leeway.metrics.evaluation`).
+Belongs here: asking a model for what a metric needs, and paired differences. Does not belong here:
+the formulas (`leeway.metrics.formulas`), or intervals (`leeway.metrics.evaluation`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from leeway.metrics.formulas import classification_scorer, regression_scorer
 from leeway.metrics.inputs import encode, finite_pair
+from leeway.spec import LOWER_IS_BETTER
 
 
 def score_model(model: Any, rows: NDArray[np.float64], target: NDArray[Any], metric: str) -> float:
@@ -37,3 +39,22 @@ def score_model(model: Any, rows: NDArray[np.float64], target: NDArray[Any], met
     if not np.isfinite(value):
         raise ValueError(f"{metric} is undefined on the {len(target)} rows of a fold")
     return float(value)
+
+
+def paired_gain(ours: Sequence[float], others: Sequence[float], metric: str) -> tuple[float, float]:
+    """How much better the scores of the same folds are in the mean, and the standard error of that.
+
+    In the unit of the metric. The models of two folds share most of their rows, so the variance is
+    that of C. Nadeau and Y. Bengio, Inference for the Generalization Error, Machine Learning 52,
+    2003.
+
+    Args:
+        ours: one score per fold, at least two.
+        others: of the same folds.
+        metric: name of the metric.
+    """
+    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    differences = sign * np.subtract(ours, others)
+    folds = len(differences)
+    error = differences.std(ddof=1) * np.sqrt(1 / folds + 1 / (folds - 1))
+    return float(differences.mean()), float(error)

@@ -26,7 +26,7 @@ from leeway.training.folds import (
     sample_positions,
 )
 from leeway.training.preprocessing import reads_gaps
-from leeway.training.scoring import score_model
+from leeway.training.scoring import paired_gain, score_model
 from leeway.training.tuning import MOST_SEARCHED_ROWS, TunedModel, tune
 
 if TYPE_CHECKING:
@@ -35,7 +35,17 @@ if TYPE_CHECKING:
     from leeway.spec import UseCase
 
 
-MOST_COMPARED_ROWS = 4_000
+MOST_COMPARED_ROWS = 2_500
+# By what fitting, storing, explaining and asking a model costs.
+CHEAPEST_FIRST = (
+    "ridge",
+    "logistic_regression",
+    "lasso",
+    "decision_tree",
+    "xgboost",
+    "gradient_boosting",
+    "random_forest",
+)
 
 
 class NoCandidate(ValueError):
@@ -64,10 +74,11 @@ def compare_candidates(
 ) -> list[CandidateScore]:
     """Scores every candidate of the use case on the same folds, in the order of the use case.
 
-    Of more than `MOST_COMPARED_ROWS` rows, so many are drawn. The two that did best there are
-    compared once more, on `MOST_SEARCHED_ROWS` rows: what is best on few rows need not be on many,
-    and what is far behind on few does not become the best (successive halving: K. Jamieson and
-    A. Talwalkar, AISTATS 2016). The model that is made in the end is fitted on all rows.
+    Of more than `MOST_COMPARED_ROWS` rows, so many are drawn. The best one there and the cheapest
+    that noise cannot tell from it, or else the second, are compared once more, on
+    `MOST_SEARCHED_ROWS` rows: what is best on few rows need not be on many, and what is far behind
+    on few does not become the best (successive halving: K. Jamieson and A. Talwalkar, AISTATS
+    2016). The model that is made in the end is fitted on all rows.
 
     A candidate that fails has an `error` and no mean.
 
@@ -82,14 +93,19 @@ def compare_candidates(
             errors = "; ".join(f"{score.name}: {score.error}" for score in scores)
             raise NoCandidate(f"every candidate failed: {errors}")
         if len(target) > MOST_COMPARED_ROWS and len(scores) > 1:
-            first = best_candidate(scores, use_case.metric)
-            others = [score for score in scores if score is not first and score.mean is not None]
-            second = [best_candidate(others, use_case.metric)] if others else []
-            best = [score.name for score in (first, *second)]
+            best = _finalists(scores, use_case.metric)
             again = _compare(frame, target, use_case, best, MOST_SEARCHED_ROWS)
             found = {score.name: score for score in again if score.mean is not None}
             scores = [found.get(score.name, score) for score in scores]
     return scores
+
+
+def _finalists(scores: Sequence[CandidateScore], metric: str) -> list[str]:
+    first, cheapest = _best_mean(scores, metric), best_candidate(scores, metric)
+    others = [score for score in scores if score is not first and score.mean is not None]
+    if cheapest is first and others:
+        return [first.name, _best_mean(others, metric).name]
+    return list(dict.fromkeys([first.name, cheapest.name]))
 
 
 def _compare(
@@ -107,11 +123,38 @@ def _compare(
 
 
 def best_candidate(scores: Sequence[CandidateScore], metric: str) -> CandidateScore:
-    """The candidate with the best mean of those compared on most rows; the first of equal ones.
+    """The cheapest candidate that is not worse than the best one beyond noise.
+
+    Of those compared on most rows. Worse is one that is behind the best mean by more than the
+    standard error of the paired difference (L. Breiman et al., Classification and Regression Trees,
+    1984, section 3.4.3).
 
     Raises:
         NoCandidate: when none has a mean.
     """
+    behind = behind_best(scores, metric)
+    near = [s for s in scores if s.name in behind and behind[s.name][0] <= behind[s.name][1]]
+    return min(near, key=lambda score: CHEAPEST_FIRST.index(score.name))
+
+
+def behind_best(scores: Sequence[CandidateScore], metric: str) -> dict[str, tuple[float, float]]:
+    """How far each one is behind the best mean, and the standard error of that; 0 for the best.
+
+    In the unit of the metric, by name, of those that were compared on most rows.
+
+    Raises:
+        NoCandidate: when none has a mean.
+    """
+    best = _best_mean(scores, metric)
+    return {
+        score.name: paired_gain(best.folds, score.folds, metric)
+        for score in scores
+        if score.mean is not None and score.rows == best.rows
+    }
+
+
+def _best_mean(scores: Sequence[CandidateScore], metric: str) -> CandidateScore:
+    """The candidate with the best mean of those compared on most rows; the first of equal ones."""
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
     means = [((score.rows, sign * score.mean), score) for score in scores if score.mean is not None]
     if not means:
@@ -160,6 +203,7 @@ __all__ = [
     "NoCandidate",
     "TooFewRows",
     "TunedModel",
+    "behind_best",
     "best_candidate",
     "compare_candidates",
     "fit_final",

@@ -190,6 +190,36 @@ class TargetMeanEncoder(TargetEncoder):  # type: ignore[misc]  # sklearn has no 
         return np.array(names, dtype=object)
 
 
+class CategoryPosition(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no stubs
+    """Where a category stands in the order of the names that were there; the first is 0.
+
+    What stands close by is often alike: the first figures of a postal code or of a catalogue number
+    say where it belongs. An unseen category stands between its neighbours.
+    """
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Sorts the categories of `X`, texts of shape (rows, columns)."""
+        columns = np.asarray(X, dtype=object).T
+        self.known_ = [np.unique(column.astype(str)) for column in columns]
+        self.n_features_in_ = len(columns)
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Positions, shape (rows, columns)."""
+        check_is_fitted(self)
+        columns = np.asarray(X, dtype=object).T.astype(str)
+        sides = [
+            np.searchsorted(known, column) + np.searchsorted(known, column, side="right")
+            for known, column in zip(self.known_, columns, strict=True)
+        ]
+        return (np.column_stack(sides) - 1) / 2
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
+        """`name#position`, shape (columns,)."""
+        names = np.asarray(input_features, dtype=object).tolist()
+        return np.array([f"{name}#position" for name in names], dtype=object)
+
+
 class CategoryImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no stubs
     """Fills a missing category (None or NaN) with the commonest one or with `missing`.
 

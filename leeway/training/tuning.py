@@ -31,6 +31,21 @@ from leeway.training.folds import (
 from leeway.training.preprocessing import reads_gaps
 from leeway.training.rounds import ROUNDS, rounds_of_all
 from leeway.training.scoring import score_model
+from leeway.training.trials import (
+    ERROR,
+    FOLDS,
+    FOUND,
+    METRIC,
+    SLOWER,
+    chosen_trial,
+    finished_trials,
+    found_parameters,
+    gain_over,
+    is_futile,
+    is_over,
+    summaries,
+    value_of,
+)
 
 if TYPE_CHECKING:
     import optuna
@@ -39,9 +54,6 @@ if TYPE_CHECKING:
     from leeway.spec import UseCase
 
 IDENTITY = "leeway_identity"
-ERROR = "leeway_error"
-SLOWER = "leeway_slower"
-FOUND = "leeway_found"  # parameters that follow from a trial's
 MOST_SEARCHED_ROWS = 20_000  # choices of more cost more, and hardly ever differ
 
 
@@ -50,13 +62,19 @@ class TunedModel:
     """The best parameters of one algorithm, and what each trial gave.
 
     `trials` holds dicts with number, value (None when pruned or failed), state and parameters, and
-    with the error of one that failed.
+    with the error of one that failed; `chosen` is the number of the one with the parameters.
+    `gain` is how much better than the defaults it is in the mean over folds, in the unit of the
+    metric, and `gain_error` its standard error, as of `leeway.training.scoring.paired_gain`. None
+    where the defaults failed.
     """
 
     name: str
     parameters: dict[str, Any]
     value: float
-    default_value: float
+    default_value: float | None
+    chosen: int
+    gain: float | None
+    gain_error: float | None
     trials: tuple[dict[str, Any], ...]
 
 
@@ -71,18 +89,22 @@ def tune(
 ) -> TunedModel:
     """Tunes one algorithm with Optuna's TPE sampler; trials that fall behind are pruned.
 
-    The first trial has the default parameters, so that tuning never gives a worse mean. The last
-    one of boosting on many rows has the best parameters with a lower learning rate. The same seed
-    gives the same result, also when a study in `storage` was interrupted and is resumed: the
-    sampler starts each trial from a seed that follows from the count of finished trials, and a
-    trial that was cut off is failed, which the sampler does not see. A study in `storage` that was
-    made from other rows, folds or features, or for another number of trials, is deleted and started
-    again. Of more than `MOST_SEARCHED_ROWS` rows, so many are drawn.
+    The first trial has the default parameters. They stay unless the best trial is better by more
+    than the standard error of the paired difference, as the best of many is partly the luckiest
+    (L. Breiman et al., Classification and Regression Trees, 1984, section 3.4.3). Half of the
+    trials, and at least `FUTILE`, without such a one end the tuning. The last trial of boosting on
+    many rows has what was chosen with a lower learning rate, and is taken where its mean is better.
+
+    The same seed gives the same result, also when a study in `storage` was interrupted and is
+    resumed: the sampler starts each trial from a seed that follows from the count of finished
+    trials, and a trial that was cut off is failed, which the sampler does not see. A study in
+    `storage` that was made from other rows, folds or features, or for another number of trials, is
+    deleted and started again. Of more than `MOST_SEARCHED_ROWS` rows, so many are drawn.
 
     Args:
         frame: features, shape (rows, columns).
         target: shape (rows,).
-        use_case: its `search` gives folds, metric, seed and the number of finished trials.
+        use_case: its `search` gives folds, metric, seed and the most trials.
         winner: name of the candidate.
         storage: where the study is kept; None keeps it in memory.
         study_name: name of the study in `storage`.
@@ -105,14 +127,20 @@ def tune(
         objective = _objective(folds, use_case, winner, rows)
         first, slower = tuned_defaults(winner, rows), slower_learning(winner, rows)
         _run(study, objective, use_case, first, slower, on_trial)
-    trials = _summaries(study)
-    if all(trial["value"] is None for trial in trials):
+    trials = summaries(study)
+    finished = finished_trials(study)
+    chosen = chosen_trial(study)
+    if chosen is None:
         raise ValueError(f"every trial of {winner} failed: {trials[0].get('error')}")
+    gain, error = gain_over(study, chosen, finished[0]) or (None, None)
     return TunedModel(
         name=winner,
-        parameters=_parameters(study.best_trial),
-        value=study.best_value,
+        parameters=found_parameters(chosen),
+        value=value_of(chosen),
         default_value=trials[0]["value"],
+        chosen=[trial.number for trial in finished].index(chosen.number),
+        gain=gain,
+        gain_error=error,
         trials=tuple(trials),
     )
 
@@ -125,26 +153,22 @@ def _run(
     slower: dict[str, float],
     on_trial: Callable[[dict[str, Any]], None] | None,
 ) -> None:
-    """Trials until there are as many as asked for: the defaults, Optuna's, the best one slowed."""
+    """The defaults, Optuna's trials until there are enough, and what was chosen slowed."""
     import optuna
 
-    while (done := len(_finished(study))) < use_case.search.trials:
+    most = use_case.search.trials
+    while not is_over(study, most, slower):
+        done = len(finished_trials(study))
+        chosen = chosen_trial(study)
         if done == 0:
             study.enqueue_trial(first)
-        elif done + 1 == use_case.search.trials and slower and _has_value(study):
-            study.enqueue_trial(dict(study.best_trial.params), user_attrs={SLOWER: slower})
+        elif slower and chosen and (done + 1 == most or is_futile(study, most)):
+            study.enqueue_trial(dict(chosen.params), user_attrs={SLOWER: slower})
         seed = (use_case.search.seed + done) % (LARGEST_SEED + 1)
         study.sampler = optuna.samplers.TPESampler(seed=seed)
         study.optimize(objective, n_trials=1)
         if on_trial is not None:
-            on_trial(_summaries(study)[-1])
-
-
-def _has_value(study: optuna.Study) -> bool:
-    """Whether a trial came to its end; each may have failed."""
-    from optuna.trial import TrialState
-
-    return bool(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+            on_trial(summaries(study)[-1])
 
 
 def _open_study(
@@ -173,6 +197,7 @@ def _open_study(
         else optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
     )
     study.set_user_attr(IDENTITY, identity)
+    study.set_user_attr(METRIC, use_case.metric)
     for trial in study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING)):
         if trial.state == TrialState.WAITING:
             study.ask()
@@ -219,31 +244,7 @@ def _objective(
                 raise optuna.TrialPruned
         if rounds:
             trial.set_user_attr(FOUND, {**slower, ROUNDS[winner]: rounds_of_all(rounds)})
+        trial.set_user_attr(FOLDS, scores)
         return float(np.mean(scores))
 
     return mean_over_folds
-
-
-def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    from optuna.trial import TrialState
-
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-
-
-def _parameters(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
-    """What was suggested, and the rounds that were found where boosting was stopped."""
-    return dict(trial.params) | dict(trial.user_attrs.get(FOUND, {}))
-
-
-def _summaries(study: optuna.Study) -> list[dict[str, Any]]:
-    """The finished trials, numbered from 0 without the failed ones."""
-    return [
-        {
-            "number": number,
-            "value": trial.value if trial.state.name == "COMPLETE" else None,
-            "state": "failed" if ERROR in trial.user_attrs else trial.state.name.lower(),
-            "parameters": _parameters(trial),
-            **({"error": trial.user_attrs[ERROR]} if ERROR in trial.user_attrs else {}),
-        }
-        for number, trial in enumerate(_finished(study))
-    ]

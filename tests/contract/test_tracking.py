@@ -44,7 +44,14 @@ TRIALS = [
     },
 ]
 MODEL = "file:///store/models/penguins/0a1b.skops"
-TUNED = {"metric": "macro_f1", "value": 0.8, "parameters": {"max_depth": 2}, "trials": TRIALS}
+TUNED = {
+    "metric": "macro_f1",
+    "value": 0.8,
+    "gain": 0.1,
+    "gain_error": None,
+    "parameters": {"max_depth": 2},
+    "trials": TRIALS,
+}
 
 
 @pytest.fixture
@@ -139,7 +146,7 @@ def test_each_trial_is_a_child_run_with_its_state(tracked: Settings, name: str) 
         "dataset/train_rows": "100",
         "dataset/features": "6",
     }
-    assert data.metrics == {"cross_validation/macro_f1": 0.8}
+    assert data.metrics == {"cross_validation/macro_f1": 0.8, "cross_validation/gain": 0.1}
 
 
 def test_a_training_key_has_one_version_however_often_it_is_released(

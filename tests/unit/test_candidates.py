@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.base import clone
 from leeway.spec import CANDIDATES
 from leeway.training.candidates import (
     DEFAULTS,
+    MANY_ROWS,
     default_estimator,
     suggest_parameters,
     tuned_defaults,
@@ -103,3 +105,28 @@ def test_xgboost_refuses_a_single_class() -> None:
     values, target = data("classification")
     with pytest.raises(ValueError, match="at least two classes"):
         default_estimator("xgboost", "classification", 0).fit(values, np.full_like(target, "a"))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.02])
+def test_the_penalties_of_xgboost_are_of_as_many_rows_whatever_the_share_of_positives(
+    share: float,
+) -> None:
+    """Regression: of 3 % positive rows, a leaf needed hundreds, and no tree found them."""
+    target = np.arange(1000) < 1000 * share
+    values = np.random.default_rng(3).normal(size=(1000, 2)) + 2 * target[:, np.newaxis]
+    model = default_estimator("xgboost", "classification", 0, MANY_ROWS).fit(values, target)
+    weight = share * (1 - share) / 0.25
+    config = json.loads(model.booster_.save_config())["learner"]
+    trained = config["gradient_booster"]["tree_train_param"]
+    assert float(trained["min_child_weight"]) == pytest.approx(weight * model.min_child_weight)
+    assert float(trained["reg_lambda"]) == pytest.approx(weight * model.reg_lambda)
+    first = model.booster_.inplace_predict(values, iteration_range=(0, 1))
+    assert first.mean() == pytest.approx(share, rel=0.2)
+
+
+def test_trees_of_xgboost_have_at_most_the_leaves_that_are_asked_for() -> None:
+    values, target = data("regression", 500)
+    model = default_estimator("xgboost", "regression", 0).set_params(max_leaves=6, max_depth=12)
+    trees = model.fit(values, target).booster_.trees_to_dataframe()
+    leaves = (trees["Feature"] == "Leaf").groupby(trees["Tree"]).sum()
+    assert leaves.max() == 6

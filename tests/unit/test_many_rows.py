@@ -81,7 +81,7 @@ def test_the_final_model_has_the_defaults_of_its_rows() -> None:
     frame, target = FRAME.loc[FRAME.index.repeat(times)], np.repeat(TARGET, times)
     many = fit_final(frame, target, PENGUINS, "xgboost", {"n_estimators": 5})
     assert many.named_steps["model"].n_estimators == 5
-    assert many.named_steps["model"].max_depth == 5
+    assert many.named_steps["model"].max_leaves == 15
 
 
 def test_a_sample_is_drawn_once_and_keeps_every_class_that_the_folds_need() -> None:
@@ -126,6 +126,8 @@ def test_the_best_parameters_are_text_that_says_all_and_repeats_itself() -> None
         "unit": "fraction",
         "value": tuned.value,
         "value_of_defaults": tuned.default_value,
+        "gain": tuned.gain,
+        "standard_error_of_gain": tuned.gain_error,
         "folds": 3,
     }
     assert sum(read["trials"].values()) == 4

@@ -15,6 +15,7 @@ from leeway.training.folds import TooFewRows, prepare_folds
 from leeway.training.model_file import load_model, save_model
 from leeway.training.preprocessing import build_preprocessor, output_sources
 from leeway.training.search import compare_candidates, fit_final
+from leeway.training.transformers import CategoryPosition
 from tests.unit.measured_penguins import ATTRIBUTES, FRAME, TARGET
 
 ROWS = 400
@@ -97,6 +98,14 @@ def test_the_mean_of_a_common_category_is_its_mean_and_an_unseen_one_is_that_of_
     assert found[3] == found[0]  # missing: filled with the commonest, the first of two equals
 
 
+def test_a_category_also_has_its_place_in_the_order_of_names_and_an_unseen_one_between() -> None:
+    known = np.array([["06010"], ["10001"], ["10002"], ["06010"]], dtype=object)
+    fitted = CategoryPosition().fit(known)
+    assert fitted.transform(known)[:, 0].tolist() == [0, 1, 2, 0]
+    unseen = np.array([["00501"], ["09000"], ["10001.5"], ["99999"]], dtype=object)
+    assert fitted.transform(unseen)[:, 0].tolist() == [-0.5, 0.5, 1.5, 2.5]
+
+
 def test_a_constant_target_and_a_constant_category_give_a_constant() -> None:
     frame, price = noise(towns=5)
     for rows, target in ((frame, np.full(ROWS, 7.0)), (frame.assign(town="one"), price)):
@@ -113,8 +122,9 @@ def with_target_means() -> UseCase:
 def test_several_classes_give_the_share_of_each_under_names_that_cannot_collide() -> None:
     fitted = build_preprocessor(with_target_means()).fit(FRAME, TARGET)
     names = fitted.get_feature_names_out().tolist()[4:]
-    assert names == [f"{c}|{s}" for c in ("island", "sex") for s in sorted(set(TARGET))]
-    assert output_sources(fitted)[4:] == ["island"] * 3 + ["sex"] * 3
+    assert names[:2] == ["island#position", "sex#position"]
+    assert names[2:] == [f"{c}|{s}" for c in ("island", "sex") for s in sorted(set(TARGET))]
+    assert output_sources(fitted)[4:] == ["island", "sex"] + ["island"] * 3 + ["sex"] * 3
     encode = fitted.named_transformers_["target_mean"].named_steps["encode"]
     share = np.mean(TARGET[(FRAME["island"] == "Biscoe").to_numpy()] == "Adelie")
     assert encode.encodings_[0][0] == pytest.approx(share, abs=0.01)
