@@ -30,7 +30,6 @@ from resources.settings import Settings, get_settings
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smbfs", "smb3", "fuse.sshfs", "9p", "afpfs"}
 OLDEST_POSTGRES = 140_000
 NEEDED_BYTES = 2 * 1024**3
-ANSWER_SECONDS = 10  # that a server has to answer in; libpq knows none below 2
 LIBRARIES = ("dagster", "dbt-core", "mlflow", "optuna", "scikit-learn", "shap", "pandas")
 
 MAKE_SETUP = "run `make setup`"
@@ -180,7 +179,7 @@ def _embedded(settings: Settings) -> Finding:
     if server is None or not server.is_running():
         detail = "the embedded server is not running; the first command starts it"
         return Finding("PostgreSQL", "ok", detail)
-    with closing(psycopg2.connect(server.get_uri(), connect_timeout=ANSWER_SECONDS)) as connection:
+    with closing(psycopg2.connect(server.get_uri(), connect_timeout=10)) as connection:
         number = connection.server_version
     return Finding("PostgreSQL", "ok", f"embedded, PostgreSQL {_spelled(number)}")
 

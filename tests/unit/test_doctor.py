@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from cli import doctor
 from cli.main import cli
+from resources import postgres
 from resources.settings import get_settings
 
 Diagnose = Callable[..., tuple[int, dict[str, dict[str, Any]]]]
@@ -109,7 +110,7 @@ def test_a_server_that_says_nothing_is_not_waited_for(
     diagnose: Diagnose, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trap 200: a look at what is well hung with what it looked at."""
-    monkeypatch.setattr(doctor, "ANSWER_SECONDS", 2)
+    monkeypatch.setitem(postgres._NETWORK, "connect_timeout", "2")
     with socket.create_server(("127.0.0.1", 0)) as silent:  # it listens, and nobody answers
         port = silent.getsockname()[1]
         started = time.monotonic()

@@ -167,7 +167,7 @@ def waves(rows: int = MANY_ROWS) -> tuple[Any, Any, Any]:
     frame = frame.assign(bill_length_mm=length)
     frame.loc[gap, "bill_depth_mm"] = np.nan
     target = 50 * np.sin(length / 3) + 100 * gap + random.normal(size=rows)
-    use_case = penguins(candidates=("xgboost",), metric="rmse")
+    use_case = penguins(candidates=("xgboost",), metric="rmse", trials=2)
     return frame, target, use_case.model_copy(update={"task": "regression"})
 
 
