@@ -96,7 +96,8 @@ def line(name: str, kind: Kind, run: dict[str, Any], found: dict[str, Any]) -> s
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.skipif(not LONG, reason="takes minutes: LEEWAY_KILLS=1")
+@pytest.mark.faults
+@pytest.mark.skipif(not LONG, reason="minutes: make proof")
 def test_each_table_has_a_champion_after_two_commands(folder: Path) -> None:
     made = []
     for name, kind in KINDS.items():

@@ -80,7 +80,7 @@ def stopped(settings: Settings, tables: Mapping[str, pa.Table], target: Path) ->
     return found
 
 
-@pytest.mark.skipif(not LONG, reason="minutes: LEEWAY_KILLS=12")
+@pytest.mark.skipif(not LONG, reason="minutes: make proof")
 def test_dbt_stops_changed_columns_alone(parsed: Settings, tmp_path: Path) -> None:
     chosen = {n: each for n, each in load_use_cases().items() if not each.target.computed}
     assert len(chosen) == 5
