@@ -87,6 +87,7 @@ def flaml_search(
     # LightGBM refuses names such as `Torque [Nm]`.
     raw = rows.raw.set_axis([f"x{position}" for position in range(rows.raw.shape[1])], axis=1)
     model = AutoML()
+    # The clock of the process's CPU, as the docstring says: FLAML has no parameter for its clock.
     with one_thread(), warnings.catch_warnings(), mock.patch("time.time", time.process_time):
         warnings.simplefilter("ignore")
         model.fit(
