@@ -43,7 +43,7 @@ help:
 
 setup: $(STAMP) ## install what uv.lock names into .venv; nothing to do when nothing changed
 
-demo: $(STAMP) ## materialize every use case that ships, and show what came out
+demo: $(STAMP) ## materialize five use cases that ship, and show what came out
 	@.venv/bin/leeway demo $(ARGS)
 
 dev: $(STAMP) ## serve the Dagster UI and its daemon on 127.0.0.1

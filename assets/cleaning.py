@@ -26,6 +26,10 @@ from resources.platform import Platform
 from resources.settings import Settings
 from resources.warehouse import outdated, read_batch
 
+# Without the manifest and results as files, which nobody reads of a build, and without a look at
+# the tables of other use cases: 0.4 s of the five that a build takes.
+BUILD = ("build", "--no-write-json", "--cache-selected-only")
+
 
 class Translator(DagsterDbtTranslator):
     """Gives dbt's models the owners, code versions and conditions of their use case."""
@@ -66,7 +70,7 @@ def build(stage: Stage, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
         name = f"{stage.name}-{context.run.run_id[:8]}"
         if not context.selected_asset_keys:  # a run of checks alone
             target = begin_call(platform.settings, name, {})
-            for event in dbt.cli(["build"], context=context, target_path=target).stream():
+            for event in dbt.cli(BUILD, context=context, target_path=target).stream():
                 yield _told(event, manifest, target, platform.settings)
             return
         others = _others(platform, stage, batches_of(context))
@@ -77,7 +81,7 @@ def build(stage: Stage, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
         raw = {batch: platform.ledger.require(stage.name, "raw", batch) for batch in batches}
         target = begin_call(platform.settings, name, tokens)
         every = set(platform.ledger.batches(stage.name)) <= set(batches)
-        arguments = ["build", *(["--full-refresh"] if every else [])]
+        arguments = [*BUILD, *(["--full-refresh"] if every else [])]
         held = []
         invocation = dbt.cli(arguments, context=context, target_path=target)
         for event in invocation.stream():

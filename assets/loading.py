@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     import psycopg2.extensions
     import pyarrow as pa
 
-Amended = tuple[
-    JudgedAgain, Mapping[str, Any]
-]  # a batch, and what `Ledger.amend` makes of its commit
+# A batch, and what `Ledger.amend` makes of its commit.
+Amended = tuple[JudgedAgain, Mapping[str, Any]]
 REJECT_COLUMNS = {
     "row_number": "bigint",
     "column_name": "text",

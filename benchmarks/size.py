@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from benchmarks.timing import say, steps_of_last_run
+from benchmarks.timing import say, steps_of_last_run, stop_server
 from resources.settings import PROJECT
 
 LIMIT_MB = 2048
@@ -67,7 +67,7 @@ def main() -> int:
         for step in steps_of_last_run():
             _say(f"  {step.name}", run, step.begin, step.end)
     finally:
-        _stop(folder)
+        stop_server(folder / "home")
         shutil.rmtree(folder, ignore_errors=True)
     peak = max(each.leeway for each in samples)
     verdict = "kept" if peak <= LIMIT_MB else "MISSED"
@@ -174,14 +174,6 @@ def _say(what: str, samples: Sequence[Sample], begin: float, end: float) -> None
     ours = max((each.leeway for each in within), default=0.0)
     server = max((each.postgres for each in within), default=0.0)
     say(f"  {what:<20} {end - begin:7.1f} s  {ours:6.0f} MB  PostgreSQL {server:6.0f} MB")
-
-
-def _stop(folder: Path) -> None:
-    if (folder / "home" / "postgres").exists():
-        from resources.embedded import run_program
-
-        at = folder / "home" / "postgres"
-        run_program("pg_ctl", "stop", "--wait", "--pgdata=.", "--mode=immediate", at=at)
 
 
 if __name__ == "__main__":

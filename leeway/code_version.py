@@ -1,7 +1,7 @@
 """Digests of what a node's result depends on: its code, the fields of its use case, its inputs.
 
-Belongs here: versions of nodes. Does not belong here: which files and fields a node names
-(`leeway.graph`), or what follows from a version that changed (`leeway.plan`).
+Belongs here: versions of nodes. Does not belong here: which files (`leeway.node_code`) and fields
+(`leeway.graph`) a node names, or what follows from a version that changed (`leeway.plan`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from leeway.digests import digest_of, digest_of_files
 from leeway.graph import Node
+from leeway.node_code import CODE
 from leeway.spec import UseCase
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -29,7 +30,7 @@ def _code_digest(patterns: tuple[str, ...]) -> str:
 
 def code_version(name: str, use_case: UseCase, each: Node) -> str:
     """Digest of everything but its inputs that decides a node's result: code and YAML."""
-    patterns = tuple(pattern.format(name=name) for pattern in each.code)
+    patterns = tuple(pattern.format(name=name) for pattern in CODE[each.name])
     whole = use_case.model_dump(mode="json")
     fields = {field: _part(whole, field) for field in each.fields}
     return digest_of({"code": _code_digest(patterns), "fields": fields})

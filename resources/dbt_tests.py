@@ -29,12 +29,15 @@ def found_by(
         target: folder of the call of dbt that ran it.
         settings: of the warehouse.
     """
-    place = (test["package_name"], test["original_file_path"], test["path"])
-    compiled = target.joinpath("compiled", *place).read_text(encoding="utf-8")
+    file, path = Path(test["original_file_path"]), Path(test["path"])
+    # As dbt has it: a test that is a file of its own is in no folder of that name.
+    place = file if path.name == file.name else file / path
+    compiled = target.joinpath("compiled", test["package_name"], place).read_text(encoding="utf-8")
     with transaction(settings) as cursor:
         cursor.execute("set transaction read only")
-        # dbt's own statement, as it ran: with the batches of the call written into it.
-        cursor.execute(f"select * from ({compiled}) as failing limit {_MOST}")  # noqa: S608
+        # dbt's own statement, as it ran: with the batches of the call written into it. It may end
+        # with a comment.
+        cursor.execute(f"select * from (\n{compiled}\n) as failing limit {_MOST}")  # noqa: S608
         names = [each.name for each in cursor.description or ()]
         rows = cursor.fetchall()
     return [dict(zip(names, map(_text, row), strict=True)) for row in rows]

@@ -83,9 +83,9 @@ def running_server(home: Path) -> Server:
     return found
 
 
-def is_running(home: Path) -> bool:
-    """Whether the server of this home is there; nothing is started."""
-    return _server(home.resolve() / "postgres") is not None
+def server_of(home: Path) -> Server | None:
+    """The server of this home if it is there, perhaps not ready yet; nothing is started."""
+    return _server(home.resolve() / "postgres")
 
 
 def _ready(data: Path) -> Server | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -32,7 +33,7 @@ def layout_of(path: Path) -> Layout:
     usual = "," if suffix.startswith(".csv") else "\t"
     try:
         lines = _beginning(path, packed=suffix.endswith(".gz"))
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return USUAL
     candidates = sorted(_DELIMITERS, key=lambda each: each != usual)
     found = [(line, each) for each in candidates if (line := _names_at(lines, each)) is not None]
@@ -48,7 +49,8 @@ def layout_of(path: Path) -> Layout:
 def _beginning(path: Path, *, packed: bool) -> list[str]:
     with gzip.open(path) if packed else path.open("rb") as file:
         data = cast(BinaryIO, file).read(_BYTES)
-    lines = data.decode("utf-8-sig", errors="replace").splitlines()
+    # What reads the table counts lines so, too: a form feed ends none.
+    lines = data.decode("utf-8-sig", errors="replace").split("\n")
     return lines[: -1 if len(data) == _BYTES else None][:_LINES]  # the last may be cut
 
 

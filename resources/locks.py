@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from resources.postgres import transaction
+from resources.postgres import SESSION, transaction
 from resources.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,5 +24,8 @@ def one_at_a_time(settings: Settings, name: str) -> Iterator[psycopg2.extensions
     A process that is killed inside lets the next one in.
     """
     with transaction(settings) as cursor:
+        # It idles while others work inside, for as long as a run may take.
+        limit = ("idle_in_transaction_session_timeout", SESSION["statement_timeout"])
+        cursor.execute("select set_config(%s, %s, true)", limit)
         cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
         yield cursor

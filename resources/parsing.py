@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PROGRAM = Path(__file__).with_name("parser_process.py")
-SECONDS = 300  # for a million rows of Excel; Parquet needs one for each 100 MB
+CPU_SECONDS = 300  # for a million rows of Excel; Parquet needs one for each 100 MB
+WALL_SECONDS = 1800  # a machine that has other work, or a slow disk, is no fault of the file
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR")
 _SHOWN = 300  # characters of a parser's message
 
@@ -40,7 +41,7 @@ def parse(suffix: str, data: bytes, place: str, layout: Layout = USUAL) -> pa.Ta
     """
     import pyarrow as pa
 
-    limits = map(str, (largest_bytes(), MOST_COLUMNS, SECONDS))
+    limits = map(str, (largest_bytes(), MOST_COLUMNS, CPU_SECONDS))
     header = "" if layout.header is None else str(layout.header)
     given = [suffix, *limits, header, *([] if layout.sheet is None else [layout.sheet])]
     with tempfile.TemporaryFile() as stream:
@@ -51,11 +52,11 @@ def parse(suffix: str, data: bytes, place: str, layout: Layout = USUAL) -> pa.Ta
                 stdout=stream,
                 stderr=subprocess.PIPE,
                 env={name: os.environ[name] for name in _KEPT if name in os.environ},
-                timeout=SECONDS,
+                timeout=WALL_SECONDS,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise _too_slow(place) from None
+            raise _too_slow(place, f"{WALL_SECONDS} s") from None
         if done.returncode != 0:
             raise _refusal(done.returncode, done.stderr.decode(errors="replace").strip(), place)
         stream.seek(0)
@@ -68,15 +69,14 @@ def _refusal(code: int, said: str, place: str) -> SourceError:
     if code == REFUSED:
         return SourceError(f"{place}: {said[:_SHOWN]}. Mend the file, or write it anew as CSV")
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
-        return _too_slow(place)
+        return _too_slow(place, f"{CPU_SECONDS} s of work")
     return SourceError(
         f"{place}: it ended the program that reads it (exit code {code}): it is damaged, or made "
         f"to. Write it anew{': ' if said else ''}{said[-_SHOWN:]}"
     )
 
 
-def _too_slow(place: str) -> SourceError:
+def _too_slow(place: str, time: str) -> SourceError:
     return SourceError(
-        f"{place}: it was not read after {SECONDS} s of work; write it as CSV, or cut it into "
-        "several batches"
+        f"{place}: it was not read after {time}; write it as CSV, or cut it into several batches"
     )

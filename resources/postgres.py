@@ -34,7 +34,8 @@ NEEDS: dict[Database, Literal["schemas", "tables"]] = {
 APPLICATION = "leeway"
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")  # the name of a database that is itself in a URL
 # Of every connection. A transaction whose process hangs gives its locks back after 15 minutes; the
-# longest pause of ours between two statements is the making of a batch's CSV. Who waits for a lock
+# longest pause of ours between two statements is the making of a batch's CSV, but for what
+# `resources.locks` holds. Who waits for a lock
 # waits longer than that, so that a run gets its turn after one that hangs. What this does not allow
 # is a COPY of more than half an hour beside another run of the same node. A statement that takes
 # longer than a run may (max_runtime_seconds of dagster.yaml) joins what it should not.
@@ -89,9 +90,9 @@ def embedded_url(home: Path) -> str:
 
 def has_address(settings: Settings) -> bool:
     """Whether the address of the databases is known without starting a server."""
-    from resources.embedded import is_running
+    from resources.embedded import server_of
 
-    return settings.database_url is not None or is_running(settings.home)
+    return settings.database_url is not None or server_of(settings.home) is not None
 
 
 def database_url(database: Database, settings: Settings | None = None) -> URL:

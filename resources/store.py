@@ -76,6 +76,9 @@ class LocalStore:
             data = read_inside(path, self.root)
         except LinkOutside as error:
             raise ValueError(f"{uri} is not inside the object store {self.root}") from error
+        except FileNotFoundError as error:
+            gone = "the object is gone; `leeway run NAME --select NODE` makes its node again"
+            raise FileNotFoundError(error.errno, gone, str(path)) from error
         found = f"sha256:{hashlib.sha256(data).hexdigest()}"
         if found != digest:
             raise CorruptObject(

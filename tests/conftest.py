@@ -92,12 +92,6 @@ def pytest_terminal_summary(
         file.write_text("\n".join([*head, "", *texts, ""]))
 
 
-def age(path: Path) -> None:
-    """Makes a file one that has not changed for a minute, as most of a source are."""
-    then = path.stat().st_mtime - 60
-    os.utime(path, (then, then))
-
-
 @pytest.fixture(scope="session")
 def server_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Folder of the embedded PostgreSQL that the tests share; stopped when they end."""
@@ -178,12 +172,17 @@ def settings(server_home: Path, tmp_path: Path) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
-def installed() -> Iterator[Complete]:
-    """An installation that is complete before each test, and after it."""
+def after_demo() -> Iterator[Complete]:
+    """An installation on which the demo ran; for the fixture `installed` alone."""
     folder = Path(tempfile.mkdtemp(prefix="leeway-"))  # short, for the socket of PostgreSQL
-    try:
-        yield Complete.below(folder)
-    finally:
-        if (folder / "home" / "postgres").exists():
-            stop_embedded(folder / "home", "immediate")
-        remove(folder)
+    found = Complete.below(folder)
+    yield found
+    found.stop("immediate")
+    remove(folder)
+
+
+@pytest.fixture(scope="module")
+def installed(after_demo: Complete) -> Complete:
+    """An installation on which the demo ran, and nothing since, when a module begins."""
+    after_demo.put_back()
+    return after_demo

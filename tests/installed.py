@@ -1,8 +1,8 @@
 """`leeway` as a process, on an installation and a copy of the project of its own.
 
 Belongs here: the commands of an installation, and one that is complete, whose reaper looks every
-five seconds, with what must hold of it. Does not belong here: what a command should say, or where
-it is killed.
+five seconds, with its batches and what must hold of it. Does not belong here: what a command should
+say, or where it is killed.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 import psycopg2
 from sqlalchemy.engine import make_url
 
 from resources.postgres import embedded_url
-from tests.embedded import stop_embedded
-from tests.project_copy import NAME, copy_project, environment_of
+from tests.batches import age, penguins
+from tests.databases import trust_the_machine
+from tests.embedded import copy, stop_embedded
+from tests.project_copy import copy_project, environment_of
 
 
 class Done(NamedTuple):
@@ -79,29 +82,57 @@ class Installed:
 
 @dataclass(frozen=True)
 class Complete(Installed):
-    """An installation on which `leeway run` has materialized everything once."""
+    """An installation on which `leeway demo` has materialized everything once.
 
+    Its source is a folder of files, so that batches can come. All of it can be put back to what the
+    demo left, which takes a second or two, and the demo a minute.
+    """
+
+    batches: Path
+    demo: Done
     expected: list[tuple[Any, ...]] = field(default_factory=list)
 
     @classmethod
     def below(cls, folder: Path) -> Complete:
-        """Copies the project, and runs it once undisturbed to learn what to expect."""
-        project = folder / "project"
-        copy_project(project)
+        """Copies the project, writes two batches, and runs the demo undisturbed."""
+        project, home, batches = (folder / "now" / each for each in ("project", "home", "batches"))
+        copy_project(project, source={"kind": "file", "path": str(batches)})
         sensors = project / "orchestration" / "sensors.py"
         slow, fast = "minimum_interval_seconds=60", "minimum_interval_seconds=5"
         assert sensors.read_text().count(slow) == 1
         sensors.write_text(sensors.read_text().replace(slow, fast))
-        found = cls(project, folder / "home")
-        code, _, said = found.leeway("run", NAME)
-        assert code == 0, said
+        batches.mkdir()
+        table = penguins()
+        _write(batches, "2007-2008", table[table["year"] < 2009])
+        _write(batches, "2009", table[table["year"] == 2009])
+        found = cls(project, home, batches, Installed(project, home).leeway("demo"))
+        assert found.demo.code == 0, found.demo.err
         assert found.wrong() == []
         found.expected.extend(found.fingerprint())
+        trust_the_machine(make_url(embedded_url(home)))  # from its next start on
+        found.stop("fast")
+        copy(folder / "now", folder / "kept")
         return found
 
+    def write(self, batch: str, table: pd.DataFrame) -> Path:
+        """Writes a batch into the source."""
+        return _write(self.batches, batch, table)
+
+    def stop(self, mode: str) -> None:
+        """Stops its PostgreSQL where it runs."""
+        if (self.home / "postgres" / "postmaster.pid").exists():
+            stop_embedded(self.home, mode)
+
+    def put_back(self) -> None:
+        """Makes everything what it was after the demo; at the same place, which manifests hold."""
+        self.stop("immediate")
+        now = self.home.parent
+        shutil.rmtree(now)
+        copy(now.with_name("kept"), now)
+
     def start_over(self) -> None:
-        """Forgets all but the parsed dbt project; at the same place, which manifests hold."""
-        stop_embedded(self.home, "immediate")
+        """Forgets all but the parsed dbt project."""
+        self.stop("immediate")
         kept = self.home.with_name("dbt")
         (self.home / "dbt").rename(kept)
         shutil.rmtree(self.home)
@@ -185,3 +216,10 @@ class Complete(Installed):
             "select current.node, current.batch, input_digest, digest from leeway.current "
             "join leeway.commits on id = commit_id order by 1, 2",
         )
+
+
+def _write(batches: Path, batch: str, table: pd.DataFrame) -> Path:
+    path = batches / f"{batch}.csv"
+    table.to_csv(path, index=False)
+    age(path)
+    return path

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,6 @@ def environment_of(project: Path, home: Path) -> dict[str, str]:
 
 
 def child_environment(**extra: str) -> dict[str, str]:
-    """The environment of a child; many of them need compiled modules, kept somewhere."""
+    """The environment of a child; many of them need the same compiled modules."""
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    cache = Path(tempfile.gettempdir()) / "leeway-pycache"
-    return {"PYTHONPYCACHEPREFIX": str(cache), "PYTHONWARNINGS": "ignore"} | kept | extra
+    return {"PYTHONWARNINGS": "ignore"} | kept | extra

@@ -9,13 +9,24 @@ from xdist.scheduler import LoadFileScheduling
 
 # What takes long to make for the whole session, and who uses it: in one process it is made once.
 SHARED = {
-    "a complete graph": ("test_bad_input", "test_life", "test_metadata"),
+    "a complete graph": (
+        "graph/test_bad_input",
+        "graph/test_cleaning",
+        "graph/test_fence",
+        "graph/test_life",
+        "graph/test_metadata",
+    ),
     "a complete installation": (
+        "test_command_line",
         "test_dev_kills",
+        "test_first_steps",
+        "test_live",
+        "test_new",
         "test_postgres_restart",
         "test_run_kills",
         "test_ui",
     ),
+    "a server of MariaDB": ("test_source_sql", "test_source_sql_faults"),
     "a server of MLflow, and processes that meet": (
         "test_ledger",
         "test_manifest",

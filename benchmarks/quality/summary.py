@@ -16,6 +16,8 @@ from benchmarks.quality.measure import Measured
 from benchmarks.quality.tables import TABLES
 from leeway.spec import LOWER_IS_BETTER
 
+TICKS = (0.1, 1, 10, 100)  # CPU seconds; the same in each panel, so that they compare
+
 
 def table_of(measured: Sequence[Measured]) -> str:
     """A Markdown table: a line per table and contender."""
@@ -70,6 +72,8 @@ def picture(measured: Sequence[Measured], path: Path) -> None:
             error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0
             axis.errorbar(_cpu(folds), statistics.mean(values), error, fmt="o", label=contender)
         axis.set(title=name, ylabel=TABLES[name].metric, xscale="log")
+        axis.set(xlim=(min(TICKS) / 2, 2 * max(TICKS)), xticks=TICKS, xticklabels=TICKS)
+        axis.minorticks_off()
         axis.set_xlabel("CPU seconds a fold")
         if TABLES[name].metric in LOWER_IS_BETTER:
             axis.invert_yaxis()

@@ -63,9 +63,9 @@ def table_of_records(records: Sequence[object], first: int = 1) -> pa.Table:
     names = dict.fromkeys(name for row in rows for name in row)
     if len(names) > MOST_COLUMNS:
         raise NotRecords(f"the rows have more than {MOST_COLUMNS} names; each is a column")
-    return pa.table(
-        {name: pa.array([row.get(name) for row in rows], pa.string()) for name in names}
-    )
+    # By way of structs, which are as many as the rows also where there is no name.
+    structs = pa.array(rows, pa.struct([(name, pa.string()) for name in names]))
+    return pa.Table.from_batches([pa.RecordBatch.from_struct_array(structs)])
 
 
 def row_of(record: object, number: int) -> dict[str, str | None]:

@@ -97,8 +97,8 @@ def parse_column(raw: pa.Array, column: Column) -> Parsed:
             no text.
     """
     texts = as_text(raw, column.type, column.missing)
-    written = _is_text(raw.type)  # what has a type of its own is in no notation
-    values = _cast(Notation.of(column).plain(texts) if written else texts, column.type)
+    plain = Notation.of(column).plain(texts) if is_text(raw.type) else texts
+    values = _cast(plain, column.type)
     unreadable = pc.and_(pc.is_valid(texts), pc.is_null(values))
     problems = _problems(unreadable, texts, _ARTICLES.get(column.type, "not readable"))
     problems += _out_of_range(values, texts, column)
@@ -115,7 +115,8 @@ def parse_column(raw: pa.Array, column: Column) -> Parsed:
     return Parsed(values, tuple(problems), given, values.null_count - texts.null_count)
 
 
-def _is_text(type_: pa.DataType) -> bool:
+def is_text(type_: pa.DataType) -> bool:
+    """Whether values of an Arrow type are in a notation; others have a type of their own."""
     held = type_.value_type if pa.types.is_dictionary(type_) else type_
     return bool(pa.types.is_string(held) or pa.types.is_large_string(held))
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leeway.data.notations import PLAIN, Notation
+from leeway.data.values import is_text
 from leeway.scaffold.codes import MISSING_WORDS, number_codes
 from leeway.scaffold.levels import Levels, levels_of, numbers_of, readable
 from leeway.scaffold.notations import notation_of
@@ -78,7 +79,7 @@ def content_of(column: pa.ChunkedArray, usual: Written | None = None) -> Content
         return Content("text", rows, 0, 0, False, unusable=f"holds values of type {kind}")
     words = levels.among(MISSING_WORDS).texts.to_pylist()
     levels = levels.without(words)
-    notation, doubt = notation_of(levels, usual)
+    notation, doubt = notation_of(levels, usual if is_text(kind) else None)
     type_, levels, codes = _typed(levels, notation)
     if pa.types.is_floating(kind) and type_ == "integer":
         type_ = "number"  # the next batch may have halves
@@ -108,7 +109,9 @@ def _typed(levels: Levels, notation: Notation) -> tuple[ColumnType, Levels, list
             return _narrowed(type_, levels, notation), levels, []
         if type_ == "boolean":
             continue
-        if len(words.texts) <= _MOST_WORDS and known.sum() >= _FEWEST_DISTINCT:
+        few = len(words.texts) <= _MOST_WORDS and known.sum() >= _FEWEST_DISTINCT
+        # 1,574 among numbers is a number; 0000-00-00 among dates is none.
+        if few and not (type_ == "number" and words.like(r"\d").rows):
             rest = levels.keep(known)
             return _narrowed(type_, rest, notation), rest, words.texts.to_pylist()
         if words.rows <= TOLERATED * levels.rows:

@@ -46,8 +46,8 @@ _CLEAN = """\
     meta={{'dagster': {{'asset_key': ['{name}', 'clean'], 'group': '{name}'}}}}
 ) }}}}
 
-select
-{columns}
+-- Every column of staged, and no other one: the contract refuses what _marts.yml does not declare.
+select *
 from {{{{ ref('{name}_staged') }}}}
 {{% if is_incremental() %}}
 where {{{{ batch_filter() }}}}
@@ -70,7 +70,7 @@ def render_models(name: str, use_case: UseCase) -> dict[str, str]:
         "staging/_staging.yml": _yaml("models", _staged(name, columns)),
         f"staging/{name}_staged.sql": _STAGED.format(name=name, columns=selected),
         "marts/_marts.yml": _yaml("models", _clean(name, use_case, columns)),
-        f"marts/{name}_clean.sql": _CLEAN.format(name=name, columns=selected),
+        f"marts/{name}_clean.sql": _CLEAN.format(name=name),
     }
 
 

@@ -12,7 +12,6 @@ import re
 from collections import Counter
 from dataclasses import replace
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from leeway.data.notations import Notation
@@ -48,20 +47,29 @@ def notation_of(levels: Levels, usual: Written | None = None) -> tuple[Notation,
         usual: how numbers are written elsewhere in the table, for those that could be either.
     """
     if levels.like(_PLAIN).rows == levels.rows:
-        return Notation(), None
+        return Notation(_of_points(levels, usual)), None
     texts = levels.texts[:_PROBED].to_pylist()
     dated = _of_dates(texts)
     if dated is not None:
         return dated
     affix = _affix(texts)
-    bare = Notation(affix=affix).plain(pa.array(texts, pa.string())).to_pylist()
-    written, doubt = _of_numbers(bare, usual)
+    bare = Levels(Notation(affix=affix).plain(levels.texts), levels.counts)
+    written, doubt = _of_points(bare, usual), None
+    if written is None:
+        written, doubt = _of_numbers(bare.texts[:_PROBED].to_pylist(), usual)
     found = Notation(written, affix)
     if found == Notation() or doubt is not None:
         return Notation(), doubt
     read = pc.is_valid(found.plain(levels.texts)).to_numpy(zero_copy_only=False)
     enough = levels.keep(read).rows > _MOST * levels.rows
     return (found if enough else replace(found, written=None, affix=None)), None
+
+
+def _of_points(levels: Levels, usual: Written | None) -> Written | None:
+    """1.234 is a number with a point, but not in a table whose decimals have a comma."""
+    pointed = levels.like(_PLAIN).like(r"\.")
+    grouped = pointed.like(r"^[+-]?[1-9]\d{0,2}\.\d{3}$")
+    return usual if usual == NUMBERS[0] and 0 < pointed.rows == grouped.rows else None
 
 
 def _affix(texts: list[str]) -> str | None:
@@ -94,7 +102,8 @@ def _of_numbers(texts: list[str], usual: Written | None) -> tuple[Written | None
         return "1.234,5", None
     if thousands or (either and points):
         return "1,234.5", None
-    if len(either) <= _MOST * len(texts):
+    whole = [text for text in texts if re.fullmatch(r"[+-]?\d+", text)]
+    if not either or len(either) + len(whole) <= _MOST * len(texts):
         return None, None
     if usual is not None:
         return usual, None

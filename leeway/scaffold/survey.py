@@ -50,12 +50,12 @@ def survey(table: pa.Table, names: Mapping[str, str], progress: Callable[[str], 
     for header, name in names.items():
         progress(name)
         contents[name] = content_of(table[header])
-    # 1,234 is what the numbers of the other columns say, if they say one thing.
+    # 1,234 and 1.234 are what the numbers of the other columns say, if they say one thing.
     found = {each.notation.written for each in contents.values()} & {*NUMBERS}
     if len(found) == 1:
         (usual,) = found
         for header, name in names.items():
-            if contents[name].unusable is not None:
+            if contents[name].unusable is not None or contents[name].type == "number":
                 contents[name] = content_of(table[header], usual)
     headers = {name: header for header, name in names.items()}
     columns = {name: table[header] for header, name in names.items()}

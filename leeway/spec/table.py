@@ -127,6 +127,8 @@ class Column(Strict):
                 f"affix is for number and integer columns, without spaces around it; {self.name} "
                 f"is {self.type}, its affix {self.affix!r}"
             )
+        if self.affix is not None and not self.affix.strip("0123456789+-"):
+            raise ValueError(f"affix: {self.affix!r} is part of a number; remove it")
         if self.written is None:
             return
         if not (self.type in ("date", "timestamp") if self.written in DATES else numeric):

@@ -200,19 +200,29 @@ class CategoryPosition(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Sorts the categories of `X`, texts of shape (rows, columns)."""
         columns = np.asarray(X, dtype=object).T
-        self.known_ = [np.unique(column.astype(str)) for column in columns]
+        self.known_ = [np.array(sorted(set(column.tolist())), dtype=str) for column in columns]
         self.n_features_in_ = len(columns)
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float64]:
         """Positions, shape (rows, columns)."""
         check_is_fitted(self)
-        columns = np.asarray(X, dtype=object).T.astype(str)
-        sides = [
-            np.searchsorted(known, column) + np.searchsorted(known, column, side="right")
-            for known, column in zip(self.known_, columns, strict=True)
-        ]
-        return (np.column_stack(sides) - 1) / 2
+        columns = np.asarray(X, dtype=object).T
+        return np.column_stack(
+            [
+                self._places(known, column)
+                for known, column in zip(self.known_, columns, strict=True)
+            ]
+        )
+
+    @staticmethod
+    def _places(known: NDArray[np.str_], column: NDArray[np.object_]) -> list[float]:
+        # Of each text once: as an array of text, every row takes as much as the longest.
+        texts = list(set(column.tolist()))
+        asked = np.array(texts, dtype=str)
+        sides = np.searchsorted(known, asked) + np.searchsorted(known, asked, side="right")
+        place = dict(zip(texts, ((sides - 1) / 2).tolist(), strict=True))
+        return [place[text] for text in column.tolist()]
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """`name#position`, shape (columns,)."""

@@ -1,4 +1,4 @@
-"""What the contract tests share: one installation a module, and processes that start together."""
+"""What the contract tests share: installations, servers, and processes that start together."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
 
-from resources.postgres import dsn
+from resources.postgres import dsn, embedded_url
 from resources.settings import Settings, get_settings
 from tests.conftest import installation
+from tests.contract.sql_tables import VARIABLE
+from tests.mariadb import running_mariadb
+from tests.reference import Reference, asking_this_machine, serving
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +33,57 @@ def shared(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """An installation for the tests of a module, which take a use case each."""
     with installation(server_home, tmp_path_factory.mktemp("home")) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def reference_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reference]:
+    with serving(tmp_path_factory.mktemp("reference")) as found:
+        yield found
+
+
+@pytest.fixture
+def reference(reference_server: Reference, tmp_path: Path) -> Iterator[Reference]:
+    """The reference server, which a source may ask, without what other tests asked of it."""
+    reference_server.next()
+    with asking_this_machine(tmp_path / "home"):
+        yield reference_server
+
+
+@pytest.fixture
+def one_mb(reference: Reference, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that is larger than that is read."""
+    monkeypatch.setenv("LEEWAY_MAX_FILE_MB", "1")
+    get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a real MariaDB."""
+    with running_mariadb(tmp_path_factory.mktemp("mariadb")) as address:
+        yield address
+
+
+@pytest.fixture(params=["postgres", pytest.param("mariadb", marks=pytest.mark.debian)])
+def database(
+    request: pytest.FixtureRequest, server_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> sa.Engine:
+    """An empty database, whose address is in the variable; its sessions are not in UTC."""
+    name = f"s{uuid.uuid4().hex[:12]}"
+    if request.param == "postgres":
+        server, driver = embedded_url(server_home), "postgresql+psycopg2"
+    else:
+        server, driver = request.getfixturevalue("mariadb"), "mysql+pymysql"
+    own = sa.make_url(server).set(drivername=driver)
+    if request.param == "postgres":
+        own = own.set(database="postgres")
+    first = sa.create_engine(own, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with first.connect() as connection:
+        connection.execute(sa.text(f"create database {name}"))
+        if driver.startswith("postgresql"):
+            connection.execute(sa.text(f"alter database {name} set timezone to 'Asia/Kolkata'"))
+    url = sa.make_url(server).set(database=name)
+    monkeypatch.setenv(VARIABLE, url.render_as_string(hide_password=False))
+    return sa.create_engine(url.set(drivername=driver))
 
 
 @pytest.fixture(scope="session")

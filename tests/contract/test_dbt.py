@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
 from resources.dbt import environment
+from resources.dbt_tests import found_by
 from resources.postgres import dsn
 from resources.settings import PROJECT, Settings
 
@@ -57,6 +59,27 @@ def test_dbt_has_the_limits_of_every_connection_and_what_the_address_says_wins()
     found = environment(settings_of("postgresql://db/w?options=-c%20lock_timeout%3D7s"))
     assert "-c idle_in_transaction_session_timeout=15min" in found["PGOPTIONS"]
     assert found["PGOPTIONS"].endswith("-c lock_timeout=7s")
+
+
+@pytest.mark.parametrize(
+    ("file", "path"),
+    [
+        ("models/penguins/marts/_marts.yml", "unique_penguins_clean_penguin_id.sql"),
+        ("tests/penguins/no_giants.sql", "penguins/no_giants.sql"),
+    ],
+)
+def test_what_a_test_has_found_is_read_where_dbt_leaves_its_sql(
+    shared: Settings, tmp_path: Path, file: str, path: str
+) -> None:
+    """Regression: the run ended without its checks when a test with a file of its own failed."""
+    node: Any = SimpleNamespace(package_name="leeway", original_file_path=file, path=path)
+    # Not above: it takes two seconds, of each process that collects tests.
+    from dbt.contracts.graph.nodes import ParsedNode
+
+    compiled = Path(ParsedNode.get_target_write_path(node, str(tmp_path), "compiled"))
+    compiled.parent.mkdir(parents=True)
+    compiled.write_text("select 1 as penguin_id, null as sex -- no such penguin")
+    assert found_by(vars(node), tmp_path, shared) == [{"penguin_id": "1", "sex": None}]
 
 
 def debug(settings: Settings, home: Path) -> subprocess.CompletedProcess[str]:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from resources.ledger import Ledger
+from resources.locks import one_at_a_time
 from resources.postgres import (
     DATABASES,
     PostgresUnavailable,
@@ -210,6 +212,18 @@ def test_who_waits_too_long_for_a_lock_is_told_what_to_do(shared: Settings) -> N
         with pytest.raises(PostgresUnavailable, match="end the run that hangs"):
             ask(hurried, "select pg_advisory_xact_lock(77)")
     ask(hurried, "select pg_advisory_xact_lock(77)")
+
+
+def test_who_works_long_one_at_a_time_keeps_others_out(shared: Settings) -> None:
+    """Regression: what holds the lock idles, and after 15 minutes the server let others in."""
+    option = {"options": "-c idle_in_transaction_session_timeout=50ms"}
+    url = make_url(dsn("leeway", shared)).update_query_dict(option)
+    hurried = settings_of(database_url=SecretStr(url.render_as_string(hide_password=False)))
+    question = "select pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
+    with one_at_a_time(hurried, "long"):
+        time.sleep(0.3)
+        assert ask(shared, question, "long") is False
+    assert ask(shared, question, "long") is True
 
 
 def test_every_connection_has_limits_and_what_the_address_says_goes_before_them(

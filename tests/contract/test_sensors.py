@@ -102,6 +102,9 @@ def test_nothing_is_sent_without_a_topic_or_its_brokers(
         sensors.send_readings("penguins", first=1, rows=1)
     with pytest.raises(ValueError, match="no use case 'wear'; there are tool_wear, penguins"):
         sensors.send_readings("wear", first=1, rows=1)
+    for first in (0, 1_000_001):
+        with pytest.raises(ValueError, match=f"there is no reading {first}: they are 1 to "):
+            sensors.send_readings(NAME, first=first, rows=1)
 
 
 def test_a_message_that_no_broker_takes_is_an_error_and_not_silence(

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
-import io
 import os
 import shutil
 import socket
 import subprocess
-import tarfile
 import threading
-import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,80 +17,10 @@ from leeway.spec import ArchiveSource
 from resources.files import SourceError
 from resources.settings import get_settings
 from resources.sources import Archive
-from resources.web import Patience, Web
+from tests.contract.archives import CSV, LARGE, ROWS, archive, digest, rows
 from tests.reference import Reference, asking_this_machine, serving
 
-CSV = b"year,x\n2009,a\n2007,b\n"
-ROWS = {"year": ["2009", "2007"], "x": ["a", "b"]}
-
-
-@pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reference]:
-    with serving(tmp_path_factory.mktemp("reference")) as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, reference: Reference) -> Iterator[None]:
-    reference.next()
-    with asking_this_machine(tmp_path / "home"):
-        yield
-
-
-def digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-def archive(url: str, data: bytes, **fields: Any) -> Archive:
-    fields = {"kind": "archive", "url": url, "digest": digest(data)} | fields
-    patience = Patience(attempts=3, first_delay=0.01, silence=1, answer=1.5)
-    return Archive(ArchiveSource.model_validate(fields), Web(patience))
-
-
-def rows(source: Archive) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = source.read(source.batches()[0]).to_pydict()
-    return found
-
-
-def tar(*members: tuple[str, bytes], change: Callable[[tarfile.TarInfo], None] | None = None,
-        mode: Any = "w:gz") -> bytes:  # fmt: skip
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode=mode) as file:
-        for name, data in members:
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            if change:
-                change(info)
-            file.addfile(info, io.BytesIO(data))
-    return packed.getvalue()
-
-
-def zipped(*members: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, data in members:
-            file.writestr(name, data)
-    return packed.getvalue()
-
-
-PACKED: dict[str, tuple[bytes, str | None]] = {
-    "t.csv": (CSV, None),
-    "t.csv.gz": (gzip.compress(CSV, mtime=0), None),
-    "t.tgz": (tar(("./data/t.csv", CSV), ("README", b"x")), "data/t.csv"),
-    "t.tar.gz": (tar(("t.csv", CSV)), "t.csv"),
-    "t.tar": (tar(("t.csv", CSV), mode="w"), "t.csv"),
-    "t.zip": (zipped(("data/t.csv", CSV), ("README", b"x")), "data/t.csv"),
-    "u.zip": (zipped(("t.csv.gz", gzip.compress(CSV, mtime=0))), "t.csv.gz"),
-}
-
-
-@pytest.mark.parametrize("name", PACKED)
-def test_the_table_is_read_from_each_kind_of_file(reference: Reference, name: str) -> None:
-    data, member = PACKED[name]
-    source = archive(reference.serve(name, data), data, member=member)
-    assert source.batches() == ["t"]
-    assert rows(source) == ROWS
-    assert source.description == f"archive {name}"
+pytestmark = pytest.mark.usefixtures("reference")
 
 
 def test_a_file_is_downloaded_once_and_then_needs_no_network(reference: Reference) -> None:
@@ -260,16 +185,6 @@ def test_a_name_that_is_bound_anew_after_it_was_judged_leads_nowhere(
     assert reference.asked() == []
 
 
-@pytest.fixture
-def one_mb(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LEEWAY_MAX_FILE_MB", "1")
-    get_settings.cache_clear()
-
-
-BOMB = b"a\n" + b"1\n" * 2**20
-LARGE = os.urandom(2**20 + 1)
-
-
 @pytest.mark.usefixtures("one_mb")
 @pytest.mark.parametrize("fault", ["", "endless"])
 def test_a_download_that_is_too_large_is_stopped(reference: Reference, fault: str) -> None:
@@ -277,99 +192,6 @@ def test_a_download_that_is_too_large_is_stopped(reference: Reference, fault: st
     reference.next(fault)
     with pytest.raises(SourceError, match=r"large\.csv: it is too large"):
         rows(archive(url, LARGE))
-
-
-def understated() -> bytes:
-    """A zip whose member says that it is small."""
-    data = zipped(("t.csv", BOMB))
-    size = len(BOMB).to_bytes(4, "little")
-    return data.replace(size, (100).to_bytes(4, "little"))
-
-
-def sparse() -> bytes:
-    """A tar of a kilobyte whose member is a hole of a gigabyte (GNU format 1.0)."""
-    info = tarfile.TarInfo("GNUSparseFile.0/t.csv")
-    info.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0",
-                        "GNU.sparse.name": "t.csv", "GNU.sparse.realsize": str(2**30)}  # fmt: skip
-    body = b"1\n0\n1\n".ljust(512, b"\0") + b"1".ljust(512, b"\0")
-    info.size = len(body)
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz", format=tarfile.PAX_FORMAT) as file:
-        file.addfile(info, io.BytesIO(body))
-    return packed.getvalue()
-
-
-@pytest.mark.usefixtures("one_mb")
-@pytest.mark.parametrize(
-    ("name", "data", "says"),
-    [
-        ("bomb.csv.gz", gzip.compress(BOMB, mtime=0), "too large: more than 1 MB"),
-        ("bomb.tgz", tar(("t.csv", BOMB)), "too large: more than 1 MB"),
-        ("bomb.zip", zipped(("t.csv", BOMB)), "t.csv: it is too large: 2 MB of 1 MB at most"),
-        (
-            "inner.zip",
-            zipped(("t.csv.gz", gzip.compress(BOMB, mtime=0))),
-            "too large: more than 1 MB",
-        ),
-        ("lies.zip", understated(), "cannot be unpacked: Bad CRC-32"),
-        ("hole.tgz", sparse(), "t.csv: it is too large: 1024 MB of 1 MB at most"),
-    ],
-)
-def test_a_bomb_is_refused_by_the_size_that_it_declares_and_by_the_one_that_it_has(
-    reference: Reference, name: str, data: bytes, says: str
-) -> None:
-    assert len(data) < 2**16
-    member = {"bomb.csv.gz": None, "inner.zip": "t.csv.gz"}.get(name, "t.csv")
-    with pytest.raises(SourceError) as refused:
-        rows(archive(reference.serve(name, data), data, member=member))
-    assert says in str(refused.value)
-
-
-def link(info: tarfile.TarInfo) -> None:
-    info.type, info.linkname, info.size = tarfile.SYMTYPE, "/etc/passwd", 0
-
-
-def zip_link() -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo("t.csv")
-    info.external_attr = 0o120777 << 16
-    return info
-
-
-def locked() -> bytes:
-    data = bytearray(zipped(("t.csv", CSV)))
-    data[data.index(b"PK\x01\x02") + 8] |= 1
-    return bytes(data)
-
-
-HOSTILE: dict[str, tuple[str, bytes, str]] = {
-    "no member": ("a.tgz", tar(("b.csv", CSV), ("a.csv", CSV)), "has no 't.csv'; it has a.csv, b"),
-    "no file": ("a.zip", zipped(), "has no 't.csv'; it has no file"),
-    "twice": (
-        "b.tgz",
-        tar(("t.csv", CSV), ("./t.csv", b"x")),
-        "has 2 members 't.csv'; one is",
-    ),
-    "link": ("c.tgz", tar(("t.csv", b""), change=link), "'t.csv' is a link or a folder"),
-    "link in zip": ("c.zip", zipped((zip_link(), b"/etc/passwd")), "'t.csv' is a link or a folder"),
-    "password": ("d.zip", locked(), "'t.csv' is locked by a password"),
-    "cut tgz": ("e.tgz", tar(("t.csv", LARGE))[:-9999], "the file is cut short"),
-    "cut tar": ("e.tar", tar(("t.csv", CSV), mode="w")[:515], "e.tar cannot be unpacked"),
-    "cut zip": ("e.zip", zipped(("t.csv", CSV))[:-30], "e.zip cannot be unpacked: File is not a"),
-    "no tar": ("f.tgz", gzip.compress(CSV, mtime=0), "f.tgz cannot be unpacked"),
-    "no gzip": ("g.tgz", CSV, "no gzip, or damaged"),
-    "climbs": ("h.tgz", tar(("../t.csv", CSV)), "has no 't.csv'; it has ../t.csv"),
-}
-
-
-@pytest.mark.parametrize("case", HOSTILE)
-def test_an_archive_that_does_not_hold_the_one_table_is_refused(
-    reference: Reference, case: str
-) -> None:
-    name, data, says = HOSTILE[case]
-    with pytest.raises(SourceError) as refused:
-        rows(archive(reference.serve(name, data), data, member="t.csv"))
-    assert says in str(refused.value)
-    assert f"{reference.url}/files/{name}" in str(refused.value)
 
 
 def test_by_tls_the_certificate_must_be_that_of_the_host(

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +28,12 @@ MONTHS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reference]:
-    with serving(tmp_path_factory.mktemp("reference")) as found:
-        yield found
-
-
 @pytest.fixture
-def reference(server: Reference, tmp_path: Path) -> Iterator[Reference]:
-    server.hold(MONTHS)
-    (server.folder / "marks").unlink(missing_ok=True)
-    server.next()
-    with asking_this_machine(tmp_path / "home"):
-        yield server
+def reference(reference: Reference) -> Reference:
+    """It holds the months."""
+    reference.hold(MONTHS)
+    (reference.folder / "marks").unlink(missing_ok=True)
+    return reference
 
 
 def api(reference: Reference, patience: Patience | None = None, **fields: Any) -> HttpApi:
@@ -258,11 +250,8 @@ def test_a_row_that_is_none_is_refused_with_its_number(reference: Reference) -> 
         api(reference).read("2024-01")
 
 
-def test_more_rows_than_may_be_read_are_refused(
-    reference: Reference, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LEEWAY_MAX_FILE_MB", "1")
-    get_settings.cache_clear()
+@pytest.mark.usefixtures("one_mb")
+def test_more_rows_than_may_be_read_are_refused(reference: Reference) -> None:
     reference.hold({"2024-01": [{"id": i, "x": "x" * 90_000} for i in range(15)]})
     with pytest.raises(SourceError, match="month 2024-01: it is too large: more than 1 MB"):
         api(reference).read("2024-01")

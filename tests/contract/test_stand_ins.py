@@ -14,7 +14,7 @@ from resources.ledger import Ledger
 from resources.postgres import transaction
 from resources.settings import Settings, get_settings
 from resources.stand_ins import Reading, hold_against, reading_of
-from tests.conftest import age
+from tests.batches import age
 
 SYNTHETIC = {"synthetic": {"rows": 200, "batches": 2}}
 ABSENT = {"kind": "archive", "url": "https://nosuch.invalid/t.csv", "digest": f"sha256:{'0' * 64}"}

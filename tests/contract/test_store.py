@@ -82,7 +82,7 @@ def test_a_truncated_object_is_found_and_mended_by_putting_it_again(store: Local
 def test_an_object_that_is_not_there_is_an_error(store: LocalStore) -> None:
     stored = put(store)
     path_of(store, stored).unlink()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="leeway run NAME --select NODE"):
         store.get(stored.uri, stored.digest)
 
 

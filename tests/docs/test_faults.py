@@ -13,11 +13,13 @@ from tests.docs.test_capabilities import ROOT, defined_in
 SHORT = {
     "arrival": "tests/faults/test_arrival.py",
     "archive": "tests/contract/test_source_archive.py",
+    "files": "tests/contract/test_source_files.py",
     "graph": "tests/graph/test_bad_input.py",
     "http": "tests/contract/test_source_http.py",
-    "sources": "tests/contract/test_sources.py",
+    "links": "tests/contract/test_source_links.py",
     "sql": "tests/contract/test_source_sql.py",
     "topic": "tests/contract/test_source_topic.py",
+    "unpacked": "tests/contract/test_source_unpacked.py",
 }
 CHOICE = re.compile(r"(?:LEEWAY_KILLS=\w+ … )?(?P<file>\S+?)(?: -k (?P<words>\"[^\"]+\"|\w+))?")
 
@@ -47,7 +49,7 @@ def test_every_choice_of_tests_finds_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "span", ["sources -k gigabyte_of_gold", 'http -k "page_that or no_such"', "tests/faults/no.py"]
+    "span", ["links -k gigabyte_of_gold", 'http -k "page_that or no_such"', "tests/faults/no.py"]
 )
 def test_a_choice_that_finds_none_is_noticed(span: str) -> None:
     assert len(missing(f"| x | `{span}` |")) == 1

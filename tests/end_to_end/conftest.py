@@ -1,23 +1,17 @@
-"""An installation that is used as a person uses it: by commands, each a process of its own.
+"""What commands recorded, read by the libraries themselves.
 
-Belongs here: its batches, and reading what commands recorded. Does not belong here: carrying out a
-command (tests/installed.py), or what it should say.
-
-Its use case has files as its source, so that batches can come.
+Belongs here: only that. Does not belong here: carrying out a command (tests/installed.py), or what
+it should say.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
 import pytest
 
 from resources.instance import open_instance
@@ -25,43 +19,16 @@ from resources.ledger import Ledger
 from resources.releases import Releases
 from resources.settings import Settings, get_settings
 from resources.tracking import Tracking
-from tests.embedded import stop_embedded
-from tests.graph.conftest import penguins
-from tests.installed import Installed
-from tests.project_copy import NAME, THEIRS, copy_project
+from tests.installed import Complete
+from tests.project_copy import NAME, THEIRS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
 @dataclass(frozen=True)
-class WithBatches(Installed):
-    """An installation whose source is a folder of files."""
-
-    batches: Path
-
-    @classmethod
-    def below(cls, folder: Path) -> WithBatches:
-        """Copies the project, and writes two batches."""
-        project, batches = folder / "project", folder / "batches"
-        copy_project(project, source={"kind": "file", "path": str(batches)})
-        batches.mkdir()
-        found = cls(project, folder / "home", batches)
-        table = penguins()
-        found.write("2007-2008", table[table["year"] < 2009])
-        found.write("2009", table[table["year"] == 2009])
-        return found
-
-    def write(self, batch: str, table: pd.DataFrame) -> Path:
-        """Writes a batch into the source."""
-        path = self.batches / f"{batch}.csv"
-        table.to_csv(path, index=False)
-        return path
-
-
-@dataclass(frozen=True)
 class Recorded:
-    """What the commands recorded, read by the libraries themselves."""
+    """The records of one installation."""
 
     settings: Settings
     ledger: Ledger
@@ -83,18 +50,7 @@ class Recorded:
 
 
 @pytest.fixture(scope="module")
-def installed() -> Iterator[WithBatches]:
-    """One fresh installation for the commands of a module."""
-    folder = Path(tempfile.mkdtemp(prefix="leeway-"))  # short, for the socket of PostgreSQL
-    found = WithBatches.below(folder)
-    yield found
-    if (found.home / "postgres").exists():
-        stop_embedded(found.home, "immediate")
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def recorded(installed: WithBatches) -> Iterator[Recorded]:
+def recorded(installed: Complete) -> Iterator[Recorded]:
     """The records of the installation; the commands go on while they are read."""
     with pytest.MonkeyPatch.context() as patch:
         for name in THEIRS:

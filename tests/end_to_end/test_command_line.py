@@ -20,9 +20,9 @@ import yaml
 
 from resources.postgres import transaction
 from resources.tracking import TRAINING_KEY
-from tests.end_to_end.conftest import Recorded, WithBatches
-from tests.graph.conftest import penguins
-from tests.installed import Done
+from tests.batches import age, penguins
+from tests.end_to_end.conftest import Recorded
+from tests.installed import Complete, Done
 from tests.project_copy import NAME
 
 pytestmark = pytest.mark.timeout(300)
@@ -67,13 +67,7 @@ def is_one_message(done: Done, message: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def demo(installed: WithBatches) -> Done:
-    """The first command on a fresh installation."""
-    return installed.leeway("demo")
-
-
-@pytest.fixture(scope="module")
-def status(installed: WithBatches, demo: Done) -> dict[str, Any]:
+def status(installed: Complete) -> dict[str, Any]:
     """What `leeway status --json` says after the demo."""
     done = installed.leeway("status", "--json")
     assert (done.code, done.err) == (0, "")
@@ -82,8 +76,9 @@ def status(installed: WithBatches, demo: Done) -> dict[str, Any]:
 
 
 def test_the_demo_ends_with_one_line_per_use_case_and_a_good_champion(
-    demo: Done, recorded: Recorded
+    installed: Complete, recorded: Recorded
 ) -> None:
+    demo = installed.demo
     assert demo.code == 0, demo.err
     assert demo.out == "", "what is for people goes to standard error"
     assert "Traceback" not in demo.err
@@ -102,9 +97,7 @@ def test_the_demo_ends_with_one_line_per_use_case_and_a_good_champion(
     assert metric["value"] >= 0.95
 
 
-def test_a_second_demo_repeats_nothing(
-    installed: WithBatches, demo: Done, recorded: Recorded
-) -> None:
+def test_a_second_demo_repeats_nothing(installed: Complete, recorded: Recorded) -> None:
     before = recorded.counts()
     assert before["Dagster runs"] == before["MLflow versions"] == before["releases"] == 1
     again = installed.leeway("demo", "--json")
@@ -116,7 +109,7 @@ def test_a_second_demo_repeats_nothing(
 
 
 @contextmanager
-def beside(installed: WithBatches, other: str) -> Iterator[None]:
+def beside(installed: Complete, other: str) -> Iterator[None]:
     """Another use case like the first, whose source is missing."""
     defs = installed.project / "orchestration" / "defs"
     models = installed.project / "dbt_project" / "models"
@@ -135,9 +128,8 @@ def beside(installed: WithBatches, other: str) -> Iterator[None]:
     shutil.rmtree(models / other)
 
 
-@pytest.mark.usefixtures("demo")
 def test_a_source_that_is_missing_stops_its_own_use_case_of_the_demo_alone(
-    installed: WithBatches,
+    installed: Complete,
 ) -> None:
     """Guards: the demo ended at the first source that was missing, without its table."""
     other = "churn"  # before the first in the order of names
@@ -231,7 +223,7 @@ def test_status_agrees_with_dagster(status: dict[str, Any], recorded: Recorded) 
     assert all(result.passed for result in results)
 
 
-def test_a_run_with_nothing_to_do_says_so_as_json(installed: WithBatches, demo: Done) -> None:
+def test_a_run_with_nothing_to_do_says_so_as_json(installed: Complete) -> None:
     done = installed.leeway("run", NAME, "--json")
     assert done.code == 0
     report = done.json
@@ -259,7 +251,7 @@ def test_a_run_with_nothing_to_do_says_so_as_json(installed: WithBatches, demo: 
     ],
 )  # fmt: skip
 def test_a_name_that_does_not_exist_is_refused_in_one_line_that_says_what_does(
-    installed: WithBatches, demo: Done, arguments: list[str], message: str
+    installed: Complete, arguments: list[str], message: str
 ) -> None:
     done = installed.leeway(*arguments)
     assert is_one_message(done, message)
@@ -275,7 +267,7 @@ def test_a_name_that_does_not_exist_is_refused_in_one_line_that_says_what_does(
     ],
 )
 def test_a_command_that_is_not_one_is_refused_with_its_usage(
-    installed: WithBatches, arguments: list[str], message: str
+    installed: Complete, arguments: list[str], message: str
 ) -> None:
     done = installed.leeway(*arguments)
     assert (done.code, done.out) == (2, "")
@@ -283,15 +275,13 @@ def test_a_command_that_is_not_one_is_refused_with_its_usage(
     assert message in done.err
 
 
-def test_a_setting_that_is_wrong_is_refused_by_name(installed: WithBatches) -> None:
+def test_a_setting_that_is_wrong_is_refused_by_name(installed: Complete) -> None:
     done = installed.leeway("status", LEEWAY_ENVIRONMENT="staging")
     expected = "LEEWAY_ENVIRONMENT: Input should be 'local', 'test' or 'production', got 'staging'"
     assert is_one_message(done, expected)
 
 
-def test_doctor_finds_no_fault_with_an_installation_that_works(
-    installed: WithBatches, demo: Done
-) -> None:
+def test_doctor_finds_no_fault_with_an_installation_that_works(installed: Complete) -> None:
     done = installed.leeway("doctor", "--json")
     findings = {finding["subject"]: finding for finding in done.json["findings"]}
     assert {finding["state"] for finding in findings.values()} == {"ok"}, findings
@@ -302,7 +292,7 @@ def test_doctor_finds_no_fault_with_an_installation_that_works(
 
 
 def test_a_champion_is_moved_and_taken_back_with_who_and_why(
-    installed: WithBatches, demo: Done, recorded: Recorded
+    installed: Complete, recorded: Recorded
 ) -> None:
     first = recorded.releases.champion(NAME)
     assert first is not None
@@ -344,12 +334,13 @@ def test_a_champion_is_moved_and_taken_back_with_who_and_why(
 
 
 def test_a_bad_file_fails_the_run_in_one_message_and_is_forgotten_when_removed(
-    installed: WithBatches, demo: Done, recorded: Recorded
+    installed: Complete, recorded: Recorded
 ) -> None:
     """Guards: once a bad file had been seen, removing it made every later run fail."""
     before = recorded.ledger.every_current(NAME)
     path = installed.batches / "2008-bad.csv"
     path.write_bytes(b"penguin_id,species\n")
+    age(path)
     done = installed.leeway("run", NAME, "--json")
     assert done.code == 1
     assert done.json["status"] == "failure"
@@ -365,7 +356,7 @@ def test_a_bad_file_fails_the_run_in_one_message_and_is_forgotten_when_removed(
 
 
 def test_check_fails_when_a_check_fails_and_says_which(
-    installed: WithBatches, demo: Done, recorded: Recorded
+    installed: Complete, recorded: Recorded
 ) -> None:
     table = penguins(first_key=1001, year=[2009])
     table.loc[:29, "species"] = "Emperor"

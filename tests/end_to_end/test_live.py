@@ -12,10 +12,12 @@ import time
 
 import pytest
 
+from tests.batches import penguins
 from tests.dev_server import dev
-from tests.end_to_end.conftest import Recorded, WithBatches
+from tests.end_to_end.conftest import Recorded
 from tests.faults.harness import LONG, figure, until
-from tests.graph.conftest import LONGER_BY_MM, penguins
+from tests.graph.conftest import LONGER_BY_MM
+from tests.installed import Complete
 from tests.project_copy import NAME, set_attributes
 
 pytestmark = [
@@ -36,11 +38,9 @@ def retrainings(recorded: Recorded) -> int:
 
 
 def test_a_quiet_batch_is_taken_in_and_a_drifted_one_trains_once(
-    installed: WithBatches, recorded: Recorded
+    installed: Complete, recorded: Recorded
 ) -> None:
     set_attributes(installed.project, retraining={"cooldown": "5s"})
-    code, _, said = installed.leeway("run", NAME)
-    assert code == 0, said
     with dev(installed) as it:
         it.says("Ctrl-C", 120)
         time.sleep(SETTLED_SECONDS)  # what was there when the daemon first looked is not asked for

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.embedded import stop_embedded
-from tests.installed import Installed
-from tests.project_copy import SEARCH, copy_project
+from tests.batches import age
+from tests.installed import Complete
+from tests.project_copy import SEARCH
 
 pytestmark = pytest.mark.timeout(300)
 ROWS = 240
-
-
-@pytest.fixture(scope="module")
-def installed() -> Iterator[Installed]:
-    """A fresh installation, beside the file of a user."""
-    folder = Path(tempfile.mkdtemp(prefix="leeway-"))  # short, for the socket of PostgreSQL
-    copy_project(folder / "project")
-    found = Installed(folder / "project", folder / "home")
-    yield found
-    if (found.home / "postgres").exists():
-        stop_embedded(found.home, "immediate")
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_table(path: Path) -> None:
@@ -46,9 +31,10 @@ def write_table(path: Path) -> None:
         "left": np.where(mass + random.normal(0, 3, ROWS) > 100, "yes", "no"),
     }
     pd.DataFrame(table).to_csv(path, index=False)
+    age(path)
 
 
-def test_a_file_becomes_a_use_case_with_a_champion(installed: Installed) -> None:
+def test_a_file_becomes_a_use_case_with_a_champion(installed: Complete) -> None:
     data = installed.project.parent / "leavers.csv"
     write_table(data)
     arguments = ["new", "leavers", "--data", str(data), "--target", "left"]

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import age
+from tests.batches import age
 from tests.embedded import stop_embedded
 from tests.faults.harness import LONG, figure
 from tests.own_tables import KINDS, Kind
@@ -88,9 +88,13 @@ def line(name: str, kind: Kind, run: dict[str, Any], found: dict[str, Any]) -> s
     if found["champion"] is None:
         return f"{said}: {run['error']}"
     metric, judged = next(iter(found["metrics"].items()))
+    value, low, high = (
+        "undefined" if judged[each] is None else f"{judged[each]:.3g}"  # few rows have no interval
+        for each in ("value", "low", "high")
+    )
     return (
-        f"{said}, {found['champion']['algorithm']}, {metric} {judged['value']:.3g} "
-        f"[{judged['low']:.3g}, {judged['high']:.3g}], {found['data']['rejected']} rejected, "
+        f"{said}, {found['champion']['algorithm']}, {metric} {value} [{low}, {high}], "
+        f"{found['data']['rejected']} rejected, "
         f"{run['checks']['passed']} checks passed, {len(run['checks']['failed'])} failed"
     )
 

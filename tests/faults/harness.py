@@ -30,8 +30,8 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 
 def times(default: int) -> int:
-    """How often to try: `default`, or LEEWAY_KILLS where it is given."""
-    return LONG or default
+    """How often to try: `default`, or LEEWAY_KILLS where that is more."""
+    return max(LONG, default)
 
 
 def figure(text: str) -> None:

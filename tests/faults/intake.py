@@ -18,7 +18,7 @@ from leeway.spec import UseCase
 from resources.platform import Platform
 from resources.postgres import transaction
 from resources.settings import Settings
-from tests.conftest import age
+from tests.batches import age
 
 Row = tuple[object, ...]
 COLUMNS: list[dict[str, Any]] = [

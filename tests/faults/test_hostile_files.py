@@ -24,12 +24,12 @@ from leeway.data.synthetic import synthetic_table
 from leeway.data.validation import SchemaMismatch, Validated, validate
 from leeway.spec import UseCase
 from orchestration.use_cases import load_use_cases
-from resources import parsing
 from resources.files import SourceError, read_data
-from resources.settings import PROJECT, get_settings
+from resources.settings import PROJECT
 from tests.faults.harness import figure, finish, seeded, start, times
 from tests.faults.hostile import mutated, whole
 from tests.faults.intake import COLUMNS, use_case
+from tests.parser_bounds import bounded_parser
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 ROWS = 40
@@ -37,13 +37,9 @@ CAUGHT = "mend the source"
 
 
 @pytest.fixture(autouse=True)
-def _little(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No file is larger than 64 MB, and no parser works for longer than 10 s."""
-    monkeypatch.setenv("LEEWAY_MAX_FILE_MB", "64")
-    monkeypatch.setattr(parsing, "SECONDS", 10)
-    get_settings.cache_clear()
-    yield
-    get_settings.cache_clear()
+def _little() -> Iterator[None]:
+    with bounded_parser(64):
+        yield
 
 
 # The columns of a batch (D1)
@@ -259,7 +255,8 @@ def writers() -> set[str]:
 
 
 def test_a_costly_file_is_read_or_refused_within_512_mb_and_10_seconds() -> None:
-    child = start("read_hostile", LEEWAY_MAX_FILE_MB="64")
+    # An arena for each thread reserves 64 MB of addresses, and another number in each run.
+    child = start("read_hostile", LEEWAY_MAX_FILE_MB="64", MALLOC_ARENA_MAX="1")
     code, out, err = finish(child)
     assert code == 0, err
     *lines, memory = [json.loads(line) for line in out.splitlines()]

@@ -12,7 +12,7 @@ import pytest
 
 from resources.postgres import embedded_url
 from tests.embedded import stop_embedded
-from tests.faults.harness import figure, finish, stopped, until
+from tests.faults.harness import LONG, figure, finish, stopped, until
 from tests.installed import Complete
 from tests.project_copy import NAME
 
@@ -58,6 +58,7 @@ def test_a_run_whose_transaction_was_cut_off_says_so_and_the_next_one_succeeds(
     )
 
 
+@pytest.mark.skipif(not LONG, reason="minutes: make proof")
 def test_a_run_between_two_transactions_starts_the_server_again(installed: Complete) -> None:
     run = stopped_run(installed, "before_commit")
     stop_embedded(installed.home, "immediate")

@@ -2,8 +2,8 @@
 
 The first run of an installation is killed again and again, or fails, each time further on, at every
 fault point and at random moments: `LEEWAY_KILLS=40 .venv/bin/pytest -k run_kills`. By default only
-the checker is tested, and a move of the champion; writers are killed in test_commit_kills.py, dbt
-in test_fence.py, and a run that lost its database goes on in test_postgres_restart.py.
+the checker is tested, and a move of the champion; writers are killed in test_commit_kills.py,
+builds of dbt in tests/graph/test_fence.py, and the database in test_postgres_restart.py.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def kill_a_writer(root: Path, how: str, moment: random.Random) -> LocalStore:
 
 
 def test_a_writer_killed_at_any_moment_leaves_no_partial_object(tmp_path: Path) -> None:
-    rng, n, cut_off, swept, objects = seeded("store"), times(30), 0, 0, 0
+    rng, n, cut_off, swept, objects = seeded("store"), times(12), 0, 0, 0
     for _ in range(n):
         store = kill_a_writer(tmp_path / "store", "atomic", rng)
         assert partial_objects(store.root) == []
@@ -69,7 +69,7 @@ def test_a_writer_killed_at_any_moment_leaves_no_partial_object(tmp_path: Path) 
 
 
 def test_the_checker_finds_the_partial_objects_of_a_naive_writer(tmp_path: Path) -> None:
-    rng, n = seeded("naive store"), max(10, times(30) // 6)
+    rng, n = seeded("naive store"), max(10, times(12) // 6)
     caught = sum(
         bool(partial_objects(kill_a_writer(tmp_path / "store", "naive", rng).root))
         for _ in range(n)
@@ -80,7 +80,7 @@ def test_the_checker_finds_the_partial_objects_of_a_naive_writer(tmp_path: Path)
 
 @pytest.mark.parametrize("point", ["store.half_written", "store.before_rename"])
 def test_a_writer_killed_at_a_fault_point_leaves_the_old_object(point: str, tmp_path: Path) -> None:
-    n = max(2, times(30) // 20)
+    n = max(2, times(12) // 8)
     for trial in range(n):
         root = tmp_path / str(trial)
         store = LocalStore(root)

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import dagster as dg
-import palmerpenguins
 import pandas as pd
 import pytest
 
@@ -22,22 +21,13 @@ from orchestration.components.use_case import build_graph
 from orchestration.use_cases import load_use_cases
 from resources.instance import open_instance
 from resources.platform import Platform
-from tests.conftest import age, installation, keep_databases, used_installation
+from tests.batches import age, penguins
+from tests.conftest import installation, keep_databases, used_installation
 from tests.graph.history import History
 
 NAME = "penguins"
 LONGER_BY_MM = 10.0
 FIRST, SECOND = "2007-2008", "2009"  # the batches of a complete graph
-
-
-def penguins(first_key: int = 1, **filters: Any) -> pd.DataFrame:
-    """The real penguins with a key; `filters` keep the rows whose column has one of the values."""
-    table = palmerpenguins.load_penguins()
-    for column, values in filters.items():
-        table = table[table[column].isin(values)]
-    table = table.reset_index(drop=True)
-    table.insert(0, "penguin_id", range(first_key, first_key + len(table)))
-    return table
 
 
 def short(use_case: UseCase, folder: Path) -> UseCase:

@@ -15,7 +15,8 @@ import pytest
 
 from orchestration.sensors import sensors_of
 from resources.files import SourceError
-from tests.graph.conftest import FIRST, NAME, SECOND, Graph, penguins
+from tests.batches import age, penguins
+from tests.graph.conftest import FIRST, NAME, SECOND, Graph
 from tests.graph.history import History
 
 
@@ -36,14 +37,20 @@ def added(sensor: dg.SensorDefinition, instance: dg.DagsterInstance) -> list[str
 def test_a_new_batch_is_registered_exactly_once(history: History, tmp_path: Path) -> None:
     sensor = sensors_of(history.stage)[0]
     assert added(sensor, history.instance) == []
-    for batch in (SECOND, FIRST):
-        (tmp_path / f"{batch}.csv").write_text("penguin_id\n1\n")
+
+    def write(batch: str, key: int) -> None:
+        (tmp_path / f"{batch}.csv").write_text(f"penguin_id\n{key}\n")
+        age(tmp_path / f"{batch}.csv")
+
+    write(SECOND, 1)
+    write(FIRST, 1)
     assert added(sensor, history.instance) == [FIRST, SECOND], "in the order of the source"
     (tmp_path / "notes.txt").write_text("not a batch")
-    (tmp_path / f"{SECOND}.csv").write_text("penguin_id\n2\n")  # written again: no new batch
+    write(SECOND, 2)  # written again: no new batch
     assert added(sensor, history.instance) == []
-    (tmp_path / "2010.csv").write_text("penguin_id\n3\n")
-    assert added(sensor, history.instance) == ["2010"]
+    for late in ("2010", "2006"):
+        write(late, 3)
+        assert added(sensor, history.instance) == [late], "also one of an earlier time"
     assert added(sensor, history.instance) == []
 
 

@@ -2,7 +2,7 @@
 
 Belongs here: bad files through the nodes that read them, beside batches that were stored before.
 Does not belong here: every rule about a row (tests/unit/test_validation.py) or every kind of
-damaged file (tests/contract/test_sources.py).
+damaged file (tests/unit/test_read_file.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from cli.execution import failure_of
 from leeway.data.tables import to_parquet
 from resources.postgres import transaction
 from resources.warehouse import read_batch
-from tests.graph.conftest import FIRST, NAME, Graph, check_results, penguins
+from tests.batches import penguins
+from tests.graph.conftest import FIRST, NAME, Graph, check_results
 
 GOOD = FIRST
 ROW = 3  # of the value that is wrong, from 0
@@ -278,7 +279,7 @@ def test_a_file_that_became_bad_leaves_what_it_was_before_and_is_read_when_mende
     assert len(stored.rejects("mended")) == 1
     assert stored.raw("mended", csv(half)).success
     assert stored.rejects("mended") == [], "a batch that is read again replaces its rejects"
-    path.write_bytes(good)
+    stored.graph.write_bytes(GOOD, good)
 
 
 # What only a training notices: the real nodes on clean rows that are planted.

@@ -19,7 +19,8 @@ from leeway.graph import graph_of
 from leeway.spec import FileSource
 from orchestration.use_cases import load_use_cases
 from resources.postgres import transaction
-from tests.conftest import age, used_installation
+from tests.batches import age
+from tests.conftest import used_installation
 from tests.graph.conftest import Graph, check_results, opened
 
 NAME = "tool_life"

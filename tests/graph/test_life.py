@@ -9,7 +9,8 @@ import pytest
 
 from assets.release import INCIDENT_TAG
 from orchestration.sensors import retraining_tick
-from tests.graph.conftest import LONGER_BY_MM, NAME, Graph, Kept, check_results, penguins
+from tests.batches import penguins
+from tests.graph.conftest import LONGER_BY_MM, NAME, Graph, Kept, check_results
 
 
 def tick(graph: Graph, now: datetime | None = None) -> dg.RunRequest | dg.SkipReason:

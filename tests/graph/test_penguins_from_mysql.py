@@ -16,8 +16,9 @@ from orchestration.use_cases import load_use_cases
 from resources.platform import Platform
 from resources.settings import PROJECT
 from resources.warehouse import read_batch
+from tests.batches import penguins
 from tests.conftest import used_installation
-from tests.graph.conftest import NAME, opened, penguins
+from tests.graph.conftest import NAME, opened
 from tests.mariadb import running_mariadb
 
 pytestmark = pytest.mark.debian

@@ -14,8 +14,14 @@ from leeway.spec import StandIn, UseCase
 from orchestration.use_cases import load_use_cases
 from resources.platform import Platform
 from tests.conftest import used_installation
+from tests.faults.harness import LONG
 from tests.graph.conftest import opened
 
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(not LONG, reason="a minute: make proof"),
+    pytest.mark.timeout(300),
+]
 NAME, BATCH, ROWS = "tool_wear", "synthetic-1", 800
 
 

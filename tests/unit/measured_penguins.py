@@ -8,7 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import palmerpenguins
+import pandas as pd
 import pyarrow as pa
 import yaml
 
@@ -31,3 +33,15 @@ def measured() -> pa.Table:
 TABLE = measured()
 FRAME = feature_frame(TABLE, PENGUINS)
 TARGET = target_array(TABLE, PENGUINS)
+
+
+def penguins(task: str = "classification", **search: Any) -> UseCase:
+    """The use case with a quick search; `search` are fields of it that are others."""
+    quick = {"folds": 3, "trials": 6, "candidates": ("decision_tree",), **search}
+    changed = PENGUINS.search.model_copy(update=quick)
+    return PENGUINS.model_copy(update={"search": changed, "task": task})
+
+
+def mass() -> tuple[pd.DataFrame, np.ndarray[Any, np.dtype[np.float64]]]:
+    """A regression: the body mass in g from the other columns."""
+    return FRAME.assign(body_mass_g=0.0), FRAME["body_mass_g"].to_numpy()

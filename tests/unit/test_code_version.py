@@ -11,6 +11,7 @@ import pytest
 from leeway import code_version as versioning
 from leeway.code_version import code_version, with_upstream
 from leeway.graph import Node, graph_of, nodes_of
+from leeway.node_code import CODE
 from leeway.spec import UseCase
 from orchestration.use_cases import load_use_cases
 
@@ -38,7 +39,7 @@ SHARED = {
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the files that nodes name, which a test may change."""
     for each in NODES:
-        for pattern in each.code:
+        for pattern in CODE[each.name]:
             for path in versioning.PROJECT.glob(pattern.format(name="penguins")):
                 copy = tmp_path / path.relative_to(versioning.PROJECT)
                 copy.parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +69,8 @@ def test_versions_do_not_depend_on_where_the_project_is(project: Path) -> None:
     ("file", "nodes"),
     [
         ("leeway/data/validation.py", {"raw"}),
+        ("resources/parser_process.py", {"raw"}),
+        ("resources/text_formats.py", {"raw"}),
         ("leeway/evidence.py", {"release"}),
         ("assets/training.py", {"model_selection", "tuned_model"}),
         ("dbt_project/models/penguins/marts/penguins_clean.sql", {"clean"}),
@@ -126,11 +129,15 @@ def test_a_changed_field_changes_the_version_of_the_nodes_that_use_it(
 OF_USE_CASES = [(name, each) for name in USE_CASES for each in graph_of(USE_CASES[name])]
 
 
+def test_every_node_has_its_files_and_nothing_else_has() -> None:
+    assert set(CODE) == {each.name for _, each in OF_USE_CASES}
+
+
 @pytest.mark.parametrize(
     ("name", "each"), [pytest.param(n, e, id=f"{n}-{e.name}") for n, e in OF_USE_CASES]
 )
 def test_each_file_that_a_node_names_exists(each: Node, name: str) -> None:
-    for pattern in each.code:
+    for pattern in CODE[each.name]:
         assert list(versioning.PROJECT.glob(pattern.format(name=name))), pattern
 
 
@@ -160,7 +167,7 @@ def imported(file: str) -> set[str]:
 )
 def test_a_node_names_every_module_that_its_own_modules_import(each: Node) -> None:
     """Regression: a change of `leeway/training/tuning.py` left every tuned model up to date."""
-    todo = [name for name in each.code if name.startswith(OURS)]
+    todo = [name for name in CODE[each.name] if name.startswith(OURS)]
     assert any(name.startswith("assets/") for name in todo), "how the node is made"
     needed: set[str] = set()
     while todo:
@@ -168,7 +175,7 @@ def test_a_node_names_every_module_that_its_own_modules_import(each: Node) -> No
         if file not in needed:
             needed.add(file)
             todo += imported(file) - SHARED
-    assert needed - set(each.code) == set()
+    assert needed - set(CODE[each.name]) == set()
 
 
 def test_a_change_reaches_the_versions_that_dagster_sees_of_all_that_rests_on_it() -> None:

@@ -224,10 +224,11 @@ def test_a_description_has_a_line_for_each_segment_that_there_is_room_for() -> N
     assert json.loads(canonical_json(made))["segments"]["island=Dream"]["accuracy"]["low"]
     dream = made["segments"]["island=Dream"]
     made["segments"] = {f"island=a|b\n{i}": dream for i in range(900)}
-    feature = made["columns"][1]
+    feature = next(column for column in made["columns"] if column["role"] == "feature")
     made["columns"] += [feature | {"name": f"{'wide' * 15}_{i}"} for i in range(900)]
-    text = describe(made, unknown)
-    assert len(text) <= LONGEST_DESCRIPTION
+    for more in range(0, 80, 16):  # so that the last line just fits, or does not
+        text = describe(made | {"title": "t" * more}, unknown)
+        assert len(text) <= LONGEST_DESCRIPTION
     shown = text.count("| island=a/b ")
     assert 20 < shown < 100
     assert text.endswith(f"The manifest has {900 - shown} further segments.")

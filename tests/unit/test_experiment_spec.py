@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from leeway.experiment.effects import analyse
 from leeway.experiment.runs import design_of
 from leeway.graph import graph_of
 from leeway.spec import UseCase
+from tests.unit.changed_defs import Change, put
 
 COSTS: dict[str, Any] = {
     "currency": "EUR",
@@ -44,7 +44,6 @@ ATTRIBUTES: dict[str, Any] = {
         "savings": COSTS,
     },
 }
-Change = Callable[[dict[str, Any]], object]
 
 
 def use_case(*changes: Change) -> UseCase:
@@ -52,15 +51,6 @@ def use_case(*changes: Change) -> UseCase:
     for change in changes:
         change(attributes)
     return UseCase.model_validate(attributes)
-
-
-def put(value: object, *path: str | int) -> Change:
-    def change(attributes: Any) -> None:
-        for key in path[:-1]:
-            attributes = attributes[key]
-        attributes[path[-1]] = value
-
-    return change
 
 
 def test_an_experiment_has_its_nodes_and_no_release() -> None:

@@ -39,12 +39,12 @@ def test_columns_are_followed_to_the_tables(sql: str, found: dict[str, list[str]
 
 
 def test_three_hundred_columns_take_no_minute() -> None:
-    """Guards: each column by itself, of a query with all of them, is a minute of CPU."""
+    """Guards: each column by itself, of a query with all of them, takes a hundred times as long."""
     names = [f"x{number}" for number in range(300)]
     started = time.process_time()
     found = column_sources(f"select {', '.join(names)} from raw", {"raw": names})  # noqa: S608
     assert found == {name: [("raw", name)] for name in names}
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("sql", ["select from where", "select nothing from raw"])

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import skops.io
 from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -106,6 +105,8 @@ def test_another_model_has_other_bytes() -> None:
 
 
 def test_a_type_that_is_not_listed_is_refused_by_name_on_both_sides() -> None:
+    import skops.io  # not above: it takes three seconds, of each process that collects tests
+
     pipeline = Pipeline([("evil", FunctionTransformer(os.system)), ("model", SGDClassifier())])
     with pytest.raises(UntrustedModel, match=r"posix\.system"):
         save_model(pipeline)

@@ -15,6 +15,7 @@ import cli.new
 import resources.use_case_files
 from cli.main import cli as leeway
 from orchestration.use_cases import load_use_case
+from tests.batches import age
 
 ROWS = "".join(f"{row},{row * 37 % 101}.5,{'yn'[row * 13 % 7 % 2]}\n" for row in range(60))
 New = Callable[..., Result]
@@ -28,6 +29,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "orchestration" / "defs").mkdir(parents=True)
     (tmp_path / "dbt_project" / "models").mkdir(parents=True)
     (tmp_path / "data.csv").write_text("id,x,y\n" + ROWS)
+    age(tmp_path / "data.csv")
     return tmp_path
 
 

@@ -67,6 +67,8 @@ def test_what_has_a_type_of_its_own_is_in_no_notation() -> None:
         (("number", "31/12/2009", None), "no way to write a number"),
         (("date", None, "€"), "affix is for number and integer columns"),
         (("number", None, " €"), "without spaces around it"),
+        (("number", None, "-"), "part of a number"),
+        (("integer", None, "0"), "part of a number"),
     ],
 )
 def test_a_notation_suits_its_type(fields: tuple[str, str | None, str | None], words: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from leeway.scaffold.defs_yaml import render_defs
 from leeway.spec import FileSource, UseCase
 from resources.files import Layout, SourceError, read_file
 from resources.layouts import layout_of
-from tests.conftest import age
+from tests.batches import age
 from tests.own_tables import KINDS, Kind
 
 
@@ -50,6 +51,8 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "an object": ("t.jsonl", b'{"id": 1, "x": {"a": 2}, "y": "a"}\n' * 40,
                   "row 1: 'x' holds an object.* write what is in it as fields of the row"),
     "a list": ("t.json", b"[]", r"cannot read \.json files; there are \.csv"),
+    "damaged gzip": ("t.csv.gz", gzip.compress(TABLE.encode())[:12] + b"\xff" * 99,
+                     "no gzip, or damaged: .*; copy it again"),
     "a name with blanks": ("My table (1).csv", TABLE.encode(), "for example to My-table-1.csv"),
 }  # fmt: skip
 
@@ -69,6 +72,7 @@ def test_names_below_a_title_are_found_and_values_are_not_taken_for_names(tmp_pa
     for text, layout in (
         (TABLE, Layout()),
         ("Report\n\n" + TABLE, Layout(header=3)),
+        ("Report\f\n" + TABLE, Layout(header=2)),
         ("Report of 2024;;\n" + TABLE.replace(",", ";"), Layout(header=2, delimiter=";")),
         (TABLE.replace("id,", ","), Layout()),
         (TABLE.replace(",", ";").replace(".", ","), Layout(delimiter=";")),

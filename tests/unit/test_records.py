@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leeway.data.records import NotRecords, parse_json, table_of_records
+from resources.text_formats import read_json_lines
 
 
 def test_values_are_the_text_that_stands_there() -> None:
@@ -16,6 +17,12 @@ def test_values_are_the_text_that_stands_there() -> None:
     }
     digits = "9" * 5000  # Python alone refuses to read an integer of so many
     assert parse_json(f"[{digits}, NaN, -Infinity]") == [digits, "NaN", "-Infinity"]
+
+
+def test_a_row_without_any_name_is_a_row_also_in_a_piece_of_its_own() -> None:
+    """Regression: a piece of the file with nothing but such rows had none, and nobody was told."""
+    assert table_of_records([{}, {}]).num_rows == 2
+    assert read_json_lines(b'{"a": 1}\n' * 50_000 + b"{}\n", "t.jsonl").num_rows == 50_001
 
 
 @pytest.mark.parametrize(

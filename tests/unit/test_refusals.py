@@ -72,11 +72,12 @@ def test_a_refusal_is_known_also_when_dagster_wrapped_it() -> None:
 
 def test_a_server_that_goes_away_under_dagster_is_one_line_that_says_what_comes_next() -> None:
     """Regression: a traceback of 130 lines, when it was restarted between two nodes of a run."""
-    gone = psycopg2.OperationalError("connection to server failed: Connection refused")
+    said = "connection to server failed: Connection refused\n\tIs the server running there?\n"
+    gone = psycopg2.OperationalError(said)
     wrapped = caused_by(gone, sqlalchemy.exc.OperationalError("select 1", {}, gone))
     done = raises(caused_by(wrapped, DagsterPostgresException("too many retries")), "--json")
     assert done.stderr.count("\n") == 1
-    for words in ("was lost: connection to server failed", "Run the command again"):
+    for words in ("was lost: connection to server failed", "there? Run the command again"):
         assert words in json.loads(done.stdout)["error"]
 
 

@@ -83,7 +83,9 @@ def test_models_have_every_column_that_is_stored_described_and_tested() -> None:
     }
     assert values["among_values"]["arguments"] == {"values": {"kind": ["O'Brien", "yes", "1"]}}
     assert "    id,\n    mass_g,\n" in files["staging/mine_staged.sql"]
-    assert "note" not in files["staging/mine_staged.sql"] + files["marts/mine_clean.sql"]
+    assert "note" not in files["staging/mine_staged.sql"]
+    assert "\nselect *\nfrom" in files["marts/mine_clean.sql"], "the contract names the columns"
+    assert "contract={'enforced': true}" in files["marts/mine_clean.sql"]
 
 
 @pytest.mark.parametrize("text", ["{{ env_var('HOME') }}", "{% do x %}", "{# x #}", "{{{{ 1"])

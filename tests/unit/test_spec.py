@@ -1,73 +1,16 @@
-"""A defs.yaml is a use case, or its error names file, field, value and what is allowed."""
+"""What a defs.yaml says is a use case, or its error names field, value and what is allowed."""
 
 from __future__ import annotations
 
-import copy
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from leeway.identifiers import check_batch, check_identifier
 from leeway.spec import as_timedelta
-from orchestration.use_cases import DEFS, InvalidUseCase, load_use_case, load_use_cases
-
-Change = Callable[[dict[str, Any]], object]
-
-ATTRIBUTES: dict[str, Any] = {
-    "title": "Flowers",
-    "task": "classification",
-    "source": {
-        "kind": "file",
-        "path": "flowers.csv",
-        "batch_by": {"column": "year", "batches": {"first": [2001, 2002], "second": [2003]}},
-    },
-    "columns": [
-        {"name": "id", "type": "integer", "role": "key", "description": "number"},
-        {"name": "kind", "type": "category", "role": "target", "description": "kind"},
-        {"name": "petal_mm", "type": "number", "range": [0, 90], "description": "petal"},
-        {"name": "stem_mm", "type": "number", "description": "stem"},
-        {"name": "soil", "type": "category", "values": ["wet", "dry"], "description": "soil"},
-        {"name": "year", "type": "integer", "role": "time", "description": "year"},
-        {"name": "note", "type": "text", "role": "ignored", "description": "remark"},
-    ],
-    "features": [
-        {"kind": "ratio", "name": "slim", "numerator": "stem_mm", "denominator": "petal_mm"}
-    ],
-    "gates": [{"metric": "macro_f1", "at_least": 0.9}],
-    "freshness": {"warn_after": "1d", "fail_after": "36h"},
-    "monitoring": {"segments": ["soil"]},
-}
-
-
-def write(folder: Path, text: str, name: str = "flowers") -> Path:
-    path = folder / name / "defs.yaml"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def changed(folder: Path, change: Change) -> Path:
-    attributes = copy.deepcopy(ATTRIBUTES)
-    change(attributes)
-    content = {"type": "orchestration.components.UseCaseComponent", "attributes": attributes}
-    return write(folder, yaml.safe_dump(content, sort_keys=False))
-
-
-def put(value: object, *path: str | int) -> Change:
-    def change(attributes: Any) -> None:
-        for key in path[:-1]:
-            attributes = attributes[key]
-        attributes[path[-1]] = value
-
-    return change
-
-
-def column(position: int, **fields: object) -> Change:
-    return lambda attributes: attributes["columns"][position].update(fields)
+from orchestration.use_cases import InvalidUseCase, load_use_case
+from tests.unit.changed_defs import Change, batches, changed, column, put
 
 
 def gate(**fields: object) -> Change:
@@ -76,18 +19,6 @@ def gate(**fields: object) -> Change:
 
 def feature(**fields: object) -> Change:
     return put([fields], "features")
-
-
-def batches(**held: object) -> Change:
-    return put(held, "source", "batch_by", "batches")
-
-
-def test_the_shipped_penguins_load() -> None:
-    penguins = load_use_cases(DEFS)["penguins"]
-    assert penguins.target.name == "species"
-    assert penguins.key.name == "penguin_id"
-    assert penguins.metric == "macro_f1"
-    assert [c.name for c in penguins.with_role("time")] == ["year"]
 
 
 def test_the_example_of_these_tests_is_valid_without_a_change(tmp_path: Path) -> None:
@@ -101,13 +32,6 @@ def test_a_feature_may_be_called_as_the_ends_of_an_interval(tmp_path: Path) -> N
         changed(tmp_path, lambda a: (column(4, name="low")(a), put({}, "monitoring")(a)))
     )
     assert use_case.column("low").role == "feature"
-
-
-def test_use_cases_come_in_the_order_of_their_names(tmp_path: Path) -> None:
-    for name in ("zebras", "ants"):
-        changed(tmp_path, lambda attributes: None).rename(write(tmp_path, "", name))
-    (tmp_path / "flowers").rmdir()
-    assert list(load_use_cases(tmp_path)) == ["ants", "zebras"]
 
 
 UNKNOWN_KEYS = [
@@ -313,83 +237,6 @@ def test_every_problem_of_independent_fields_is_listed(tmp_path: Path) -> None:
     with pytest.raises(InvalidUseCase) as refused:
         load_use_case(changed(tmp_path, change))
     assert len(str(refused.value).splitlines()) == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("", "needs the keys type and attributes"),
-        ("[1, 2]", "needs the keys type and attributes"),
-        ("type: x\nattributes: 3", "needs the keys type and attributes"),
-        ("type: x\nattributes: {}\natributes: {}", "keys: unknown name 'atributes'; did you mean"),
-        ("type: x\nattributes: {title: a, title: b}", "'title' is given more than once"),
-        ("attributes: {title: [}", "line 1, column 22"),
-        ("attributes: !!python/object/apply:os.system ['true']", "python/object/apply"),
-    ],
-)
-def test_a_file_that_is_not_yaml_or_not_a_use_case_is_refused(
-    tmp_path: Path, text: str, says: str
-) -> None:
-    path = write(tmp_path, text)
-    with pytest.raises(InvalidUseCase) as refused:
-        load_use_case(path)
-    assert str(refused.value).startswith(f"{path}: ")
-    assert says in str(refused.value)
-
-
-def test_a_file_that_is_not_utf8_is_refused_with_its_name(tmp_path: Path) -> None:
-    path = write(tmp_path, "")
-    path.write_bytes("type: größe".encode("latin-1"))
-    with pytest.raises(InvalidUseCase, match=re.escape(str(path))):
-        load_use_case(path)
-
-
-@pytest.mark.parametrize("name", ["Flowers", "select", "my flowers", "pg_flowers", "leeway"])
-def test_a_folder_whose_name_cannot_be_a_schema_is_refused(tmp_path: Path, name: str) -> None:
-    text = changed(tmp_path, lambda attributes: None).read_text()
-    with pytest.raises(InvalidUseCase, match=re.escape(repr(name))):
-        load_use_case(write(tmp_path, text, name))
-
-
-INJECTIONS = [
-    "x; drop table raw",
-    'x"; --',
-    "x'",
-    "../etc",
-    "..",
-    ".",
-    "/etc/passwd",
-    "a/b",
-    "a\\b",
-    "a\n",
-    "\na",
-    "a\0",
-    "a b",
-    "",
-    "-a",
-    "é",
-    "\uff41",
-    "a\u200b",
-    "%2e%2e",
-    "{name}",
-    "$(id)",
-]
-
-
-@pytest.mark.parametrize("text", [*INJECTIONS, "_a", "1a", "A", "a-b", "a" * 49])
-def test_what_could_leave_its_place_is_no_identifier(text: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is not a name: use lower-case letters"):
-        check_identifier(text)
-    with pytest.raises(InvalidUseCase, match=r"columns\.2\.name: .* at most 48 characters"):
-        load_use_case(changed(tmp_path, column(2, name=text)))
-
-
-@pytest.mark.parametrize("text", [*INJECTIONS, "_a", "a" * 64])
-def test_what_could_leave_its_place_is_no_batch(text: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is not a batch id: use letters"):
-        check_batch(text)
-    with pytest.raises(InvalidUseCase, match=r"source\.file\.batch_by\.batches"):
-        load_use_case(changed(tmp_path, batches(**{text: [1]})))
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cli.output import console
-from cli.status import print_status
+from cli.status import _metrics, print_status
+from orchestration.use_cases import load_use_cases
 
 CHAMPION = {"version": 1, "algorithm": "ridge", "trained_at": "2026-11-22T09:00:00Z"}
 COMMAND = "version 2 waits for `leeway promote boats 2`"
@@ -39,3 +41,11 @@ def test_the_champion_and_what_waits_to_be_one_are_in_one_line(
     print_status({"use_cases": {"boats": status}}, {"boats": waiting} if waiting else {})
     lines = "".join(capsys.readouterr()).splitlines()
     assert [line.partition("champion")[2].strip() for line in lines if "champion" in line] == [says]
+
+
+def test_a_champion_of_another_task_has_the_metrics_that_it_has() -> None:
+    """Regression: status ended in a KeyError once the task of a use case was changed."""
+    champion: Any = SimpleNamespace(facts={"metrics": {"accuracy": 1, "macro_f1": 2, "brier": 3}})
+    of = {name: [*_metrics(champion, load_use_cases()[name])] for name in ("penguins", "housing")}
+    assert of["penguins"] == ["macro_f1", "accuracy", "brier"]
+    assert of["housing"] == ["accuracy", "macro_f1", "brier"]

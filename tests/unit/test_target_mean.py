@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -99,11 +100,22 @@ def test_the_mean_of_a_common_category_is_its_mean_and_an_unseen_one_is_that_of_
 
 
 def test_a_category_also_has_its_place_in_the_order_of_names_and_an_unseen_one_between() -> None:
-    known = np.array([["06010"], ["10001"], ["10002"], ["06010"]], dtype=object)
+    known = np.array([["10001"], ["06010"], ["10002"], ["06010"]], dtype=object)
     fitted = CategoryPosition().fit(known)
-    assert fitted.transform(known)[:, 0].tolist() == [0, 1, 2, 0]
+    assert fitted.transform(known)[:, 0].tolist() == [1, 0, 2, 0]
     unseen = np.array([["00501"], ["09000"], ["10001.5"], ["99999"]], dtype=object)
     assert fitted.transform(unseen)[:, 0].tolist() == [-0.5, 0.5, 1.5, 2.5]
+
+
+def test_one_long_category_does_not_make_every_row_as_large() -> None:
+    """Regression: all rows became an array of text as wide as the longest of them."""
+    towns = np.array([["x" * 20_000], *[["y"]] * 4_999], dtype=object)
+    tracemalloc.start()
+    found = CategoryPosition().fit(towns).transform(towns)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found[:2, 0].tolist() == [0, 1]
+    assert peak < 20 * 2**20, "it was 400 MB"
 
 
 def test_a_constant_target_and_a_constant_category_give_a_constant() -> None:

@@ -1,0 +1,104 @@
+"""A folder with a defs.yaml is a use case when its names are safe and the file can be read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from leeway.identifiers import check_batch, check_identifier
+from orchestration.use_cases import DEFS, InvalidUseCase, load_use_case, load_use_cases
+from tests.unit.changed_defs import batches, changed, column, write
+
+
+def test_the_shipped_penguins_load() -> None:
+    penguins = load_use_cases(DEFS)["penguins"]
+    assert penguins.target.name == "species"
+    assert penguins.key.name == "penguin_id"
+    assert penguins.metric == "macro_f1"
+    assert [c.name for c in penguins.with_role("time")] == ["year"]
+
+
+def test_use_cases_come_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for name in ("zebras", "ants"):
+        changed(tmp_path, lambda attributes: None).rename(write(tmp_path, "", name))
+    (tmp_path / "flowers").rmdir()
+    assert list(load_use_cases(tmp_path)) == ["ants", "zebras"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "needs the keys type and attributes"),
+        ("[1, 2]", "needs the keys type and attributes"),
+        ("type: x\nattributes: 3", "needs the keys type and attributes"),
+        ("type: x\nattributes: {}\natributes: {}", "keys: unknown name 'atributes'; did you mean"),
+        ("type: x\nattributes: {title: a, title: b}", "'title' is given more than once"),
+        ("attributes: {title: [}", "line 1, column 22"),
+        ("attributes: !!python/object/apply:os.system ['true']", "python/object/apply"),
+    ],
+)
+def test_a_file_that_is_not_yaml_or_not_a_use_case_is_refused(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(InvalidUseCase) as refused:
+        load_use_case(path)
+    assert str(refused.value).startswith(f"{path}: ")
+    assert says in str(refused.value)
+
+
+def test_a_file_that_is_not_utf8_is_refused_with_its_name(tmp_path: Path) -> None:
+    path = write(tmp_path, "")
+    path.write_bytes("type: größe".encode("latin-1"))
+    with pytest.raises(InvalidUseCase, match=re.escape(str(path))):
+        load_use_case(path)
+
+
+@pytest.mark.parametrize("name", ["Flowers", "select", "my flowers", "pg_flowers", "leeway"])
+def test_a_folder_whose_name_cannot_be_a_schema_is_refused(tmp_path: Path, name: str) -> None:
+    text = changed(tmp_path, lambda attributes: None).read_text()
+    with pytest.raises(InvalidUseCase, match=re.escape(repr(name))):
+        load_use_case(write(tmp_path, text, name))
+
+
+INJECTIONS = [
+    "x; drop table raw",
+    'x"; --',
+    "x'",
+    "../etc",
+    "..",
+    ".",
+    "/etc/passwd",
+    "a/b",
+    "a\\b",
+    "a\n",
+    "\na",
+    "a\0",
+    "a b",
+    "",
+    "-a",
+    "é",
+    "\uff41",
+    "a\u200b",
+    "%2e%2e",
+    "{name}",
+    "$(id)",
+]
+
+
+@pytest.mark.parametrize("text", [*INJECTIONS, "_a", "1a", "A", "a-b", "a" * 49])
+def test_what_could_leave_its_place_is_no_identifier(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is not a name: use lower-case letters"):
+        check_identifier(text)
+    with pytest.raises(InvalidUseCase, match=r"columns\.2\.name: .* at most 48 characters"):
+        load_use_case(changed(tmp_path, column(2, name=text)))
+
+
+@pytest.mark.parametrize("text", [*INJECTIONS, "_a", "a" * 64])
+def test_what_could_leave_its_place_is_no_batch(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is not a batch id: use letters"):
+        check_batch(text)
+    with pytest.raises(InvalidUseCase, match=r"source\.file\.batch_by\.batches"):
+        load_use_case(changed(tmp_path, batches(**{text: [1]})))
