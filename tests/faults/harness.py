@@ -86,6 +86,14 @@ def kill(child: subprocess.Popen[str]) -> None:
             stream.close()
 
 
+def enough(tried: int, wanted: int, hits: int) -> bool:
+    """Whether no further kill is needed: `wanted` were tried and one has hit, or 100 were tried.
+
+    Where a random kill falls depends on the machine: a fast one writes between two of them.
+    """
+    return tried >= wanted and (hits > 0 or tried >= 100)
+
+
 def kill_within(child: subprocess.Popen[str], seconds: float, rng: random.Random) -> None:
     """Sends kill -9 at a uniformly random moment of the next `seconds`."""
     time.sleep(rng.uniform(0, seconds))

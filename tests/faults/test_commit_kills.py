@@ -11,7 +11,18 @@ import signal
 import pytest
 
 from resources.settings import Settings
-from tests.faults.harness import LONG, figure, finish, hear, kill_within, seeded, start, times, zero
+from tests.faults.harness import (
+    LONG,
+    enough,
+    figure,
+    finish,
+    hear,
+    kill_within,
+    seeded,
+    start,
+    times,
+    zero,
+)
 from tests.faults.rows import NODE, fingerprint, visible
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
@@ -72,8 +83,9 @@ def test_the_checker_finds_what_a_protocol_with_one_step_out_of_place_leaves(
 
 
 def test_a_node_killed_at_any_moment_shows_the_old_or_the_new_version(settings: Settings) -> None:
-    rng, n, version, moved = seeded("commit"), times(3), 0, 0
-    for _ in range(n):
+    rng, n, version, moved = seeded("commit"), 0, 0, 0
+    while not enough(n, times(3), moved):
+        n += 1
         child = start("commit_rows", "fenced", str(version + 1), "0")
         hear(child, "ready")
         kill_within(child, SECONDS, rng)
@@ -93,8 +105,9 @@ def test_a_node_killed_at_any_moment_shows_the_old_or_the_new_version(settings: 
 def test_the_checker_finds_what_a_delete_and_insert_without_a_transaction_leaves(
     settings: Settings,
 ) -> None:
-    rng, n, caught, empty = seeded("naive commit"), max(3, times(12) // 6), 0, 0
-    for _ in range(n):
+    rng, n, caught, empty = seeded("naive commit"), 0, 0, 0
+    while not enough(n, max(3, times(12) // 6), caught):
+        n += 1
         assert commit(1) == 0
         child = start("commit_rows", "naive", "2", "0")
         hear(child, "ready")

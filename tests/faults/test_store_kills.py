@@ -15,7 +15,17 @@ from pathlib import Path
 import pytest
 
 from resources.store import LocalStore
-from tests.faults.harness import figure, finish, hear, kill_within, seeded, start, times, zero
+from tests.faults.harness import (
+    enough,
+    figure,
+    finish,
+    hear,
+    kill_within,
+    seeded,
+    start,
+    times,
+    zero,
+)
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
@@ -51,8 +61,9 @@ def kill_a_writer(root: Path, how: str, moment: random.Random) -> LocalStore:
 
 
 def test_a_writer_killed_at_any_moment_leaves_no_partial_object(tmp_path: Path) -> None:
-    rng, n, cut_off, swept, objects = seeded("store"), times(12), 0, 0, 0
-    for _ in range(n):
+    rng, n, cut_off, swept, objects = seeded("store"), 0, 0, 0, 0
+    while not enough(n, times(12), cut_off):
+        n += 1
         store = kill_a_writer(tmp_path / "store", "atomic", rng)
         assert partial_objects(store.root) == []
         objects += len(list(store.root.glob("*/*/[!.]*")))
@@ -69,11 +80,10 @@ def test_a_writer_killed_at_any_moment_leaves_no_partial_object(tmp_path: Path) 
 
 
 def test_the_checker_finds_the_partial_objects_of_a_naive_writer(tmp_path: Path) -> None:
-    rng, n = seeded("naive store"), max(10, times(12) // 6)
-    caught = sum(
-        bool(partial_objects(kill_a_writer(tmp_path / "store", "naive", rng).root))
-        for _ in range(n)
-    )
+    rng, n, caught = seeded("naive store"), 0, 0
+    while not enough(n, max(10, times(12) // 6), caught):
+        n += 1
+        caught += bool(partial_objects(kill_a_writer(tmp_path / "store", "naive", rng).root))
     figure(f"store, control: a writer without the rename left a partial object {caught} of {n}")
     assert caught
 
