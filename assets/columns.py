@@ -52,6 +52,21 @@ def column_lineage(
     )
 
 
+def columns_of_clean(stage: Stage, names: Iterable[str], **added: str) -> dict[str, Any]:
+    """Metadata of a table of clean rows: its columns, and which of `clean` they come from.
+
+    Args:
+        stage: of the use case.
+        names: of all columns.
+        **added: types of those that `clean` does not have.
+    """
+    sources = {name: [name] for name in names if name not in added}
+    return {
+        "dagster/column_schema": column_schema(stage.use_case.columns, batch_id="text", **added),
+        "dagster/column_lineage": column_lineage(stage, "clean", sources),
+    }
+
+
 def model_lineage(
     stage: Stage, manifest: Mapping[str, Any], name: str, target: Path
 ) -> dg.TableColumnLineage:

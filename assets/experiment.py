@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.columns import column_lineage, column_schema
+from assets.columns import columns_of_clean
 from assets.design import design_of_runs
 from assets.stage import Input, Stage, Work, begin, metadata_of
 from leeway.data.tables import from_parquet, to_parquet
@@ -51,40 +51,21 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         design = design_of_runs(stage, runs)
         rows = _with_treatments(runs, design)
         summary = design_summary(analyse(design))
-        facts = {
-            **summary,
-            "centre_points": len(design.centre),
-            "runs_by_cell": {
-                design.treatment(cell): int(count) for cell, count in enumerate(design.replicates)
-            },
-        }
-        commit = work.commit(
-            "clean",
-            "parquet",
-            to_parquet(rows),
-            rows=rows.num_rows,
-            facts=facts,
-            also=partial(_load, stage=stage, rows=rows),
-        )
+        cells = {design.treatment(cell): int(n) for cell, n in enumerate(design.replicates)}
+        facts = {**summary, "centre_points": len(design.centre), "runs_by_cell": cells}
+        data, load = to_parquet(rows), partial(_load, stage=stage, rows=rows)
+        commit = work.commit("clean", "parquet", data, rows=rows.num_rows, facts=facts, also=load)
         return dg.MaterializeResult(
             metadata=metadata_of(
                 commit,
-                **{
-                    "dagster/table_name": f"{stage.name}.{TABLE}",
-                    "dagster/column_schema": column_schema(
-                        stage.use_case.columns,
-                        batch_id="text",
-                        treatment="text",
-                        standard_order="integer",
-                    ),
-                    "dagster/column_lineage": column_lineage(
-                        stage, "clean", {name: [name] for name in runs.column_names}
-                    ),
-                },
+                **{"dagster/table_name": f"{stage.name}.{TABLE}"},
+                **columns_of_clean(
+                    stage, rows.column_names, treatment="text", standard_order="integer"
+                ),
                 design=design.description,
                 factors=dg.MetadataValue.table(_factor_records(stage, design)),
                 aliases=summary["defining_relation"] or "none: every effect stands alone",
-                runs_by_cell=dg.MetadataValue.json(facts["runs_by_cell"]),
+                runs_by_cell=dg.MetadataValue.json(cells),
                 error=_error_text(summary),
             )
         )

@@ -5,21 +5,23 @@ pipeline. Does not belong here: the search (`leeway.training`). The test part is
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from assets.choices import pictures_of, tables_of
-from assets.stage import Stage, begin, give_back_memory, metadata_of, png
-from assets.training_set import read_part
-from leeway.data.frames import feature_frame, target_array
-from leeway.data.training_set import TRAIN
+from assets.stage import Stage, Work, begin, metadata_of, png
+from assets.training_frame import training_frame
 from leeway.digests import canonical_json
-from leeway.spec import unit_of
+from leeway.spec import UseCase, unit_of
 from resources.origin import git_commit, user_name
 from resources.platform import Platform
+
+if TYPE_CHECKING:
+    from leeway.training.selection import Selection
+    from leeway.training.tuning import TunedModel
 
 
 def build_selection(stage: Stage) -> dg.AssetsDefinition:
@@ -34,64 +36,40 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
     def model_selection(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
-        from leeway.plots import candidate_plot
-        from leeway.training.decisions import decide, settle
-        from leeway.training.search import behind_best, best_candidate, compare_candidates
+        from leeway.training.selection import select
 
         started = time.monotonic()
         work = begin(stage, platform, context, "model_selection")
-        rows = read_part(work, TRAIN)
-        frame, target = feature_frame(rows, stage.use_case), target_array(rows, stage.use_case)
-        del rows
-        give_back_memory()  # for the fit
+        frame, target = training_frame(work)
         with refusals(stage):
-            decided = decide(frame, target, stage.use_case)
-            settled = settle(stage.use_case, decided.choices)
-            scores = compare_candidates(frame, target, settled)
-        winner = best_candidate(scores, stage.use_case.metric)
-        behind = behind_best(scores, stage.use_case.metric)
-        unit = unit_of(stage.use_case.metric, stage.use_case.target.unit)
-        choice = {
-            "metric": stage.use_case.metric,
-            "winner": winner.name,
-            **decided.as_dict(),
-            "candidates": [
-                {
-                    "name": score.name,
-                    "mean": score.mean,
-                    "std": score.std,
-                    "train_mean": score.train_mean,
-                    "folds": list(score.folds),
-                    "rows": score.rows,
-                    "behind": behind.get(score.name),
-                    "error": score.error,
-                }
-                for score in scores
-            ],
-        }
-        commit = work.commit(
-            "models",
-            "json",
-            canonical_json(choice),
-            rows=len(scores),
-            facts={"seconds": time.monotonic() - started},
-        )
-        pictures = pictures_of(decided, stage.use_case)
+            found = select(frame, target, stage.use_case)
+        choice = found.as_dict()
+        facts = {"seconds": time.monotonic() - started}
+        data, rows = canonical_json(choice), len(found.scores)
+        commit = work.commit("models", "json", data, rows=rows, facts=facts)
+        pictures = pictures_of(found.decided, stage.use_case)
         platform.tracking(stage.name, context.run.run_id).log_selection(choice, pictures)
         return dg.MaterializeResult(
             metadata=metadata_of(
                 commit,
-                winner=winner.name,
+                winner=choice["winner"],
                 metric=stage.use_case.metric,
-                comparison=png(candidate_plot(scores, stage.use_case.metric, unit)),
+                comparison=png(_comparison(found, stage.use_case)),
                 candidates=dg.MetadataValue.json(choice["candidates"]),
-                seconds={score.name: round(score.seconds, 2) for score in scores},
-                **tables_of(decided),
+                seconds={score.name: round(score.seconds, 2) for score in found.scores},
+                **tables_of(found.decided),
                 **{name: png(picture) for name, picture in pictures.items()},
             )
         )
 
     return model_selection
+
+
+def _comparison(found: "Selection", use_case: UseCase) -> bytes:
+    from leeway.plots import candidate_plot
+
+    unit = unit_of(use_case.metric, use_case.target.unit)
+    return candidate_plot(found.scores, use_case.metric, unit)
 
 
 def build_tuned(stage: Stage) -> dg.AssetsDefinition:
@@ -107,79 +85,71 @@ def build_tuned(stage: Stage) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
         from leeway.training.decisions import settle
-        from leeway.training.model_file import save_model
         from leeway.training.readable import parameters_yaml
         from leeway.training.search import fit_final, tune
 
         started = time.monotonic()
         work = begin(stage, platform, context, "tuned_model")
-        rows = read_part(work, TRAIN)
-        frame, target = feature_frame(rows, stage.use_case), target_array(rows, stage.use_case)
-        del rows
-        give_back_memory()  # for the fit
+        frame, target = training_frame(work)
         selection = work.read_json("model_selection")
         winner, choices = selection["winner"], selection["choices"]
         settled = settle(stage.use_case, choices)
-        study_name = f"{stage.name}/{work.input_digest}"
+        name, storage, on_trial = _study_name(work), platform.optuna_storage(), _log_to(context)
         with refusals(stage):
-            tuned = tune(
-                frame,
-                target,
-                settled,
-                winner,
-                storage=platform.optuna_storage(),
-                study_name=study_name,
-                on_trial=lambda trial: context.log.info(
-                    "trial %(number)s: %(state)s, value %(value)s", trial
-                ),
-            )
+            tuned = tune(frame, target, settled, winner, storage, name, on_trial)
         pipeline = fit_final(frame, target, settled, winner, tuned.parameters)
         readable = parameters_yaml(tuned, stage.use_case, len(frame), choices)
-        result = {
-            "algorithm": winner,
-            "parameters": tuned.parameters,
-            "choices": choices,
-            "metric": stage.use_case.metric,
-            "value": tuned.value,
-            "default_value": tuned.default_value,
-            "chosen": tuned.chosen,
-            "gain": tuned.gain,
-            "gain_error": tuned.gain_error,
-            "trials": list(tuned.trials),
-            "training_key": work.input_digest,
-            "classes": class_names(pipeline),
-            "model": work.put("models", "skops", save_model(pipeline)),
-            "best_params": work.put("models", "yaml", readable.encode()),
-        }
-        commit = work.commit(
-            "models",
-            "json",
-            canonical_json(result),
-            rows=len(tuned.trials),
-            facts={
-                "seconds": time.monotonic() - started,
-                "git_commit": git_commit(),
-                "user": user_name(),
-            },
-        )
+        result = _result(work, tuned, choices, pipeline, readable)
+        seconds = time.monotonic() - started
+        facts = {"seconds": seconds, "git_commit": git_commit(), "user": user_name()}
+        data, rows = canonical_json(result), len(tuned.trials)
+        commit = work.commit("models", "json", data, rows=rows, facts=facts)
         platform.tracking(stage.name, context.run.run_id).log_tuning(result, frame.shape, readable)
-        return dg.MaterializeResult(
-            metadata=metadata_of(
-                commit,
-                algorithm=winner,
-                parameters=dg.MetadataValue.json(tuned.parameters),
-                best_params=dg.MetadataValue.md(f"```yaml\n{readable}```"),
-                score_in_cross_validation=tuned.value,
-                score_of_defaults=tuned.default_value,
-                gain_over_defaults=tuned.gain,
-                standard_error_of_gain=tuned.gain_error,
-                chosen_trial=tuned.chosen,
-                trials=dg.MetadataValue.json(list(tuned.trials)),
-                optuna_study=study_name,
-            )
-        )
+        shown = _tuning_shown(tuned, readable, name)
+        return dg.MaterializeResult(metadata=metadata_of(commit, **shown))
 
     return tuned_model
+
+
+def _study_name(work: Work) -> str:
+    """Another study for each input, so that one that was cut off goes on with its own."""
+    return f"{work.stage.name}/{work.input_digest}"
+
+
+def _log_to(context: dg.AssetExecutionContext) -> Callable[[dict[str, Any]], None]:
+    return lambda trial: context.log.info("trial %(number)s: %(state)s, value %(value)s", trial)
+
+
+def _result(
+    work: Work, tuned: "TunedModel", choices: dict[str, Any], pipeline: Any, readable: str
+) -> dict[str, Any]:
+    """What the node holds; stores the pipeline and its parameters beside it."""
+    from leeway.training.model_file import save_model
+
+    return {
+        **tuned.as_dict(),
+        "choices": choices,
+        "metric": work.stage.use_case.metric,
+        "training_key": work.input_digest,
+        "classes": class_names(pipeline),
+        "model": work.put("models", "skops", save_model(pipeline)),
+        "best_params": work.put("models", "yaml", readable.encode()),
+    }
+
+
+def _tuning_shown(tuned: "TunedModel", readable: str, study_name: str) -> dict[str, Any]:
+    return {
+        "algorithm": tuned.name,
+        "parameters": dg.MetadataValue.json(tuned.parameters),
+        "best_params": dg.MetadataValue.md(f"```yaml\n{readable}```"),
+        "score_in_cross_validation": tuned.value,
+        "score_of_defaults": tuned.default_value,
+        "gain_over_defaults": tuned.gain,
+        "standard_error_of_gain": tuned.gain_error,
+        "chosen_trial": tuned.chosen,
+        "trials": dg.MetadataValue.json(list(tuned.trials)),
+        "optuna_study": study_name,
+    }
 
 
 def class_names(pipeline: Any) -> list[str] | None:

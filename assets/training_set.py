@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.columns import column_lineage, column_schema
+from assets.columns import columns_of_clean
 from assets.stage import Input, Stage, Work, begin, metadata_of
 from leeway.data.tables import from_parquet, to_parquet
 from leeway.data.training_set import PART, TEST, TRAIN, NotEnoughRows, build_training_set, part_of
@@ -45,31 +45,13 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             raise dg.Failure(f"{stage.name}: {error}", allow_retries=False) from error
         marks = made.table.select([PART])
         parts = {part: part_of(marks, part).num_rows for part in (TRAIN, TEST)}
-        commit = work.commit(
-            "clean",
-            "parquet",
-            to_parquet(made.table),
-            rows=made.table.num_rows,
-            facts={
-                "batches": batches,
-                "left_out": left_out,
-                "unlabelled": made.unlabelled,
-                **parts,
-            },
-        )
+        facts = {"batches": batches, "left_out": left_out, "unlabelled": made.unlabelled, **parts}
+        data, rows = to_parquet(made.table), made.table.num_rows
+        commit = work.commit("clean", "parquet", data, rows=rows, facts=facts)
         return dg.MaterializeResult(
             metadata=metadata_of(
                 commit,
-                **{
-                    "dagster/column_schema": column_schema(
-                        stage.use_case.columns, batch_id="text", **{PART: "text"}
-                    ),
-                    "dagster/column_lineage": column_lineage(
-                        stage,
-                        "clean",
-                        {c: [c] for c in made.table.column_names if c != PART},
-                    ),
-                },
+                **columns_of_clean(stage, made.table.column_names, **{PART: "text"}),
                 batches=", ".join(batches),
                 left_out_batches=", ".join(left_out) or "none",
                 train_rows=parts[TRAIN],

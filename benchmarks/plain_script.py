@@ -54,9 +54,6 @@ if TYPE_CHECKING:
     from leeway.explainers.conformal import Calibration
     from leeway.prediction import Threshold
 
-# The rows that explain a model, as `assets.explainers` has them.
-MOST_ROWS, EXPLAINED_ROWS = 10_000, 200
-
 
 @dataclass
 class Script:
@@ -97,7 +94,6 @@ class Model:
 
     pipeline: Any
     tuned: dict[str, Any]
-    settled: UseCase
 
 
 def main(name: str) -> None:
@@ -154,14 +150,14 @@ def learn(script: Script, clean: dict[str, pa.Table]) -> None:
         script.put("clean", "parquet", to_parquet(whole))
         training = part_of(whole, TRAIN)
     with script.part("search"):
-        choice, pictures = select(script, training)
+        choice, pictures = choose(script, training)
         model, readable = tune_and_fit(script, training, choice)
     with script.part("MLflow"):
         script.tracking.log_selection(choice, pictures)
         shape = (training.num_rows, len(script.use_case.feature_columns))
         script.tracking.log_tuning(model.tuned, shape, readable)
     with script.part("explainers"):
-        calibration, threshold = explain(script, model, training)
+        calibration, threshold = explain_model(script, model, training)
     with script.part("release"):
         described, metrics = judge(script, model, threshold, part_of(whole, TEST))
     with script.part("MLflow"):
@@ -172,27 +168,20 @@ def learn(script: Script, clean: dict[str, pa.Table]) -> None:
         score(script, model, calibration, threshold, clean, training)
 
 
-def select(script: Script, table: pa.Table) -> tuple[dict[str, Any], dict[str, bytes]]:
+def choose(script: Script, table: pa.Table) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Choices and candidates."""
     from assets.choices import pictures_of
     from leeway.plots import candidate_plot
     from leeway.spec import unit_of
-    from leeway.training.decisions import decide, settle
-    from leeway.training.search import best_candidate, compare_candidates
+    from leeway.training.selection import select
 
     use_case = script.use_case
     frame, target = feature_frame(table, use_case), target_array(table, use_case)
-    decided = decide(frame, target, use_case)
-    scores = compare_candidates(frame, target, settle(use_case, decided.choices))
-    choice = {
-        "metric": use_case.metric,
-        "winner": best_candidate(scores, use_case.metric).name,
-        **decided.as_dict(),
-        "candidates": [{"name": score.name, "mean": score.mean} for score in scores],
-    }
+    found = select(frame, target, use_case)
+    choice = found.as_dict()
     script.put("models", "json", canonical_json(choice))
-    candidate_plot(scores, use_case.metric, unit_of(use_case.metric, use_case.target.unit))
-    return choice, pictures_of(decided, use_case)
+    candidate_plot(found.scores, use_case.metric, unit_of(use_case.metric, use_case.target.unit))
+    return choice, pictures_of(found.decided, use_case)
 
 
 def tune_and_fit(script: Script, table: pa.Table, choice: dict[str, Any]) -> tuple[Model, str]:
@@ -219,56 +208,38 @@ def tune_and_fit(script: Script, table: pa.Table, choice: dict[str, Any]) -> tup
     pipeline = fit_final(frame, target, settled, winner, found.parameters)
     classes = getattr(pipeline, "classes_", None)
     tuned = {
-        "algorithm": winner,
-        "parameters": found.parameters,
+        **found.as_dict(),
+        "choices": choice["choices"],
         "metric": use_case.metric,
-        "value": found.value,
-        "gain": found.gain,
-        "gain_error": found.gain_error,
-        "trials": list(found.trials),
         "classes": None if classes is None else [str(each) for each in classes],
         "model": script.put("models", "skops", save_model(pipeline)),
     }
     script.put("models", "json", canonical_json(tuned))
     readable = parameters_yaml(found, use_case, len(frame), choice["choices"])
-    return Model(pipeline, tuned, settled), readable
+    return Model(pipeline, tuned), readable
 
 
-def explain(script: Script, model: Model, table: pa.Table) -> tuple[Calibration, Threshold | None]:
+def explain_model(
+    script: Script, model: Model, table: pa.Table
+) -> tuple[Calibration, Threshold | None]:
     """SHAP, neighbours, map, calibration and the threshold of the costs."""
     from leeway.choice_plots import cost_plot
-    from leeway.explainers.calibration import calibrate, calibrated_rows, fresh_predictions
-    from leeway.explainers.neighbourhood import PcaMap, nearest
-    from leeway.explainers.shapley import affordable_rows, shap_values
-    from leeway.metrics.costs import cost_curve, positive_column
+    from leeway.explainers.explained import explain
     from leeway.plots import pca_plot, shap_plot
     from leeway.prediction import Threshold
 
-    use_case, tuned = script.use_case, model.tuned
+    use_case = script.use_case
     frame, target = feature_frame(table, use_case), target_array(table, use_case)
-    step = max(1, -(-len(frame) // MOST_ROWS))
-    some, labels = frame.iloc[::step], target[::step]
-    explained = affordable_rows(model.pipeline, EXPLAINED_ROWS)
-    shap = shap_values(model.pipeline, some, some.iloc[:: max(1, -(-len(some) // explained))])
-    nearest(model.pipeline, some, labels, None, use_case.explanation.neighbours)
-    pca = PcaMap.fit(model.pipeline, some)
-    judged = calibrated_rows(target, model.settled)
-    truth = target[judged]
-    predictions = fresh_predictions(
-        frame.iloc[judged], truth, model.settled, tuned["algorithm"], tuned["parameters"]
-    )
-    calibration = calibrate(truth, predictions, use_case)
+    found = explain(model.pipeline, frame, target, use_case, model.tuned)
     script.put("models", "parquet", to_parquet(table))
-    script.put("models", "json", canonical_json(calibration.as_dict()))
+    script.put("models", "json", canonical_json(found.as_dict()))
+    shap, pca = found.shap, found.pca
     shap_plot(shap.values, shap.feature_names, shap.outputs, shap.scale)
-    pca_plot(pca.coordinates, labels, pca.explained_variance_ratio)
-    costs, classes = use_case.costs, tuned["classes"]
-    if costs is None or classes is None:
-        return calibration, None
-    positive = positive_column(predictions, classes, costs)
-    curve = cost_curve(truth == costs.positive, positive, costs)
-    cost_plot(curve)
-    return calibration, Threshold.from_dict(curve.chosen)
+    pca_plot(pca.coordinates, found.labels, pca.explained_variance_ratio)
+    if found.curve is None:
+        return found.calibration, None
+    cost_plot(found.curve)
+    return found.calibration, Threshold.from_dict(found.curve.chosen)
 
 
 def judge(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,6 +76,11 @@ class TunedModel:
     gain: float | None
     gain_error: float | None
     trials: tuple[dict[str, Any], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; the name is that of the algorithm."""
+        found = asdict(self)
+        return {"algorithm": found.pop("name"), **found, "trials": list(self.trials)}
 
 
 def tune(
