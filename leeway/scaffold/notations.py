@@ -55,7 +55,9 @@ def notation_of(levels: Levels, usual: Written | None = None) -> tuple[Notation,
     affix = _affix(texts)
     bare = Levels(Notation(affix=affix).plain(levels.texts), levels.counts)
     written, doubt = _of_points(bare, usual), None
-    if written is None:
+    if written is None and affix is not None and usual is None:
+        doubt = _doubt_of_points(bare, affix)
+    if written is None and doubt is None:
         written, doubt = _of_numbers(bare.texts[:_PROBED].to_pylist(), usual)
     found = Notation(written, affix)
     if found == Notation() or doubt is not None:
@@ -67,9 +69,26 @@ def notation_of(levels: Levels, usual: Written | None = None) -> tuple[Notation,
 
 def _of_points(levels: Levels, usual: Written | None) -> Written | None:
     """1.234 is a number with a point, but not in a table whose decimals have a comma."""
+    return usual if usual == NUMBERS[0] and _grouped(levels) else None
+
+
+def _grouped(levels: Levels) -> list[str]:
+    """The numbers with a point, if each of them has three digits behind it and no 0 before."""
     pointed = levels.like(_PLAIN).like(r"\.")
     grouped = pointed.like(r"^[+-]?[1-9]\d{0,2}\.\d{3}$")
-    return usual if usual == NUMBERS[0] and 0 < pointed.rows == grouped.rows else None
+    return grouped.texts.to_pylist() if pointed.rows == grouped.rows else []
+
+
+def _doubt_of_points(levels: Levels, affix: str) -> str | None:
+    """Programs write 1.234 for one and a bit; people, who write a unit beside it, not always."""
+    grouped = _grouped(levels)
+    if not grouped:
+        return None
+    return (
+        f"holds numbers beside {affix} with a point that may stand before decimals or between "
+        f"thousands, such as {grouped[0]!r}; write affix: {affix!r} for the column, with its type "
+        "and role, and written: 1.234,5 if it is thousands"
+    )
 
 
 def _affix(texts: list[str]) -> str | None:

@@ -15,6 +15,7 @@ from leeway.scaffold.content import content_of
 from leeway.scaffold.draft import infer
 from leeway.scaffold.errors import CannotInfer
 from leeway.scaffold.survey import survey
+from leeway.spec import Written
 from resources.files import read_file
 from tests.unit.drafts import CHURN, N, draft, mixed, noise, read, said
 
@@ -134,7 +135,22 @@ def test_another_column_says_what_a_point_is(other: str, written: str | None, si
     """Regression: 900 and 1.011 in a table with decimal commas were read as 900 and 1.011."""
     people = [f"{row * 37 + 234:,}{sign}".replace(",", ".") for row in range(27)] * 10
     found = draft(CHURN | {"people": people[:N], "other": [other, other.replace("5", "7")] * 100})
-    assert found.use_case.column("people").written == written
+    column = found.use_case.column("people")
+    assert column.written == written
+    assert (column.role == "ignored") == (sign != "" and written is None), "in doubt"
+
+
+@pytest.mark.parametrize(("usual", "high"), [("1.234,5", 5678), ("1,234.5", 850)])
+def test_a_point_before_three_digits_beside_a_unit_is_in_doubt(usual: Written, high: int) -> None:
+    """Regression: prices such as 850 € and 1.234 € were read as 850 and 1.234."""
+    prices = pa.chunked_array([["850 €", "1.234 €", "5.678 €"]])
+    found = content_of(prices)
+    assert found.type == "text"
+    assert "a point that may stand before decimals or between thousands" in str(found.unusable)
+    assert "'1.234'" in str(found.unusable)
+    found = content_of(prices, usual)
+    assert (found.unusable, found.notation.affix) == (None, "€")
+    assert found.high == high
 
 
 FEW = [str(row) for row in range(900)]
@@ -175,7 +191,7 @@ def test_a_point_of_a_typed_number_is_a_point_whatever_other_columns_say() -> No
         (["1/31/2009 10:15", "2/1/2009 09:00"], "12/31/2009", None),
         (["2009/1/31", "2009/12/1"], "2009/12/31", None),
         (["2009-01-31", "2009-12-01"], None, None), (["192.168.1.10", "10.0.0.1"], None, None),
-        (["13-05-2009", "14-05-5678"], None, None), (["1.234 €", "5.678 €"], None, "€"),
+        (["13-05-2009", "14-05-5678"], None, None), (["0.234 €", "5.678 €"], None, "€"),
     ],
 )  # fmt: skip
 def test_a_notation_is_found_where_values_leave_no_doubt(
