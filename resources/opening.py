@@ -78,12 +78,26 @@ def _open(path: Path, inside: Path | None) -> int:
     return descriptor
 
 
+def within(path: Path, folder: Path) -> Path | None:
+    """Where in a folder a path leads to, through its links; None if out of it, or to itself."""
+    try:
+        found = os.path.realpath(path, strict=True)
+    except FileNotFoundError:  # who opens it says so
+        found = os.path.realpath(path)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise
+    top = folder.resolve()
+    return Path(found).relative_to(top) if Path(found).is_relative_to(top) else None
+
+
 def _walk(path: Path, inside: Path) -> int:
-    top, found = inside.resolve(), path.resolve()
-    if not found.is_relative_to(top):
-        raise LinkOutside(errno.EXDEV, f"a link that leads out of {inside}", str(path))
-    *folders, name = found.relative_to(top).parts
-    descriptor = os.open(top, _FLAGS | os.O_DIRECTORY)
+    found = within(path, inside)
+    if found is None:
+        raise LinkOutside(errno.EXDEV, f"a link that leads out of {inside} or to itself", str(path))
+    *folders, name = found.parts
+    descriptor = os.open(inside.resolve(), _FLAGS | os.O_DIRECTORY)
     try:
         for folder in folders:
             inner = os.open(folder, _FLAGS | os.O_DIRECTORY, dir_fd=descriptor)

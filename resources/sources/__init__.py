@@ -10,6 +10,7 @@ from pathlib import Path
 
 from leeway.spec import FileSource, UseCase
 from resources.files import Layout, SourceError
+from resources.opening import within
 from resources.settings import PROJECT, get_settings
 from resources.sources.archive import Archive
 from resources.sources.base import BatchSource, Origin
@@ -71,9 +72,9 @@ def _path_of(source: FileSource) -> Path:
     if source.below == "data_dir":
         folder = get_settings().data_dir or Path("LEEWAY_DATA_DIR (not set)")
         path = folder / source.path
-        if not path.resolve().is_relative_to(folder.resolve()):
+        if within(path, folder) is None:
             raise SourceError(
-                f"{path}: a link that leads out of LEEWAY_DATA_DIR; copy what it names"
+                f"{path}: a link that leads out of LEEWAY_DATA_DIR or to itself; copy what it names"
             )
         return path
     path = Path(source.path).expanduser()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resources.files import USUAL, Layout, SourceError, fingerprint_of, suffix_of
+from resources.opening import within
 from resources.quiet import is_quiet, read_quietly
 from resources.sources.base import Origin, batch_of, unknown_batch
 
@@ -32,12 +33,13 @@ class Folder:
 
     def _files(self) -> dict[str, Path]:
         files: dict[str, Path] = {}
-        inside = self.path.resolve()
         for path in sorted(self.path.iterdir()):
             if suffix_of(path.name) is None or path.name.startswith("."):
                 continue
-            if not path.resolve().is_relative_to(inside):
-                raise SourceError(f"{path}: a link that leads out of the folder; copy the file")
+            if within(path, self.path) is None:
+                raise SourceError(
+                    f"{path}: a link that leads out of the folder or to itself; copy the file"
+                )
             batch = batch_of(path.name, path)
             if batch in files:
                 raise SourceError(

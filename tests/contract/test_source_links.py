@@ -41,6 +41,19 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path, how: str
     assert Folder(inside).batches() == ["2009"], "a link within the folder is a batch"
 
 
+@pytest.mark.parametrize("name", ["2009.csv", "other.csv"])
+def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path, name: str) -> None:
+    """Regression: Python 3.11 and 3.12 raise RuntimeError for it, which was a traceback."""
+    (tmp_path / "2009.csv").symlink_to(name)
+    (tmp_path / "other.csv").symlink_to("2009.csv")
+    with pytest.raises(SourceError, match=r"2009\.csv: a link that leads .* to itself"):
+        Folder(tmp_path).batches()
+    with pytest.raises(SourceError, match=r"2009\.csv: no such file or folder"):
+        open_source(of_path(str(tmp_path / "2009.csv"))).batches()
+    with pytest.raises(LinkOutside, match="to itself"):
+        read_inside(tmp_path / "2009.csv", tmp_path)
+
+
 def test_a_link_that_leads_out_of_the_data_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     write(tmp_path / "secret.csv", CSV)
