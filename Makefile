@@ -46,7 +46,7 @@ setup: $(STAMP) ## install what uv.lock names into .venv; nothing to do when not
 demo: $(STAMP) ## materialize five use cases that ship, and show what came out
 	@.venv/bin/leeway demo $(ARGS)
 
-dev: $(STAMP) ## serve the Dagster UI and its daemon on 127.0.0.1
+dev: $(STAMP) ## serve the Dagster UI, its daemon, the dbt docs and MLflow's UI on 127.0.0.1
 	@.venv/bin/leeway dev $(ARGS)
 
 # In the order of the files, so that the many short tests come last and no process waits for the other.

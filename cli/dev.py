@@ -1,4 +1,4 @@
-"""`leeway dev`: the Dagster UI, its daemon and the dbt docs, on 127.0.0.1.
+"""`leeway dev`: the Dagster UI, its daemon, the dbt docs and MLflow's UI, on 127.0.0.1.
 
 Belongs here: which services these are, waiting until they answer, starting one again that ended,
 ending them together. Does not belong here: what they serve, or how processes are tied together
@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -41,7 +42,7 @@ LOCATION = "leeway"  # as in workspace.yaml: the state of sensors is kept under 
 
 def dev(port: int) -> int:
     """Serves until Ctrl-C; returns the exit code."""
-    for wanted in (port, port + 1):
+    for wanted in _ports(port):
         if _answers(wanted):
             other = port + 100 if port + 100 <= HIGHEST_PORT else port - 100
             say(f"error: port {wanted} of {HOST} is in use; try `leeway dev --port {other}`")
@@ -58,12 +59,27 @@ def dev(port: int) -> int:
                 _start(services, port, folder)
                 say(f"Dagster UI   http://{HOST}:{port}")
                 say(f"dbt docs     http://{HOST}:{port + 1}")
-                say("Ctrl-C ends both.")
+                say(f"MLflow UI    {_address_of_mlflow(port + 2)}")
+                say("Ctrl-C ends all.")
                 return _watch(services)
             finally:
                 end_together(services, END_SECONDS)
     except KeyboardInterrupt:
         return 0
+
+
+def _ports(port: int) -> list[int]:
+    """Of the UI, the dbt docs, and MLflow's UI where no server of its own has it."""
+    return [port, port + 1] if get_settings().mlflow_tracking_uri else [port, port + 1, port + 2]
+
+
+def _address_of_mlflow(port: int) -> str:
+    """Without the user and password that the address of a server may hold."""
+    server = get_settings().mlflow_tracking_uri
+    if server is None:
+        return f"http://{HOST}:{port}"
+    parts = urlsplit(server)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _end_when_asked() -> None:
@@ -94,11 +110,13 @@ def _start(services: list[Service], port: int, folder: Path) -> None:
     start("Dagster code server", programs / "dagster", "code-server", "start", "-s", code,
           "-m", CODE, "--location-name", LOCATION, has_worker=True)  # fmt: skip
     start("dbt docs", sys.executable, "-m", "cli.dbt_docs", docs, str(port + 1), executable())
+    if port + 2 in _ports(port):
+        start("MLflow UI", sys.executable, "-m", "cli.mlflow_ui", str(port + 2))
     _wait_until(lambda: _listens(code), services)
     start("Dagster UI", programs / "dagster-webserver", "-h", HOST, "-p", str(port),
           "-w", workspace)  # fmt: skip
     start("Dagster daemon", programs / "dagster-daemon", "run", "-w", workspace)
-    _wait_until(lambda: _answers(port) and _answers(port + 1), services)
+    _wait_until(lambda: all(map(_answers, _ports(port))), services)
 
 
 def _service(name: str, command: Sequence[str], keeper: Keeper, has_worker: bool) -> Service:

@@ -16,7 +16,7 @@ from cli.collector import rest_while_importing
 from cli.output import Verbs, emit
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-HIGHEST_PORT = 65_534  # the service beside the UI has the port after it
+HIGHEST_PORT = 65_533  # the services beside the UI have the ports after it
 
 
 class UseCaseName(click.ParamType[str]):
@@ -61,10 +61,10 @@ def demo(as_json: bool) -> None:
     type=click.IntRange(1, HIGHEST_PORT),
     default=3000,
     show_default=True,
-    help="Port of the Dagster UI; the dbt docs have the one after it.",
+    help="Port of the Dagster UI; the dbt docs and MLflow have those after it.",
 )
 def dev(port: int) -> None:
-    """Serve the Dagster UI and the dbt docs on 127.0.0.1.
+    """Serve the Dagster UI, the dbt docs and MLflow's UI on 127.0.0.1.
 
     The Dagster daemon works beside them. Ctrl-C ends all.
 

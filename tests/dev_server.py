@@ -12,7 +12,7 @@ import subprocess
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psutil
 
@@ -81,14 +81,16 @@ def dev(installed: Installed, **extra: str) -> Iterator[Dev]:
 
 
 def free_ports() -> int:
-    """A port such that it and the next one are free."""
+    """A port such that it and the next two are free."""
     while True:
-        with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
+        with ExitStack() as bound:
+            sockets = [bound.enter_context(socket.socket()) for _ in range(3)]
+            sockets[0].bind(("127.0.0.1", 0))
+            port = int(sockets[0].getsockname()[1])
             try:
-                two.bind(("127.0.0.1", port + 1))
-            except OSError:
+                for beside, each in enumerate(sockets[1:], 1):
+                    each.bind(("127.0.0.1", port + beside))
+            except (OSError, OverflowError):
                 continue
             return port
 

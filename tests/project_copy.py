@@ -20,7 +20,11 @@ from resources.settings import PROJECT
 NAME = "penguins"
 PACKAGES = ("leeway", "assets", "resources", "orchestration", "cli", "dbt_project")
 FILES = ("dagster.yaml", "workspace.yaml", "pyproject.toml")
-SEARCH = {"candidates": ["logistic_regression", "decision_tree"], "folds": 3, "trials": 3}
+SEARCH: dict[str, Any] = {
+    "candidates": ["logistic_regression", "decision_tree"],
+    "folds": 3,
+    "trials": 3,
+}
 # Of the one who runs the tests; the copy is to use none of it.
 THEIRS = (
     "LEEWAY_DATABASE_URL",

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
@@ -21,6 +22,7 @@ from resources.settings import PROJECT
 from tests.dev_server import dev
 from tests.faults.harness import until
 from tests.installed import Installed
+from tests.project_copy import NAME, SEARCH
 
 pytestmark = [pytest.mark.debian, pytest.mark.timeout(300)]
 GRAPH = nodes_of("classification")
@@ -82,6 +84,24 @@ def test_the_graph_is_shown_with_every_node_and_green_checks(page: Page) -> None
 
     assert until(is_green, 30) is not None, found
     assert [name for name, (unsynced, _) in found.items() if unsynced] == []
+
+
+def test_mlflow_shows_the_champion_and_its_trials(page: Page) -> None:
+    port, browser = urlsplit(page.url).port, page.context.browser
+    assert port is not None
+    assert browser is not None
+    mlflow, at = browser.new_page(), f"http://127.0.0.1:{port + 2}"
+    mlflow.goto(f"{at}/#/models/{NAME}")
+    mlflow.get_by_text("champion").first.wait_for(timeout=60_000)
+    known = mlflow.request.get(
+        f"{at}/api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": NAME}
+    )
+    number = known.json()["experiment"]["experiment_id"]
+    mlflow.goto(f"{at}/#/experiments/{number}/runs")
+    counted = mlflow.get_by_text(re.compile(r"^\d+ matching runs$"))
+    counted.wait_for(timeout=60_000)
+    assert int(counted.inner_text().split()[0]) == 1 + SEARCH["trials"]
+    mlflow.close()
 
 
 def test_a_changed_dbt_model_makes_the_nodes_that_rest_on_it_stale(

@@ -7,11 +7,13 @@ import socket
 import pytest
 from click.testing import CliRunner
 
+from cli.dev import _address_of_mlflow, _ports
 from cli.main import HIGHEST_PORT, cli
+from resources.settings import get_settings
 
 
 @pytest.mark.parametrize(("port", "other"), [(28_500, 28_600), (HIGHEST_PORT, HIGHEST_PORT - 100)])
-@pytest.mark.parametrize("beside", [0, 1])
+@pytest.mark.parametrize("beside", [0, 1, 2])
 def test_a_port_in_use_is_refused_with_one_that_is_valid(
     port: int, other: int, beside: int
 ) -> None:
@@ -23,3 +25,17 @@ def test_a_port_in_use_is_refused_with_one_that_is_valid(
     assert done.exit_code == 1
     assert f"port {port + beside} of 127.0.0.1 is in use" in done.stderr
     assert f"`leeway dev --port {other}`" in done.stderr
+
+
+def test_a_server_of_mlflow_is_named_without_its_password_and_none_is_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert (_ports(3000), _address_of_mlflow(3002)) == ([3000, 3001, 3002], "http://127.0.0.1:3002")
+    monkeypatch.setenv("LEEWAY_MLFLOW_TRACKING_URI", "https://ann:secret@mlflow.example:8443/of")
+    get_settings.cache_clear()
+    try:
+        assert _ports(3000) == [3000, 3001]
+        assert _address_of_mlflow(3002) == "https://mlflow.example:8443/of"
+    finally:
+        monkeypatch.undo()
+        get_settings.cache_clear()
