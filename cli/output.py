@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,9 @@ from rich.console import Console
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-console = Console(stderr=True, highlight=False)
+# A file or a pipe has no width; Rich takes 80 for it, where a table of the demo breaks its words.
+_WIDTH = None if sys.stderr.isatty() or "COLUMNS" in os.environ else 120
+console = Console(stderr=True, highlight=False, width=_WIDTH)
 
 
 def emit(value: object) -> None:

@@ -172,7 +172,8 @@ def print_status(found: dict[str, Any], waiting: Mapping[str, int]) -> None:
         data, champion, run = each["data"], each["champion"], each["last_run"]
         console.print(f"[bold]{name}[/bold]  {each['task']}")
         console.print(
-            f"  data       {data['rows']} rows in {data['batches']} batches, "
+            f"  data       {data['rows']} rows in {data['batches']} "
+            f"{'batch' if data['batches'] == 1 else 'batches'}, "
             f"{data['rejected']} rejected, last {data['last_batch'] or 'none'} ({data['source']})",
             markup=False,
         )
