@@ -15,9 +15,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import NoReturn
 
 import yaml
 
@@ -30,6 +30,7 @@ from resources.dbt import executable, manifest_path
 from resources.instance import open_instance
 from resources.processes import Keeper, Service, end_together
 from resources.settings import PROJECT, get_settings
+from resources.tracking import server_address
 
 HOST = "127.0.0.1"
 START_SECONDS = 90
@@ -37,12 +38,15 @@ END_SECONDS = 15
 # One that ends this often within a minute does so for a reason that starting it does not remove.
 MOST_STARTS, WITHIN_SECONDS = 3, 60.0
 CODE = "orchestration.definitions"
+UI, DOCS, MLFLOW = "Dagster UI", "dbt docs", "MLflow UI"
+SHOWN = (DOCS, MLFLOW)  # nothing else needs them
 LOCATION = "leeway"  # as in workspace.yaml: the state of sensors is kept under this name
 
 
 def dev(port: int) -> int:
     """Serves until Ctrl-C; returns the exit code."""
-    for wanted in _ports(port):
+    pages, server = _pages(port), server_address(get_settings())
+    for wanted in pages.values():
         if _answers(wanted):
             other = port + 100 if port + 100 <= HIGHEST_PORT else port - 100
             say(f"error: port {wanted} of {HOST} is in use; try `leeway dev --port {other}`")
@@ -56,30 +60,24 @@ def dev(port: int) -> int:
     try:
         with folder_for_socket(get_settings().home) as folder:
             try:
-                _start(services, port, folder)
-                say(f"Dagster UI   http://{HOST}:{port}")
-                say(f"dbt docs     http://{HOST}:{port + 1}")
-                say(f"MLflow UI    {_address_of_mlflow(port + 2)}")
+                _start(services, pages, folder)
+                for service in services:
+                    if service.name in pages:
+                        say(f"{service.name:<12} http://{HOST}:{pages[service.name]}")
+                if server is not None:
+                    say(f"{'MLflow':<12} {server}")
                 say("Ctrl-C ends all.")
-                return _watch(services)
+                _watch(services)
             finally:
                 end_together(services, END_SECONDS)
     except KeyboardInterrupt:
         return 0
 
 
-def _ports(port: int) -> list[int]:
-    """Of the UI, the dbt docs, and MLflow's UI where no server of its own has it."""
-    return [port, port + 1] if get_settings().mlflow_tracking_uri else [port, port + 1, port + 2]
-
-
-def _address_of_mlflow(port: int) -> str:
-    """Without the user and password that the address of a server may hold."""
-    server = get_settings().mlflow_tracking_uri
-    if server is None:
-        return f"http://{HOST}:{port}"
-    parts = urlsplit(server)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+def _pages(port: int) -> dict[str, int]:
+    """What people open, and at which port; MLflow's UI where no server has its own."""
+    names = [UI, DOCS] if get_settings().mlflow_tracking_uri else [UI, DOCS, MLFLOW]
+    return {name: port + beside for beside, name in enumerate(names)}
 
 
 def _end_when_asked() -> None:
@@ -95,7 +93,7 @@ def _end_when_asked() -> None:
         signal.signal(number, (lambda *_: None) if ignored else signal.default_int_handler)
 
 
-def _start(services: list[Service], port: int, folder: Path) -> None:
+def _start(services: list[Service], pages: Mapping[str, int], folder: Path) -> None:
     """Starts one after the other what needs the one before it; waits until all answer."""
     programs, keeper = Path(sys.executable).parent, Keeper()
     code, workspace = folder / "code", folder / "workspace.yaml"
@@ -104,19 +102,23 @@ def _start(services: list[Service], port: int, folder: Path) -> None:
     docs = get_settings().dbt_target / "docs"
     docs.mkdir(parents=True, exist_ok=True)
 
-    def start(name: str, *command: str | Path, has_worker: bool = False) -> None:
+    def start(name: str, *command: str | Path | int, has_worker: bool = False) -> None:
         services.append(_service(name, [str(part) for part in command], keeper, has_worker))
 
     start("Dagster code server", programs / "dagster", "code-server", "start", "-s", code,
           "-m", CODE, "--location-name", LOCATION, has_worker=True)  # fmt: skip
-    start("dbt docs", sys.executable, "-m", "cli.dbt_docs", docs, str(port + 1), executable())
-    if port + 2 in _ports(port):
-        start("MLflow UI", sys.executable, "-m", "cli.mlflow_ui", str(port + 2))
+    start(DOCS, sys.executable, "-m", "cli.dbt_docs", docs, pages[DOCS], executable())
+    if MLFLOW in pages:
+        start(MLFLOW, sys.executable, "-m", "cli.mlflow_ui", pages[MLFLOW])
     _wait_until(lambda: _listens(code), services)
-    start("Dagster UI", programs / "dagster-webserver", "-h", HOST, "-p", str(port),
-          "-w", workspace)  # fmt: skip
+    start(UI, programs / "dagster-webserver", "-h", HOST, "-p", pages[UI], "-w", workspace)
     start("Dagster daemon", programs / "dagster-daemon", "run", "-w", workspace)
-    _wait_until(lambda: all(map(_answers, _ports(port))), services)
+
+    def answer() -> bool:  # those that were not given up
+        names = {service.name for service in services}
+        return all(_answers(at) for name, at in pages.items() if name in names)
+
+    _wait_until(answer, services)
 
 
 def _service(name: str, command: Sequence[str], keeper: Keeper, has_worker: bool) -> Service:
@@ -144,13 +146,13 @@ def _listens(path: Path) -> bool:
         return probe.connect_ex(str(path)) == 0
 
 
-def _wait_until(ready: Callable[[], bool], services: Sequence[Service]) -> None:
+def _wait_until(ready: Callable[[], bool], services: list[Service]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        for service in services:
+        for service in [*services]:
             why = service.why_ended()
             if why is not None:
-                raise SystemExit(f"error: the {service.name} {why}; see {_log_of(service.name)}")
+                _give_up(service, why, services)
         if ready():
             return
         time.sleep(0.3)
@@ -159,15 +161,29 @@ def _wait_until(ready: Callable[[], bool], services: Sequence[Service]) -> None:
     )
 
 
-def _watch(services: Sequence[Service]) -> int:
-    """Starts again what ends; returns 1 when that does not help.
+def _give_up(service: Service, why: str, services: list[Service]) -> None:
+    """Goes on without a page that is only looked at.
+
+    Raises:
+        SystemExit: when nothing works without the service.
+    """
+    service.kill()
+    services.remove(service)
+    said = f"the {service.name} {why}; see {_log_of(service.name)}"
+    if service.name not in SHOWN:
+        raise SystemExit(f"error: {said}")
+    say(f"{said}. The others go on without it.")
+
+
+def _watch(services: list[Service]) -> NoReturn:
+    """Starts again what ends, or gives it up when that does not help.
 
     Workers of runs end with their code server. The sensor `reaper` reports their runs, and we do
     not: while no code server answers, the daemon drops the retry of a run that fails.
     """
     starts: dict[str, list[float]] = {service.name: [] for service in services}
     while True:
-        for service in services:
+        for service in [*services]:
             why = service.why_ended()
             if why is None:
                 continue
@@ -175,8 +191,8 @@ def _watch(services: Sequence[Service]) -> int:
             now = time.monotonic()
             recent = [at for at in starts[service.name] if now - at < WITHIN_SECONDS]
             if len(recent) == MOST_STARTS:
-                say(f"error: the {service.name} {why} again; see {_log_of(service.name)}")
-                return 1
+                _give_up(service, f"{why} again", services)
+                continue
             say(f"the {service.name} {why}; it is started again")
             service.start()
             starts[service.name] = [*recent, now]

@@ -131,13 +131,18 @@ def _base_url(settings: Settings) -> str:
     return embedded_url(settings.home)
 
 
-def dsn(database: Database = "leeway", settings: Settings | None = None) -> str:
+def dsn(
+    database: Database = "leeway", settings: Settings | None = None, *, read_only: bool = False
+) -> str:
     """The address as text that libpq, SQLAlchemy and ADBC understand, password included.
 
-    It brings the limits of every connection; what the URL itself says goes before them.
+    It brings the limits of every connection; what the URL itself says goes before them. With
+    `read_only`, what changes anything is refused.
     """
     url = database_url(database, settings)
     asked = str(url.query.get("options", ""))
+    if read_only:
+        asked = f"{asked} -c default_transaction_read_only=on".strip()
     return _as_text(
         url.update_query_dict({**_NETWORK, **url.query, "options": session_options(asked)})
     )

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import logging
 from textwrap import shorten
-from urllib.parse import urlsplit
 
 from resources.faults import fault
 from resources.locks import one_at_a_time
 from resources.postgres import transaction
 from resources.releases import Release, Releases
 from resources.settings import Settings
-from resources.tracking import TRAINING_KEY, Tracking, registry_lock
+from resources.tracking import TRAINING_KEY, Tracking, registry_lock, server_address
 
 
 class RegistryUnavailable(RuntimeError):
@@ -49,10 +48,7 @@ def untold(settings: Settings) -> list[str]:
 
 def _registry(settings: Settings) -> str:
     """Names the MLflow of an installation, without a password."""
-    if settings.mlflow_tracking_uri is None:
-        return "its tables beside this database"
-    parts = urlsplit(settings.mlflow_tracking_uri)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return server_address(settings) or "its tables beside this database"
 
 
 def project_aliases(settings: Settings, use_case: str) -> None:

@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from resources.faults import fault
 from resources.locks import one_at_a_time
@@ -59,6 +60,30 @@ def load_mlflow() -> None:
     import mlflow  # noqa: F401
 
 
+def server_address(settings: Settings) -> str | None:
+    """Of MLflow's server, as people may see it: without user, password and parameters."""
+    if settings.mlflow_tracking_uri is None:
+        return None
+    parts = urlsplit(settings.mlflow_tracking_uri)
+    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
+    return shown.geturl()
+
+
+def client_of(settings: Settings) -> MlflowClient:
+    """MLflow's client; makes the tables that are missing, where they are ours."""
+    load_mlflow()
+    import mlflow
+
+    uri = uri_of(settings)
+    with one_at_a_time(settings, "mlflow.tables"):  # it creates those that are missing
+        return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def uri_of(settings: Settings) -> str:
+    """The tracking server, or the database that plays it."""
+    return settings.mlflow_tracking_uri or dsn("mlflow", settings)
+
+
 class Tracking:
     """What one Dagster run tells MLflow about one use case."""
 
@@ -70,19 +95,10 @@ class Tracking:
         self.dagster_run_id = dagster_run_id
         self.log = log
 
-    @property
-    def uri(self) -> str:
-        """The tracking server, or the database that plays it."""
-        return self.settings.mlflow_tracking_uri or dsn("mlflow", self.settings)
-
     @cached_property
     def client(self) -> MlflowClient:
         """MLflow's client."""
-        load_mlflow()
-        import mlflow
-
-        with one_at_a_time(self.settings, "mlflow.tables"):  # it creates those that are missing
-            return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        return client_of(self.settings)
 
     @cached_property
     def experiment_id(self) -> str:
@@ -118,7 +134,10 @@ class Tracking:
             log=self.log,
             dagster_run=SimpleNamespace(job_name=self.use_case),
             run_id=self.dagster_run_id,
-            resource_config={"experiment_name": self.use_case, "mlflow_tracking_uri": self.uri},
+            resource_config={
+                "experiment_name": self.use_case,
+                "mlflow_tracking_uri": uri_of(self.settings),
+            },
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # dagster-mlflow calls itself beta

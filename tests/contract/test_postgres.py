@@ -277,6 +277,16 @@ def test_a_transaction_commits_when_its_block_ends_and_not_when_it_raises(
     assert ask(shared, "select sum(x) from public.kept") == 1
 
 
+def test_a_connection_that_only_reads_changes_nothing(shared: Settings) -> None:
+    with psycopg2.connect(dsn("leeway", shared, read_only=True)) as connection:
+        cursor = connection.cursor()
+        cursor.execute("show timezone")
+        assert cursor.fetchall() == [("UTC",)], "the other limits hold, too"
+        with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
+            cursor.execute("create table anything (x integer)")
+    connection.close()
+
+
 def test_a_transaction_leaves_no_connection(shared: Settings) -> None:
     for _ in range(3):
         ask(shared, "select 1")

@@ -54,6 +54,9 @@ def test_what_is_killed_is_started_again_and_nothing_outlives_it(installed: Comp
         (daemon,) = processes_of(installed, "dagster-daemon")
         daemon.kill()
         it.says("Dagster daemon was ended by SIGKILL; it is started again", 10)
+        (page,) = processes_of(installed, "cli.mlflow_ui")
+        page.kill()
+        it.says("MLflow UI was ended by SIGKILL; it is started again", 10)
         assert statuses(installed)[first] == "STARTED", "the daemon's end is none of the run"
         dead = worker(installed)
         (code,) = processes_of(installed, "api", "grpc")

@@ -86,7 +86,7 @@ def test_the_graph_is_shown_with_every_node_and_green_checks(page: Page) -> None
     assert [name for name, (unsynced, _) in found.items() if unsynced] == []
 
 
-def test_mlflow_shows_the_champion_and_its_trials(page: Page) -> None:
+def test_mlflow_shows_the_champion_and_its_trials_and_changes_nothing(page: Page) -> None:
     port, browser = urlsplit(page.url).port, page.context.browser
     assert port is not None
     assert browser is not None
@@ -98,9 +98,18 @@ def test_mlflow_shows_the_champion_and_its_trials(page: Page) -> None:
     )
     number = known.json()["experiment"]["experiment_id"]
     mlflow.goto(f"{at}/#/experiments/{number}/runs")
-    counted = mlflow.get_by_text(re.compile(r"^\d+ matching runs$"))
-    counted.wait_for(timeout=60_000)
-    assert int(counted.inner_text().split()[0]) == 1 + SEARCH["trials"]
+    runs = 1 + SEARCH["trials"]
+    mlflow.get_by_text(f"{runs} matching runs").wait_for(timeout=60_000)
+    alias = {"name": NAME, "alias": "champion"}
+    moved = mlflow.request.delete(f"{at}/api/2.0/mlflow/registered-models/alias", data=alias)
+    folder = {"name": "etc", "artifact_location": "file:///etc"}
+    made = mlflow.request.post(f"{at}/api/2.0/mlflow/experiments/create", data=folder)
+    assistant = mlflow.request.get(f"{at}/ajax-api/3.0/mlflow/assistant/config")
+    listed = mlflow.request.get(
+        f"{at}/api/2.0/mlflow/experiments/search?max_results=9", headers={"Host": "example.org"}
+    )
+    assert (moved.status, made.status, assistant.status, listed.status) == (403, 403, 404, 403)
+    assert "`leeway promote`" in moved.json()["message"]
     mlflow.close()
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from cli.dev import _address_of_mlflow, _ports
+from cli.dev import _pages
 from cli.main import HIGHEST_PORT, cli
 from resources.settings import get_settings
+from resources.tracking import server_address
+from tests.reference import asking_this_machine
 
 
 @pytest.mark.parametrize(("port", "other"), [(28_500, 28_600), (HIGHEST_PORT, HIGHEST_PORT - 100)])
@@ -28,14 +31,12 @@ def test_a_port_in_use_is_refused_with_one_that_is_valid(
 
 
 def test_a_server_of_mlflow_is_named_without_its_password_and_none_is_started(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    assert (_ports(3000), _address_of_mlflow(3002)) == ([3000, 3001, 3002], "http://127.0.0.1:3002")
-    monkeypatch.setenv("LEEWAY_MLFLOW_TRACKING_URI", "https://ann:secret@mlflow.example:8443/of")
-    get_settings.cache_clear()
-    try:
-        assert _ports(3000) == [3000, 3001]
-        assert _address_of_mlflow(3002) == "https://mlflow.example:8443/of"
-    finally:
-        monkeypatch.undo()
-        get_settings.cache_clear()
+    with asking_this_machine(tmp_path / "home"):
+        assert _pages(3000) == {"Dagster UI": 3000, "dbt docs": 3001, "MLflow UI": 3002}
+        assert server_address(get_settings()) is None
+    other = "https://ann:secret@mlflow.example:8443/of?token=secret"
+    with asking_this_machine(tmp_path / "home", MLFLOW_TRACKING_URI=other):
+        assert _pages(3000) == {"Dagster UI": 3000, "dbt docs": 3001}
+        assert server_address(get_settings()) == "https://mlflow.example:8443/of"
