@@ -32,6 +32,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 TYPES = {pa.float64(): "double precision", pa.int64(): "bigint", pa.bool_(): "boolean",
          pa.date32(): "date", pa.timestamp("us", tz="UTC"): "timestamptz"}  # fmt: skip
 
+BY_CONTRACT = "number now words"  # which SQL passes on and no test of dbt looks at
+
 
 @pytest.fixture(scope="module")
 def parsed(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
@@ -87,13 +89,15 @@ def test_dbt_stops_changed_columns_alone(parsed: Settings, tmp_path: Path) -> No
     good = {name: changed(what, None) for name, what in chosen.items()}
     assert stopped(parsed, good, tmp_path / "good") == {}
     caught: list[str] = []
-    for mutation in seeded("contract").sample(list(MUTATIONS), k=min(LONG, len(MUTATIONS))):
+    others = seeded("contract").sample([each for each in MUTATIONS if each != BY_CONTRACT], k=11)
+    for mutation in [BY_CONTRACT, *others][:LONG]:
         tables = {name: changed(what, mutation) for name, what in chosen.items()}
         found = stopped(parsed, tables, tmp_path / mutation.replace(" ", "-"))
         assert set(found) == set(chosen), f"{mutation}: {found}"
         caught += found.values()
-    contract, others = caught.count("contract"), len(caught) - caught.count("contract")
+    contract = caught.count("contract")
     figure(
         f"D1, dbt alone: {len(caught)} of {len(caught)} changed tables stopped, {contract} by a "
-        f"contract and {others} by SQL or tests; 5 of 5 good ones built"
+        f"contract and {len(caught) - contract} by SQL or tests; 5 of 5 good ones built"
     )
+    assert contract > 0
