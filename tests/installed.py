@@ -59,14 +59,14 @@ class Installed:
             env=self._environment() | extra,
         )
 
-    def leeway(self, *arguments: str, **extra: str) -> Done:
-        """Runs `leeway` to its end."""
+    def leeway(self, *arguments: str, seconds: int = 240, **extra: str) -> Done:
+        """Runs `leeway` to its end, which must come within so many seconds."""
         done = subprocess.run(
             self._command(arguments),
             capture_output=True,
             text=True,
             check=False,
-            timeout=240,
+            timeout=seconds,
             cwd=self.project,
             env=self._environment() | extra,
         )
