@@ -53,8 +53,7 @@ def test_all_five_end_with_a_champion_on_real_rows_without_a_network(shipped: In
             f"{each['data']['rejected']} rejected, {metric_text(each['metrics'])}, "
             f"{run['seconds']:.0f} s"
         )
-        simulated = name == "tool_life"  # as the original's, which nobody published
-        assert each["data"]["origin"] == ("synthetic" if simulated else "real"), name
+        assert each["data"]["origin"] == "real", name
         assert each["champion"] is not None, run
         assert run["checks"]["failed"] == [], name
     assert found["penguins"]["metrics"]["macro_f1"]["value"] >= 0.95
