@@ -4,6 +4,7 @@ Belongs here: making the table, an installation of its own, and sampling memory.
 here: a judgement of the model.
 
     .venv/bin/python -W ignore -m benchmarks.size --rows 1000000 --columns 20
+    .venv/bin/python -W ignore -m benchmarks.size --rows 1000000 --columns 20 --curved
     .venv/bin/python -W ignore -m benchmarks.size --rows 1500 --columns 300
 
 For both it prints the size of the CSV; of each command seconds, the peak of all processes of Leeway
@@ -30,7 +31,8 @@ import numpy as np
 import psutil
 
 from benchmarks.timing import say, steps_of_last_run, stop_server
-from resources.settings import PROJECT
+from resources.releases import Releases
+from resources.settings import PROJECT, get_settings
 
 LIMIT_MB = 2048
 EVERY = 0.5  # seconds between two looks
@@ -52,11 +54,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.size")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--columns", type=int, default=20)
+    parser.add_argument("--curved", action="store_true", help="so that a boosting wins")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="leeway-"))  # short, for the socket of PostgreSQL
     try:
         data = folder / "table.csv"
-        write_table(data, options.rows, options.columns)
+        write_table(data, options.rows, options.columns, curved=options.curved)
         megabytes = data.stat().st_size / 2**20
         say(f"{options.rows:,} rows x {options.columns} columns, CSV of {megabytes:.0f} MB")
         environment = _project(folder)
@@ -66,6 +69,8 @@ def main() -> int:
         os.environ |= {name: environment[name] for name in ("LEEWAY_HOME", "LEEWAY_ENVIRONMENT")}
         for step in steps_of_last_run():
             _say(f"  {step.name}", run, step.begin, step.end)
+        champion = Releases(get_settings()).champion(NAME)
+        say(f"    champion {champion.algorithm if champion else 'none'}")
     finally:
         stop_server(folder / "home")
         shutil.rmtree(folder, ignore_errors=True)
@@ -75,8 +80,11 @@ def main() -> int:
     return 0 if peak <= LIMIT_MB else 1
 
 
-def write_table(path: Path, rows: int, columns: int) -> None:
-    """A CSV of two classes: an id, numbers with gaps, and a category in each ten columns."""
+def write_table(path: Path, rows: int, columns: int, *, curved: bool) -> None:
+    """A CSV of two classes: an id, numbers with gaps, and a category in each ten columns.
+
+    Five numbers decide, by their sum or, `curved`, by that of their distances from the middle.
+    """
     import pyarrow as pa
     import pyarrow.csv
 
@@ -91,7 +99,7 @@ def write_table(path: Path, rows: int, columns: int) -> None:
             table[name] = pa.array(categories[np.digitize(values, [-1, 0, 1])])
         else:
             table[name] = pa.array(values, mask=random.random(rows) < 0.02)
-        signal += values * (number < 5)
+        signal += (np.abs(values) - 0.8 if curved else values) * (number < 5)
     target = np.where(signal + random.normal(size=rows) > 0, "yes", "no")
     table["target"] = pa.array(target)
     pa.csv.write_csv(pa.table(table), path)
