@@ -1,8 +1,8 @@
 """HTML as PDF, where WeasyPrint and the libraries that it loads from the system are there.
 
 Belongs here: the one call, and why it cannot be made. Does not belong here: the page
-(`leeway.report`). WeasyPrint is no dependency of Leeway: it needs Pango of the system, which pip
-cannot install, and a report is whole without it.
+(`leeway.report`). WeasyPrint is an extra, `pdf`: it needs Pango of the system, which pip cannot
+install, and a report is whole without it.
 """
 
 from __future__ import annotations
