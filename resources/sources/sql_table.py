@@ -50,11 +50,15 @@ class SqlTable:
 
     def read(self, batch: str) -> pa.Table:
         """See `BatchSource`; in the order of the use case's key."""
-        return self._look(lambda connection, table: self._read(connection, table, batch))
+        rows = self._look(lambda connection, table: self._read(connection, table, batch))
+        if rows is None:
+            raise unknown_batch(self.description, batch, self.batches())
+        return rows
 
     def fingerprint(self, batch: str) -> str | None:
         """See `BatchSource`; of the rows, because no database marks a change in the same way."""
-        return digest_of_rows(self.read(batch)) if batch in self.batches() else None
+        rows = self._look(lambda connection, table: self._read(connection, table, batch))
+        return None if rows is None else digest_of_rows(rows)
 
     def _look(self, work: Callable[[Connection, Table], Found]) -> Found:
         """What `work` makes of the table as it is now."""
@@ -84,16 +88,15 @@ class SqlTable:
         url = variable(self.source.url_env, "source.url_env")
         return look(url, self.description, with_table)
 
-    def _read(self, connection: Connection, table: Table, batch: str) -> pa.Table:
+    def _read(self, connection: Connection, table: Table, batch: str) -> pa.Table | None:
+        """The rows of a batch; None when there is none of that name."""
         batch_by = self.source.batch_by
         if batch_by is not None:
             if batch not in batch_by.batches:
-                raise unknown_batch(self.description, batch, list(batch_by.batches))
+                return None
             return cut(self._rows(connection, table, None), batch_by, batch)
         ranges = self._ranges(connection, table)
-        if batch not in ranges:
-            raise unknown_batch(self.description, batch, list(ranges))
-        return self._rows(connection, table, ranges[batch])
+        return self._rows(connection, table, ranges[batch]) if batch in ranges else None
 
     def _ranges(self, connection: Connection, table: Table) -> Ranges:
         """The batches, oldest first, each with the condition for its rows."""
