@@ -33,22 +33,29 @@ def check(name: str | None, as_json: bool) -> int:
     """Runs the checks of one use case or of all.
 
     Returns:
-        1 if a check of severity ERROR fails, or if there is something that was never materialized:
-        of that, nothing is known.
+        1 if a check of severity ERROR fails, if a run of checks does, or if what was asked for was
+        never materialized: of that, nothing is known. Of all, some may never have been.
     """
     chosen = {name: find(name)} if name else load_use_cases()
     collect_from_here()
-    instance = open_instance()
-    report = {each: _checked(each, use_case, instance) for each, use_case in chosen.items()}
+    instance, ledger = open_instance(), Ledger()
+    committed = {each: {node for node, _ in ledger.every_current(each)} for each in chosen}
+    report = {
+        each: _checked(each, use_case, instance, committed[each])
+        for each, use_case in chosen.items()
+    }
     if as_json:
         emit({"use_cases": report})
-    severities = [found["severity"] for each in report.values() for found in each["failed"]]
-    return 1 if "ERROR" in severities or any(each["error"] for each in report.values()) else 0
+    known = [each for name, each in report.items() if committed[name]]
+    severities = [found["severity"] for each in known for found in each["failed"]]
+    passed = known and "ERROR" not in severities and not any(each["error"] for each in known)
+    return 0 if passed else 1
 
 
-def _checked(name: str, use_case: UseCase, instance: dg.DagsterInstance) -> dict[str, Any]:
+def _checked(
+    name: str, use_case: UseCase, instance: dg.DagsterInstance, committed: Collection[str]
+) -> dict[str, Any]:
     """Runs the checks of one use case and says what they found; also returns it, for JSON."""
-    committed = {node for node, _ in Ledger().every_current(name)}
     if not committed:
         nothing = f"never materialized; run `leeway run {name}`"
         say(f"{name}: {nothing}")

@@ -148,6 +148,8 @@ def status(name: str | None, as_json: bool) -> None:
 def check(name: str | None, as_json: bool) -> None:
     """Run the asset checks; exit 1 if any of severity ERROR fails.
 
+    Of NAME, or of every use case that was materialized; exit 1 also if nothing was.
+
     Example: leeway check penguins
     """
     from cli.check import check as carry_out

@@ -162,6 +162,21 @@ def test_status_has_the_shape_that_scripts_rely_on(status: dict[str, Any]) -> No
     assert (status["last_run"]["status"], status["last_run"]["decision"]) == ("success", "promoted")
 
 
+def test_a_check_of_all_is_of_what_was_materialized(installed: Complete) -> None:
+    """Regression: `make demo && leeway check` failed, since the demo leaves one use case out."""
+    other = "churn"
+    with beside(installed, other):
+        done, alone = (installed.leeway("check", *name, "--json") for name in ([], [other]))
+    never = {"passed": 0, "failed": [], "error": f"never materialized; run `leeway run {other}`"}
+    assert done.code == 0, done.err
+    found = done.json["use_cases"]
+    assert found[other] == never
+    assert (found[NAME]["error"], found[NAME]["failed"]) == (None, [])
+    assert found[NAME]["passed"] > 0
+    assert f"{other}: {never['error']}" in done.err
+    assert (alone.code, alone.json["use_cases"]) == (1, {other: never})
+
+
 def test_a_metric_of_another_shape_is_noticed(status: dict[str, Any]) -> None:
     """Guards: of the metrics, only macro_f1 was looked at."""
     assert len(status["metrics"]) > 1
