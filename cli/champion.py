@@ -12,7 +12,7 @@ from typing import Literal
 
 from cli.output import emit, say
 from cli.recovery import tell_registry
-from cli.run import find
+from orchestration.use_cases import find_use_case
 from resources.instance import prepare
 from resources.releases import NoSuchVersion, Release, Releases
 from resources.settings import Settings
@@ -24,7 +24,7 @@ def promote(name: str, version: int, why: str, as_json: bool) -> None:
     Raises:
         NoSuchVersion: when there is no such version, or a gate rejected it.
     """
-    find(name)
+    find_use_case(name)
     settings = prepare()
     releases = _releases_of(name, settings)
     if version not in releases:
@@ -41,7 +41,7 @@ def rollback(name: str, why: str, as_json: bool) -> None:
     Raises:
         NoSuchVersion: when no version had it before.
     """
-    find(name)
+    find_use_case(name)
     settings = prepare()
     _releases_of(name, settings)
 

@@ -16,11 +16,10 @@ from cli.collector import collect_from_here
 from cli.execution import QUIET, failure_of
 from cli.output import emit, say
 from cli.quiet import output_to
-from cli.run import find
 from leeway.spec import UseCase
 from orchestration.build import cached_defs
 from orchestration.jobs import graph_job_name
-from orchestration.use_cases import load_use_cases
+from orchestration.use_cases import find_use_case, load_use_cases
 from resources.instance import open_instance
 from resources.ledger import Ledger
 from resources.reaper import worker_tags
@@ -36,7 +35,7 @@ def check(name: str | None, as_json: bool) -> int:
         1 if a check of severity ERROR fails, if a run of checks does, or if what was asked for was
         never materialized: of that, nothing is known. Of all, some may never have been.
     """
-    chosen = {name: find(name)} if name else load_use_cases()
+    chosen = {name: find_use_case(name)} if name else load_use_cases()
     collect_from_here()
     instance, ledger = open_instance(), Ledger()
     committed = {each: {node for node, _ in ledger.every_current(each)} for each in chosen}

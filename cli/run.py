@@ -17,7 +17,7 @@ from leeway.code_version import code_version
 from leeway.graph import graph_of
 from leeway.plan import NO_CHAMPION, Committed, Step, plan
 from leeway.spec import UseCase
-from orchestration.use_cases import InvalidUseCase, load_use_cases
+from orchestration.use_cases import InvalidUseCase, find_use_case
 from resources.instance import prepare
 from resources.ledger import Ledger
 from resources.releases import Releases
@@ -63,24 +63,12 @@ class RunReport:
         return asdict(self)
 
 
-def find(name: str) -> UseCase:
-    """The use case called `name`.
-
-    Raises:
-        InvalidUseCase: when there is none, with those that there are.
-    """
-    use_cases = load_use_cases()
-    if name not in use_cases:
-        raise InvalidUseCase(f"no use case {name!r}; there are {', '.join(use_cases) or 'none'}")
-    return use_cases[name]
-
-
 def run(
     name: str, *, batch: str | None = None, select: str | None = None, everything: bool = False
 ) -> RunReport:
     """Materializes what is missing or stale, or what was asked for."""
     started = time.monotonic()
-    use_case = find(name)
+    use_case = find_use_case(name)
     settings = prepare()
     recover(settings)
     ledger = Ledger(settings)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from cli.checks import latest_checks
 from cli.experiment import effects_text, experiment_status, savings_text, setting_text
 from cli.output import console
-from cli.run import DECISIONS, find
+from cli.run import DECISIONS
 from leeway.freshness import freshness_state
 from leeway.spec import UseCase
-from orchestration.use_cases import load_use_cases
+from orchestration.use_cases import find_use_case, load_use_cases
 from resources.instance import open_instance
 from resources.ledger import Commit, Ledger
 from resources.releases import Release, Releases
@@ -31,7 +31,7 @@ Commits = Mapping[tuple[str, str], Commit]
 
 def status_of(name: str | None) -> dict[str, Any]:
     """The status of one use case, or of all."""
-    chosen = {name: find(name)} if name else load_use_cases()
+    chosen = {name: find_use_case(name)} if name else load_use_cases()
     instance = open_instance()
     ledger = Ledger()
     return {

@@ -38,13 +38,30 @@ class _UniqueKeys(yaml.CSafeLoader):  # of libyaml, which the wheels bring: nine
         return super().construct_mapping(node, deep)
 
 
+def use_case_names(folder: Path = DEFS) -> list[str]:
+    """The names of the use cases in their order, also of those whose file is not valid."""
+    return sorted(path.parent.name for path in folder.glob("*/defs.yaml"))
+
+
+def find_use_case(name: str, folder: Path = DEFS) -> UseCase:
+    """The use case called `name`, whatever the files of the others say.
+
+    Raises:
+        InvalidUseCase: when its file is not one, or when there is none, with those that there are.
+    """
+    names = use_case_names(folder)
+    if name not in names:
+        raise InvalidUseCase(f"no use case {name!r}; there are {', '.join(names) or 'none'}")
+    return load_use_case(folder / name / "defs.yaml")
+
+
 def load_use_cases(folder: Path = DEFS) -> dict[str, UseCase]:
     """Every use case by name, in the order of the names.
 
     Raises:
         InvalidUseCase: at the first file that is not one.
     """
-    return {path.parent.name: load_use_case(path) for path in sorted(folder.glob("*/defs.yaml"))}
+    return {name: load_use_case(folder / name / "defs.yaml") for name in use_case_names(folder)}
 
 
 def load_use_case(path: Path) -> UseCase:

@@ -249,6 +249,26 @@ def test_a_run_with_nothing_to_do_says_so_as_json(installed: Complete) -> None:
     assert {("raw", "2009"), ("release", ""), ("drift", "2007-2008")} <= nodes
 
 
+def test_a_file_that_somebody_edits_stops_no_verb_of_another_use_case(installed: Complete) -> None:
+    """Regression: no championship could be given back while one defs.yaml was not valid."""
+    path = installed.project / "orchestration" / "defs" / "edited" / "defs.yaml"
+    path.parent.mkdir()
+    path.write_text("attributes: {title: [}")
+    try:
+        back, known, ran = (
+            installed.leeway(*verb)
+            for verb in (["rollback", NAME], ["status", NAME], ["run", NAME])
+        )
+        needing = [installed.leeway(*verb) for verb in (["status"], ["run", NAME, "--all"])]
+    finally:
+        shutil.rmtree(path.parent)
+    assert is_one_message(back, f"{NAME}: no version was champion before 1; nothing to return to")
+    assert (known.code, ran.code) == (0, 0), (known, ran)
+    for done in needing:  # of all use cases, or of Dagster, which builds all
+        assert (done.code, done.err.count(f"error: {path}: ")) == (1, 1), done
+        assert "Traceback" not in done.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

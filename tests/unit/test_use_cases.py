@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from leeway.identifiers import check_batch, check_identifier
-from orchestration.use_cases import DEFS, InvalidUseCase, load_use_case, load_use_cases
+from orchestration.use_cases import (
+    DEFS,
+    InvalidUseCase,
+    find_use_case,
+    load_use_case,
+    load_use_cases,
+)
 from tests.unit.changed_defs import batches, changed, column, write
 
 
@@ -25,6 +31,20 @@ def test_use_cases_come_in_the_order_of_their_names(tmp_path: Path) -> None:
         changed(tmp_path, lambda attributes: None).rename(write(tmp_path, "", name))
     (tmp_path / "flowers").rmdir()
     assert list(load_use_cases(tmp_path)) == ["ants", "zebras"]
+
+
+def test_a_use_case_is_found_whatever_the_files_of_others_say(tmp_path: Path) -> None:
+    changed(tmp_path, lambda attributes: None)
+    edited = write(tmp_path, "attributes: {title: [}", "edited")
+    assert find_use_case("flowers", tmp_path).title == "Flowers"
+    with pytest.raises(InvalidUseCase, match=re.escape(str(edited))):
+        load_use_cases(tmp_path)
+    for name in ("nosuch", "../flowers", "."):
+        with pytest.raises(InvalidUseCase, match=r"no use case .*; there are edited, flowers$"):
+            find_use_case(name, tmp_path)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(InvalidUseCase, match=r"there are none$"):
+        find_use_case("flowers", tmp_path / "none")
 
 
 @pytest.mark.parametrize(
