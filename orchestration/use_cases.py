@@ -19,6 +19,9 @@ from leeway.spec.base import require_known
 DEFS = Path(__file__).parent / "defs"
 # What Dagster's components may have at the top of a file.
 _KEYS = ("type", "attributes", "requirements", "template_vars_module", "post_processing")
+# Problems with a part of a mapping or list; the message says which.
+_OF_PARTS = ("missing", "value_error", "union_tag_invalid", "union_tag_not_found")
+LONGEST_SHOWN = 80  # characters of a value that is refused
 
 
 class InvalidUseCase(ValueError):
@@ -76,6 +79,10 @@ def load_use_case(path: Path) -> UseCase:
         content = yaml.load(text, _UniqueKeys)  # noqa: S506  # a SafeLoader that refuses more
     except (yaml.YAMLError, ValueError) as error:
         raise InvalidUseCase(f"{path}: {error}") from error
+    except OSError as error:
+        raise InvalidUseCase(
+            f"{path}: {error.strerror}; make it a file that you may read, or remove its folder"
+        ) from error
     if not isinstance(content, dict) or not isinstance(content.get("attributes"), dict):
         raise InvalidUseCase(f"{path}: needs the keys type and attributes")
     try:
@@ -94,7 +101,13 @@ def _lines(path: Path, error: ValidationError) -> list[str]:
     for problem in error.errors(include_url=False):
         field = ".".join(str(part) for part in problem["loc"]) or "attributes"
         message = problem["msg"].removeprefix("Value error, ")
-        value = problem["input"]
-        shown = "" if isinstance(value, dict | list) else f", got {value!r}"
-        lines.append(f"{path}: {field}: {message}{shown}")
+        lines.append(f"{path}: {field}: {message}{_shown(problem['input'], problem['type'])}")
     return lines
+
+
+def _shown(value: object, problem: str) -> str:
+    """The value, of a long one the beginning; nothing where it is not what is wrong."""
+    if isinstance(value, dict | list) and problem in _OF_PARTS:
+        return ""
+    text = repr(value)
+    return ", got " + (text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}...")
