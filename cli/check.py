@@ -13,7 +13,7 @@ import dagster as dg
 
 from cli.checks import latest_checks
 from cli.collector import collect_from_here
-from cli.execution import QUIET, failure_of
+from cli.execution import carry_out, log_of
 from cli.output import emit, say
 from cli.quiet import output_to
 from leeway.spec import UseCase
@@ -22,8 +22,6 @@ from orchestration.jobs import graph_job_name
 from orchestration.use_cases import find_use_case, load_use_cases
 from resources.instance import open_instance
 from resources.ledger import Ledger
-from resources.reaper import worker_tags
-from resources.settings import get_settings
 
 TABLES = ("staged", "clean")  # dbt tests these where they are: in the warehouse
 
@@ -92,13 +90,6 @@ def _execute(name: str, instance: dg.DagsterInstance, without: Collection[str]) 
     ]
     job = cached_defs().resolve_job_def(graph_job_name(name))
     run_id = str(uuid.uuid4())
-    with output_to(get_settings().home / "logs" / f"{run_id}.log"):
+    with output_to(log_of(run_id)):
         subset = job.get_subset(asset_selection=set(), asset_check_selection=set(keys))
-        result = subset.execute_in_process(
-            instance=instance,
-            run_id=run_id,
-            run_config=QUIET,
-            tags=dict(worker_tags()),
-            raise_on_error=False,
-        )
-    return None if result.success else failure_of(result.all_events)
+        return carry_out(subset, instance, run_id, {})
