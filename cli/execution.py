@@ -58,8 +58,9 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
         with progress.live:
             for position, portion in enumerate(portions(steps, batches)):
                 report.run_id = str(uuid.uuid4()) if position else first
+                preload = Preload(portion.nodes, use_case)
                 instance.add_event_listener(report.run_id, progress.show)
-                instance.add_event_listener(report.run_id, Preload(portion.nodes).notice)
+                instance.add_event_listener(report.run_id, preload.notice)
                 assets = [dg.AssetKey([name, node]) for node in portion.nodes]
                 tags = _range(portion.batches)
                 report.error = carry_out(job, instance, report.run_id, tags, assets)
