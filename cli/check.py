@@ -18,7 +18,7 @@ from cli.output import emit, say
 from cli.quiet import output_to
 from leeway.spec import UseCase
 from orchestration.build import cached_defs
-from orchestration.jobs import graph_job_name
+from orchestration.jobs import CHECKS_TAG, graph_job_name
 from orchestration.use_cases import find_use_case, load_use_cases
 from resources.instance import open_instance
 from resources.ledger import Ledger
@@ -92,4 +92,4 @@ def _execute(name: str, instance: dg.DagsterInstance, without: Collection[str]) 
     run_id = str(uuid.uuid4())
     with output_to(log_of(run_id)):
         subset = job.get_subset(asset_selection=set(), asset_check_selection=set(keys))
-        return carry_out(subset, instance, run_id, {})
+        return carry_out(subset, instance, run_id, {CHECKS_TAG: "alone"})

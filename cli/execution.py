@@ -23,7 +23,7 @@ from leeway.graph import graph_of
 from leeway.plan import WHOLE, Step, portions
 from leeway.spec import UseCase
 from orchestration.build import cached_defs
-from orchestration.jobs import graph_job_name
+from orchestration.jobs import COMMAND_TAG, graph_job_name
 from resources.instance import open_instance
 from resources.ledger import Ledger
 from resources.reaper import worker_tags
@@ -39,9 +39,12 @@ RANGE_END = "dagster/asset_partition_range_end"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunReport) -> set[str]:
+def execute(
+    name: str, use_case: UseCase, steps: Sequence[Step], report: RunReport, command: str
+) -> set[str]:
     """Runs the steps and writes into the report what came of each.
 
+    `command` is what all runs of Dagster have in common that one command makes.
     What they print goes to one file under the name of the first run; the report names the last.
     Returns the batches of which something was made beside the steps: they lost or won rows to them.
     """
@@ -62,7 +65,7 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
                 instance.add_event_listener(report.run_id, progress.show)
                 instance.add_event_listener(report.run_id, preload.notice)
                 assets = [dg.AssetKey([name, node]) for node in portion.nodes]
-                tags = _range(portion.batches)
+                tags = {COMMAND_TAG: command, **_range(portion.batches)}
                 report.error = carry_out(job, instance, report.run_id, tags, assets)
                 if report.error is not None:
                     report.status = "failure"

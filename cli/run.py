@@ -7,6 +7,7 @@ Belongs here: the order of these steps and what is printed. Does not belong here
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -87,13 +88,14 @@ def run(
     if running:
         from cli.execution import execute
 
-        shared = execute(name, use_case, running, report)
+        command = str(uuid.uuid4())
+        shared = execute(name, use_case, running, report, command)
         if shared and report.status == "success" and select is None:
             # Batches that lost or won rows to one of this run; what reads them follows.
             now = plan_of(name, use_case, ledger, sources)
             follow = [s for s in now if s.runs and (batch is None or s.batch in shared)]
             if follow:
-                execute(name, use_case, follow, report)
+                execute(name, use_case, follow, report, command)
     report.seconds = round(time.monotonic() - started, 1)
     _print(report)
     return report

@@ -162,8 +162,13 @@ def test_status_has_the_shape_that_scripts_rely_on(status: dict[str, Any]) -> No
     assert (status["last_run"]["status"], status["last_run"]["decision"]) == ("success", "promoted")
 
 
-def test_a_check_of_all_is_of_what_was_materialized(installed: Complete) -> None:
-    """Regression: `make demo && leeway check` failed, since the demo leaves one use case out."""
+def test_a_check_of_all_is_of_what_was_materialized(
+    installed: Complete, status: dict[str, Any]
+) -> None:
+    """Regression: `make demo && leeway check` failed, since the demo leaves one use case out.
+
+    Regression: the check was the last run, and nobody saw any more what was decided before.
+    """
     other = "churn"
     with beside(installed, other):
         done, alone = (installed.leeway("check", *name, "--json") for name in ([], [other]))
@@ -175,6 +180,8 @@ def test_a_check_of_all_is_of_what_was_materialized(installed: Complete) -> None
     assert found[NAME]["passed"] > 0
     assert f"{other}: {never['error']}" in done.err
     assert (alone.code, alone.json["use_cases"]) == (1, {other: never})
+    now = installed.leeway("status", NAME, "--json").json["use_cases"][NAME]
+    assert now["last_run"] == status["last_run"]
 
 
 def test_a_metric_of_another_shape_is_noticed(status: dict[str, Any]) -> None:
