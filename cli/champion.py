@@ -12,7 +12,7 @@ from typing import Literal
 
 from cli.output import emit, say
 from cli.recovery import tell_registry
-from cli.run import find
+from orchestration.use_cases import find_use_case
 from resources.instance import prepare
 from resources.releases import NoSuchVersion, Release, Releases
 from resources.settings import Settings
@@ -22,9 +22,9 @@ def promote(name: str, version: int, why: str, as_json: bool) -> None:
     """Makes `version` the champion; where it is that already, moves nothing and says so.
 
     Raises:
-        NoSuchVersion: when there is no such version, or a gate rejected it.
+        NoSuchVersion: when there is no such version, a gate rejected it, or it is an experiment.
     """
-    find(name)
+    _with_versions(name)
     settings = prepare()
     releases = _releases_of(name, settings)
     if version not in releases:
@@ -39,9 +39,9 @@ def rollback(name: str, why: str, as_json: bool) -> None:
     """Returns the championship to the version that had it before.
 
     Raises:
-        NoSuchVersion: when no version had it before.
+        NoSuchVersion: when no version had it before, or it is an experiment.
     """
-    find(name)
+    _with_versions(name)
     settings = prepare()
     _releases_of(name, settings)
 
@@ -57,6 +57,15 @@ def rollback(name: str, why: str, as_json: bool) -> None:
         return line[0]
 
     _move(settings, name, "rollback", why, before, as_json)
+
+
+def _with_versions(name: str) -> None:
+    """Refuses what is no use case, or one that never has a version."""
+    if find_use_case(name).task == "experiment":
+        raise NoSuchVersion(
+            f"{name} is an experiment, which has no versions to move; `leeway status {name}` shows "
+            "its best setting"
+        )
 
 
 def _releases_of(name: str, settings: Settings) -> dict[int, Release]:

@@ -13,18 +13,15 @@ import dagster as dg
 
 from cli.checks import latest_checks
 from cli.collector import collect_from_here
-from cli.execution import QUIET, failure_of
+from cli.execution import carry_out, log_of
 from cli.output import emit, say
 from cli.quiet import output_to
-from cli.run import find
 from leeway.spec import UseCase
 from orchestration.build import cached_defs
-from orchestration.jobs import graph_job_name
-from orchestration.use_cases import load_use_cases
+from orchestration.jobs import CHECKS_TAG, graph_job_name
+from orchestration.use_cases import find_use_case, load_use_cases
 from resources.instance import open_instance
 from resources.ledger import Ledger
-from resources.reaper import worker_tags
-from resources.settings import get_settings
 
 TABLES = ("staged", "clean")  # dbt tests these where they are: in the warehouse
 
@@ -33,22 +30,29 @@ def check(name: str | None, as_json: bool) -> int:
     """Runs the checks of one use case or of all.
 
     Returns:
-        1 if a check of severity ERROR fails, or if there is something that was never materialized:
-        of that, nothing is known.
+        1 if a check of severity ERROR fails, if a run of checks does, or if what was asked for was
+        never materialized: of that, nothing is known. Of all, some may never have been.
     """
-    chosen = {name: find(name)} if name else load_use_cases()
+    chosen = {name: find_use_case(name)} if name else load_use_cases()
     collect_from_here()
-    instance = open_instance()
-    report = {each: _checked(each, use_case, instance) for each, use_case in chosen.items()}
+    instance, ledger = open_instance(), Ledger()
+    committed = {each: {node for node, _ in ledger.every_current(each)} for each in chosen}
+    report = {
+        each: _checked(each, use_case, instance, committed[each])
+        for each, use_case in chosen.items()
+    }
     if as_json:
         emit({"use_cases": report})
-    severities = [found["severity"] for each in report.values() for found in each["failed"]]
-    return 1 if "ERROR" in severities or any(each["error"] for each in report.values()) else 0
+    known = [each for name, each in report.items() if committed[name]]
+    severities = [found["severity"] for each in known for found in each["failed"]]
+    passed = known and "ERROR" not in severities and not any(each["error"] for each in known)
+    return 0 if passed else 1
 
 
-def _checked(name: str, use_case: UseCase, instance: dg.DagsterInstance) -> dict[str, Any]:
+def _checked(
+    name: str, use_case: UseCase, instance: dg.DagsterInstance, committed: Collection[str]
+) -> dict[str, Any]:
     """Runs the checks of one use case and says what they found; also returns it, for JSON."""
-    committed = {node for node, _ in Ledger().every_current(name)}
     if not committed:
         nothing = f"never materialized; run `leeway run {name}`"
         say(f"{name}: {nothing}")
@@ -86,13 +90,6 @@ def _execute(name: str, instance: dg.DagsterInstance, without: Collection[str]) 
     ]
     job = cached_defs().resolve_job_def(graph_job_name(name))
     run_id = str(uuid.uuid4())
-    with output_to(get_settings().home / "logs" / f"{run_id}.log"):
+    with output_to(log_of(run_id)):
         subset = job.get_subset(asset_selection=set(), asset_check_selection=set(keys))
-        result = subset.execute_in_process(
-            instance=instance,
-            run_id=run_id,
-            run_config=QUIET,
-            tags=dict(worker_tags()),
-            raise_on_error=False,
-        )
-    return None if result.success else failure_of(result.all_events)
+        return carry_out(subset, instance, run_id, {CHECKS_TAG: "alone"})

@@ -1,13 +1,13 @@
 """Materializes planned steps in this process.
 
-Belongs here: the runs of Dagster behind `leeway run`. Does not belong here: what is planned
-(`cli.run`), or what a person sees of it (`cli.progress`).
+Belongs here: the runs of Dagster behind `leeway run`, and carrying out one. Does not belong here:
+what is planned (`cli.run`), or what a person sees of it (`cli.progress`).
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from leeway.graph import graph_of
 from leeway.plan import WHOLE, Step, portions
 from leeway.spec import UseCase
 from orchestration.build import cached_defs
-from orchestration.jobs import graph_job_name
+from orchestration.jobs import COMMAND_TAG, graph_job_name
 from resources.instance import open_instance
 from resources.ledger import Ledger
 from resources.reaper import worker_tags
@@ -39,14 +39,17 @@ RANGE_END = "dagster/asset_partition_range_end"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunReport) -> set[str]:
+def execute(
+    name: str, use_case: UseCase, steps: Sequence[Step], report: RunReport, command: str
+) -> set[str]:
     """Runs the steps and writes into the report what came of each.
 
+    `command` is what all runs of Dagster have in common that one command makes.
     What they print goes to one file under the name of the first run; the report names the last.
     Returns the batches of which something was made beside the steps: they lost or won rows to them.
     """
     first = str(uuid.uuid4())
-    log = get_settings().home / "logs" / f"{first}.log"
+    log = log_of(first)
     count = len({step.node for step in steps})
     say(f"{name}: {count} nodes to materialize; what they print goes to {_from_here(log)}")
     progress = Progress(_labels(name, use_case))
@@ -58,19 +61,14 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
         with progress.live:
             for position, portion in enumerate(portions(steps, batches)):
                 report.run_id = str(uuid.uuid4()) if position else first
+                preload = Preload(portion.nodes, use_case)
                 instance.add_event_listener(report.run_id, progress.show)
-                instance.add_event_listener(report.run_id, Preload(portion.nodes).notice)
-                result = job.execute_in_process(
-                    instance=instance,
-                    run_id=report.run_id,
-                    run_config=QUIET,
-                    asset_selection=[dg.AssetKey([name, node]) for node in portion.nodes],
-                    tags={**_range(portion.batches), **worker_tags()},
-                    raise_on_error=False,
-                )
-                if not result.success:
+                instance.add_event_listener(report.run_id, preload.notice)
+                assets = [dg.AssetKey([name, node]) for node in portion.nodes]
+                tags = {COMMAND_TAG: command, **_range(portion.batches)}
+                report.error = carry_out(job, instance, report.run_id, tags, assets)
+                if report.error is not None:
                     report.status = "failure"
-                    report.error = failure_of(result.all_events)
                     break
     report.completed(steps, progress.made)
     report.checked(progress.passed, progress.failing)
@@ -81,6 +79,30 @@ def execute(name: str, use_case: UseCase, steps: Sequence[Step], report: RunRepo
             command = f"leeway promote {name} {waiting.version}"
             say(f"{name}: version {waiting.version} waits for a person: `{command}`")
     return {batch for _, batch in progress.made - {(step.node, step.batch) for step in steps}}
+
+
+def log_of(run_id: str) -> Path:
+    """The file for what a run prints."""
+    return get_settings().home / "logs" / f"{run_id}.log"
+
+
+def carry_out(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    run_id: str,
+    tags: Mapping[str, str],
+    assets: Sequence[dg.AssetKey] | None = None,
+) -> str | None:
+    """One run of Dagster in this process; says why it failed, if it did."""
+    result = job.execute_in_process(
+        instance=instance,
+        run_id=run_id,
+        run_config=QUIET,
+        asset_selection=assets,
+        tags={**tags, **worker_tags()},
+        raise_on_error=False,
+    )
+    return None if result.success else failure_of(result.all_events)
 
 
 def _from_here(path: Path) -> Path:

@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -143,12 +144,20 @@ def _home_refused(error: OSError) -> str | None:
 
     home = get_settings().home
     refused = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
-    if error.filename is None or (home.is_dir() and error.errno not in refused):
+    if not isinstance(error.filename, str) or not _at_home(error.filename, home):
+        return None
+    if home.is_dir() and error.errno not in refused:
         return None
     return (
         f"{error.filename}: {error.strerror}. Leeway writes below LEEWAY_HOME, which is {home}; "
         "set it to a folder that you may write to. `leeway doctor` says more"
     )
+
+
+def _at_home(filename: str, home: Path) -> bool:
+    """Whether the file is LEEWAY_HOME, below it, or a folder above it that cannot be passed."""
+    path = Path(filename).absolute()
+    return path.is_relative_to(home) or home.is_relative_to(path)
 
 
 def settings_refused(error: ValidationError) -> str:

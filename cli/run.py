@@ -7,6 +7,7 @@ Belongs here: the order of these steps and what is printed. Does not belong here
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from leeway.code_version import code_version
 from leeway.graph import graph_of
 from leeway.plan import NO_CHAMPION, Committed, Step, plan
 from leeway.spec import UseCase
-from orchestration.use_cases import InvalidUseCase, load_use_cases
+from orchestration.use_cases import InvalidUseCase, find_use_case
 from resources.instance import prepare
 from resources.ledger import Ledger
 from resources.releases import Releases
@@ -63,24 +64,12 @@ class RunReport:
         return asdict(self)
 
 
-def find(name: str) -> UseCase:
-    """The use case called `name`.
-
-    Raises:
-        InvalidUseCase: when there is none, with those that there are.
-    """
-    use_cases = load_use_cases()
-    if name not in use_cases:
-        raise InvalidUseCase(f"no use case {name!r}; there are {', '.join(use_cases) or 'none'}")
-    return use_cases[name]
-
-
 def run(
     name: str, *, batch: str | None = None, select: str | None = None, everything: bool = False
 ) -> RunReport:
     """Materializes what is missing or stale, or what was asked for."""
     started = time.monotonic()
-    use_case = find(name)
+    use_case = find_use_case(name)
     settings = prepare()
     recover(settings)
     ledger = Ledger(settings)
@@ -99,13 +88,14 @@ def run(
     if running:
         from cli.execution import execute
 
-        shared = execute(name, use_case, running, report)
+        command = str(uuid.uuid4())
+        shared = execute(name, use_case, running, report, command)
         if shared and report.status == "success" and select is None:
             # Batches that lost or won rows to one of this run; what reads them follows.
             now = plan_of(name, use_case, ledger, sources)
             follow = [s for s in now if s.runs and (batch is None or s.batch in shared)]
             if follow:
-                execute(name, use_case, follow, report)
+                execute(name, use_case, follow, report, command)
     report.seconds = round(time.monotonic() - started, 1)
     _print(report)
     return report

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from cli.output import say
-from cli.run import find
 from leeway.data.validation import validate
 from leeway.spec import KafkaSource, StandIn, UseCase
+from orchestration.use_cases import find_use_case
 from resources.brokers import send
 from resources.files import SourceError, Unavailable
 from resources.sources import BatchSource, Synthetic, open_source
@@ -58,7 +58,7 @@ def send_readings(name: str, first: int, rows: int, per_second: float = 0.0) -> 
             in for it.
         SourceError: when the readings or the brokers cannot be had.
     """
-    use_case = find(name)
+    use_case = find_use_case(name)
     if not isinstance(use_case.source, KafkaSource):
         raise ValueError(f"{name} reads {use_case.source.kind}, and no topic")
     table, topic = _readings(use_case), use_case.source.topic

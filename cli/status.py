@@ -6,17 +6,18 @@ here: computing anything that is not recorded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cli.checks import latest_checks
 from cli.experiment import effects_text, experiment_status, savings_text, setting_text
 from cli.output import console
-from cli.run import DECISIONS, find
+from cli.run import DECISIONS
 from leeway.freshness import freshness_state
 from leeway.spec import UseCase
-from orchestration.use_cases import load_use_cases
+from orchestration.use_cases import find_use_case, load_use_cases
 from resources.instance import open_instance
 from resources.ledger import Commit, Ledger
 from resources.releases import Release, Releases
@@ -24,14 +25,15 @@ from resources.settings import get_settings
 from resources.sources import open_source
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance
+    from dagster import DagsterInstance, DagsterRun, RunRecord
 
 Commits = Mapping[tuple[str, str], Commit]
+RUNS_AT_ONCE = 20  # mostly the first of them is what is looked for
 
 
 def status_of(name: str | None) -> dict[str, Any]:
     """The status of one use case, or of all."""
-    chosen = {name: find(name)} if name else load_use_cases()
+    chosen = {name: find_use_case(name)} if name else load_use_cases()
     instance = open_instance()
     ledger = Ledger()
     return {
@@ -131,30 +133,64 @@ def _checks(name: str, use_case: UseCase, instance: DagsterInstance) -> dict[str
 
 
 def _last_run(name: str, commits: Commits, instance: DagsterInstance) -> dict[str, Any] | None:
-    """The newest run of the use case's jobs, or any other that committed one of its nodes later."""
-    from dagster import DagsterRunStatus, RunsFilter
+    """The newest run of the use case's jobs, or any other that committed one of its nodes later.
 
-    records = list(instance.get_run_records(RunsFilter(tags={"leeway/use_case": name}), limit=1))
+    The runs that one command was cut into count as one; those of `leeway check` do not count.
+    """
+    from dagster import RunsFilter
+
+    records = list(islice(_materializing(name, instance), 1))
     latest = max(commits.values(), key=lambda commit: commit.committed_at, default=None)
     if latest is not None:
         records += instance.get_run_records(RunsFilter(run_ids=[latest.run_id]), limit=1)
     if not records:
         return None
-    record = max(records, key=lambda found: found.create_timestamp)
-    run = record.dagster_run
-    ended = {DagsterRunStatus.SUCCESS: "success"}
-    ended |= dict.fromkeys((DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED), "failure")
-    release = commits.get(("release", ""))
-    decided = release is not None and release.run_id == run.run_id
+    newest = max(records, key=lambda found: found.create_timestamp)
+    parts = _of_one_command(newest, instance)
+    states = {_state(part.dagster_run) for part in parts}
+    starts = [part.start_time for part in parts if part.start_time is not None]
     seconds = None
-    if record.start_time is not None and record.end_time is not None:
-        seconds = round(record.end_time - record.start_time, 1)
+    if starts and newest.end_time is not None:
+        seconds = round(newest.end_time - min(starts), 1)
+    release = commits.get(("release", ""))
+    decided = release is not None and release.run_id in {each.dagster_run.run_id for each in parts}
     return {
-        "id": run.run_id,
-        "status": ended.get(run.status, "running"),
+        "id": newest.dagster_run.run_id,
+        "status": next(state for state in ("running", "failure", "success") if state in states),
         "seconds": seconds,
         "decision": DECISIONS[str(release.facts["verdict"])] if release and decided else None,
     }
+
+
+def _materializing(name: str, instance: DagsterInstance) -> Iterator[RunRecord]:
+    """Runs of the use case's jobs, the newest first, without those of checks alone."""
+    from dagster import RunsFilter
+
+    from orchestration.jobs import CHECKS_TAG, USE_CASE_TAG
+
+    chosen, before = RunsFilter(tags={USE_CASE_TAG: name}), None
+    while found := instance.get_run_records(chosen, limit=RUNS_AT_ONCE, cursor=before):
+        yield from (each for each in found if CHECKS_TAG not in each.dagster_run.tags)
+        before = found[-1].dagster_run.run_id
+
+
+def _of_one_command(run: RunRecord, instance: DagsterInstance) -> Sequence[RunRecord]:
+    """The run and those that the same command made beside it."""
+    from dagster import RunsFilter
+
+    from orchestration.jobs import COMMAND_TAG
+
+    command = run.dagster_run.tags.get(COMMAND_TAG)
+    if command is None or run.dagster_run.remote_job_origin is not None:
+        return [run]  # what the UI makes again of a run has its tags, but was launched
+    found = instance.get_run_records(RunsFilter(tags={COMMAND_TAG: command}))
+    return [each for each in found if each.dagster_run.remote_job_origin is None]
+
+
+def _state(run: DagsterRun) -> str:
+    if not run.is_finished:
+        return "running"
+    return "success" if run.is_success else "failure"
 
 
 def waiting_versions(names: Iterable[str]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from orchestration.sensors import reaper_sensor
+from orchestration.use_cases import load_use_cases
 
 
 def default_resources() -> dict[str, Any]:
@@ -49,5 +50,10 @@ def build_defs(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
 
 @lru_cache(maxsize=1)
 def cached_defs() -> dg.Definitions:
-    """`build_defs` of this process, built once."""
+    """`build_defs` of this process, built once.
+
+    Raises:
+        InvalidUseCase: at a file that is none, in one line; Dagster has a page for it.
+    """
+    load_use_cases()
     return build_defs()

@@ -15,7 +15,7 @@ from assets.release import INCIDENT_TAG
 from leeway.freshness import freshness_state
 from leeway.retraining import Incident, Outcome, Training, incident_digest
 from leeway.spec import UseCase
-from orchestration.jobs import graph_job_name, retrain_job_name
+from orchestration.jobs import CHECKS_TAG, graph_job_name, retrain_job_name
 from resources.platform import Platform
 from resources.releases import Release
 
@@ -82,6 +82,8 @@ def trainings_of(name: str, instance: dg.DagsterInstance, platform: Platform) ->
 def _trains(run: dg.DagsterRun, name: str) -> bool:
     """Whether the run trains the use case: a run without a selection takes the whole of its job."""
     trained = {dg.AssetKey([name, node]) for node in ("tuned_model", "release")}
+    if CHECKS_TAG in run.tags:
+        return False
     return not run.asset_selection or bool(trained & run.asset_selection)
 
 

@@ -13,6 +13,8 @@ import dagster as dg
 from assets.stage import Stage
 
 USE_CASE_TAG = "leeway/use_case"
+COMMAND_TAG = "leeway/command"  # the same of all runs that one `leeway run` was cut into
+CHECKS_TAG = "leeway/checks"  # of a run of `leeway check`, which materializes nothing
 RETRAINED = (
     "training_set",
     "model_selection",

@@ -19,6 +19,9 @@ from leeway.spec.base import require_known
 DEFS = Path(__file__).parent / "defs"
 # What Dagster's components may have at the top of a file.
 _KEYS = ("type", "attributes", "requirements", "template_vars_module", "post_processing")
+# Problems with a part of a mapping or list; the message says which.
+_OF_PARTS = ("missing", "value_error", "union_tag_invalid", "union_tag_not_found")
+LONGEST_SHOWN = 80  # characters of a value that is refused
 
 
 class InvalidUseCase(ValueError):
@@ -38,13 +41,30 @@ class _UniqueKeys(yaml.CSafeLoader):  # of libyaml, which the wheels bring: nine
         return super().construct_mapping(node, deep)
 
 
+def use_case_names(folder: Path = DEFS) -> list[str]:
+    """The names of the use cases in their order, also of those whose file is not valid."""
+    return sorted(path.parent.name for path in folder.glob("*/defs.yaml"))
+
+
+def find_use_case(name: str, folder: Path = DEFS) -> UseCase:
+    """The use case called `name`, whatever the files of the others say.
+
+    Raises:
+        InvalidUseCase: when its file is not one, or when there is none, with those that there are.
+    """
+    names = use_case_names(folder)
+    if name not in names:
+        raise InvalidUseCase(f"no use case {name!r}; there are {', '.join(names) or 'none'}")
+    return load_use_case(folder / name / "defs.yaml")
+
+
 def load_use_cases(folder: Path = DEFS) -> dict[str, UseCase]:
     """Every use case by name, in the order of the names.
 
     Raises:
         InvalidUseCase: at the first file that is not one.
     """
-    return {path.parent.name: load_use_case(path) for path in sorted(folder.glob("*/defs.yaml"))}
+    return {name: load_use_case(folder / name / "defs.yaml") for name in use_case_names(folder)}
 
 
 def load_use_case(path: Path) -> UseCase:
@@ -59,6 +79,10 @@ def load_use_case(path: Path) -> UseCase:
         content = yaml.load(text, _UniqueKeys)  # noqa: S506  # a SafeLoader that refuses more
     except (yaml.YAMLError, ValueError) as error:
         raise InvalidUseCase(f"{path}: {error}") from error
+    except OSError as error:
+        raise InvalidUseCase(
+            f"{path}: {error.strerror}; make it a file that you may read, or remove its folder"
+        ) from error
     if not isinstance(content, dict) or not isinstance(content.get("attributes"), dict):
         raise InvalidUseCase(f"{path}: needs the keys type and attributes")
     try:
@@ -77,7 +101,13 @@ def _lines(path: Path, error: ValidationError) -> list[str]:
     for problem in error.errors(include_url=False):
         field = ".".join(str(part) for part in problem["loc"]) or "attributes"
         message = problem["msg"].removeprefix("Value error, ")
-        value = problem["input"]
-        shown = "" if isinstance(value, dict | list) else f", got {value!r}"
-        lines.append(f"{path}: {field}: {message}{shown}")
+        lines.append(f"{path}: {field}: {message}{_shown(problem['input'], problem['type'])}")
     return lines
+
+
+def _shown(value: object, problem: str) -> str:
+    """The value, of a long one the beginning; nothing where it is not what is wrong."""
+    if isinstance(value, dict | list) and problem in _OF_PARTS:
+        return ""
+    text = repr(value)
+    return ", got " + (text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}...")

@@ -172,6 +172,16 @@ class Settings(BaseSettings):
             parsed_url(value.get_secret_value())
         return value
 
+    @field_validator("mlflow_tracking_uri")
+    @classmethod
+    def _a_server(cls, value: str | None) -> str | None:
+        if value is not None and not _is_http(value):
+            raise ValueError(
+                "it must be http:// or https:// and a host, such as https://mlflow.example.org; "
+                "unset it to use the tables in PostgreSQL"
+            )
+        return value
+
     @field_validator("store_url")
     @classmethod
     def _a_folder(cls, value: str | None) -> str | None:
@@ -207,6 +217,16 @@ class Settings(BaseSettings):
     def dbt_target(self) -> Path:
         """Folder that dbt compiles into."""
         return self.home / "dbt"
+
+
+def _is_http(url: str) -> bool:
+    """Whether it is the address of a server, as an HTTP client takes it."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:  # a port that is none, or half an IPv6 address
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _folder(url: str) -> Path:

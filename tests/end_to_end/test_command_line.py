@@ -162,6 +162,28 @@ def test_status_has_the_shape_that_scripts_rely_on(status: dict[str, Any]) -> No
     assert (status["last_run"]["status"], status["last_run"]["decision"]) == ("success", "promoted")
 
 
+def test_a_check_of_all_is_of_what_was_materialized(
+    installed: Complete, status: dict[str, Any]
+) -> None:
+    """Regression: `make demo && leeway check` failed, since the demo leaves one use case out.
+
+    Regression: the check was the last run, and nobody saw any more what was decided before.
+    """
+    other = "churn"
+    with beside(installed, other):
+        done, alone = (installed.leeway("check", *name, "--json") for name in ([], [other]))
+    never = {"passed": 0, "failed": [], "error": f"never materialized; run `leeway run {other}`"}
+    assert done.code == 0, done.err
+    found = done.json["use_cases"]
+    assert found[other] == never
+    assert (found[NAME]["error"], found[NAME]["failed"]) == (None, [])
+    assert found[NAME]["passed"] > 0
+    assert f"{other}: {never['error']}" in done.err
+    assert (alone.code, alone.json["use_cases"]) == (1, {other: never})
+    now = installed.leeway("status", NAME, "--json").json["use_cases"][NAME]
+    assert now["last_run"] == status["last_run"]
+
+
 def test_a_metric_of_another_shape_is_noticed(status: dict[str, Any]) -> None:
     """Guards: of the metrics, only macro_f1 was looked at."""
     assert len(status["metrics"]) > 1
@@ -232,6 +254,26 @@ def test_a_run_with_nothing_to_do_says_so_as_json(installed: Complete) -> None:
     assert {step["reason"] for step in report["skipped"]} == {"up to date"}
     nodes = {(step["node"], step["batch"]) for step in report["skipped"]}
     assert {("raw", "2009"), ("release", ""), ("drift", "2007-2008")} <= nodes
+
+
+def test_a_file_that_somebody_edits_stops_no_verb_of_another_use_case(installed: Complete) -> None:
+    """Regression: no championship could be given back while one defs.yaml was not valid."""
+    path = installed.project / "orchestration" / "defs" / "edited" / "defs.yaml"
+    path.parent.mkdir()
+    path.write_text("attributes: {title: [}")
+    try:
+        back, known, ran = (
+            installed.leeway(*verb)
+            for verb in (["rollback", NAME], ["status", NAME], ["run", NAME])
+        )
+        needing = [installed.leeway(*verb) for verb in (["status"], ["run", NAME, "--all"])]
+    finally:
+        shutil.rmtree(path.parent)
+    assert is_one_message(back, f"{NAME}: no version was champion before 1; nothing to return to")
+    assert (known.code, ran.code) == (0, 0), (known, ran)
+    for done in needing:  # of all use cases, or of Dagster, which builds all
+        assert (done.code, done.err.count(f"error: {path}: ")) == (1, 1), done
+        assert "Traceback" not in done.err
 
 
 @pytest.mark.parametrize(

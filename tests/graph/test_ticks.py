@@ -17,7 +17,7 @@ import pytest
 from assets.release import INCIDENT_TAG
 from leeway.retraining import MAX_ATTEMPTS
 from leeway.spec import Freshness
-from orchestration.jobs import graph_job_name, retrain_job_name
+from orchestration.jobs import CHECKS_TAG, graph_job_name, retrain_job_name
 from orchestration.sensors import sensors_of
 from tests.graph.conftest import SECOND
 from tests.graph.history import DAY, History, Verdict
@@ -95,6 +95,16 @@ def test_a_training_by_hand_holds_the_next_one_up_and_a_run_of_other_nodes_does_
     for ended in (data, run):
         history.instance.report_run_canceled(ended)
     assert history.request().partition_key == SECOND
+
+
+def test_checks_that_run_are_no_training(history: History) -> None:
+    """Regression: `leeway check`, whose runs select no asset, held a training back."""
+    history.arrive(SECOND)
+    history.drift(SECOND, "bill_length_mm")
+    asked = dg.RunRequest(job_name=graph_job_name(history.stage.name), tags={CHECKS_TAG: "alone"})
+    run = history.enqueue(asked, dg.DagsterRunStatus.STARTED)
+    assert history.request().partition_key == SECOND
+    history.instance.report_run_canceled(run)
 
 
 @pytest.mark.parametrize("verdict", ["hold", "reject"])

@@ -9,17 +9,20 @@ import json
 import socket
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from pydantic import SecretStr
 
 from cli import doctor
 from cli.main import cli
 from resources import postgres
-from resources.settings import get_settings
+from resources.settings import Settings, get_settings
 
 Diagnose = Callable[..., tuple[int, dict[str, dict[str, Any]]]]
 SUBJECTS = [
@@ -41,7 +44,8 @@ def diagnose(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Diagno
         found = json.loads(done.stdout)["findings"]
         return done.exit_code, {each["subject"]: each for each in found}
 
-    monkeypatch.delenv("LEEWAY_DATABASE_URL", raising=False)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"LEEWAY_{name.upper()}", raising=False)
     # The machine of a test may have less room than an installation needs.
     monkeypatch.setattr(doctor, "NEEDED_BYTES", 0)
     yield call
@@ -134,6 +138,96 @@ def test_too_little_room_is_an_error(diagnose: Diagnose, monkeypatch: pytest.Mon
     monkeypatch.setattr(doctor, "NEEDED_BYTES", 2**80)
     code, found = diagnose()
     assert (code, errors(found)) == (1, ["disk"])
+
+
+EMBEDDED = Settings(_env_file=None, environment="test", home=Path("/srv/leeway"))
+SERVED = EMBEDDED.model_copy(update={"database_url": SecretStr("postgresql://h/db")})
+NETWORK = ["nfs4", "ceph", "fuse.ceph-fuse", "lustre", "glusterfs", "fuse.glusterfs", "gpfs",
+           "beegfs", "fuse.sshfs", "CIFS"]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NETWORK)
+def test_the_embedded_server_is_kept_off_a_network_file_system(kind: str) -> None:
+    mounts = [("/", "ext4"), ("/srv", kind), ("/home", "ext4")]
+    found = doctor._file_system(EMBEDDED, mounts)
+    assert (found.state, found.detail) == ("error", f"{kind} at /srv is a network file system")
+    assert "LEEWAY_DATABASE_URL" in found.remedy
+    assert doctor._file_system(SERVED, mounts).state == "ok", "a server has its own disk"
+    assert doctor._file_system(EMBEDDED, [*mounts, ("/srv/leeway", "xfs")]).state == "ok"
+    assert doctor._file_system(EMBEDDED, [("/srv", "autofs"), ("/srv", kind)]).state == "error"
+    assert doctor._file_system(EMBEDDED, []).state == "warning"
+
+
+def test_a_postgresql_that_is_too_old_is_an_error() -> None:
+    found = doctor._too_old(130_022)
+    assert found is not None
+    assert (found.state, found.detail) == ("error", "server, PostgreSQL 13.22")
+    assert found.remedy == "use PostgreSQL 14 or later"
+    assert doctor._too_old(140_000) is None
+
+
+def test_a_store_of_its_own_is_looked_at(
+    diagnose: Diagnose, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Regression: it was written to for the first time in the middle of a run."""
+    code, found = diagnose(LEEWAY_STORE_URL=str(tmp_path / "objects"))
+    assert (code, errors(found)) == (0, [])
+    assert f"{tmp_path / 'objects'}, " in found["store"]["detail"]
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    code, found = diagnose(LEEWAY_STORE_URL=str(tmp_path / "file" / "objects"))
+    assert (code, errors(found)) == (1, ["store"])
+    assert "Not a directory" in found["store"]["detail"]
+    assert "LEEWAY_STORE_URL" in found["store"]["remedy"]
+    there = Settings(_env_file=None, environment="test", store_url=str(tmp_path / "objects"))
+    mounted = doctor._store(there, [("/", "ext4"), (str(tmp_path), "nfs4")])
+    assert (mounted.state, "nfs4" in mounted.detail) == ("warning", True)
+    monkeypatch.setattr(doctor, "NEEDED_BYTES", 2**80)
+    assert doctor._store(there, [("/", "ext4")]).state == "error"
+
+
+def test_a_folder_of_public_files_must_be_one(diagnose: Diagnose, tmp_path: Path) -> None:
+    assert diagnose(LEEWAY_DATA_DIR=str(tmp_path))[1]["data"]["state"] == "ok"
+    (tmp_path / "file").touch()
+    for name, says in (("none", "does not exist"), ("file", "is no folder")):
+        code, found = diagnose(LEEWAY_DATA_DIR=str(tmp_path / name))
+        assert (code, errors(found)) == (1, ["data"])
+        assert found["data"]["detail"] == f"{tmp_path / name} {says}"
+        assert "LEEWAY_DATA_DIR" in found["data"]["remedy"]
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Those with the right password get 404, as of a server that has no `/health`."""
+
+    def do_GET(self) -> None:
+        known = self.headers["Authorization"] == f"Basic {b64encode(b'ana:s3 cret').decode()}"
+        self.send_response(404 if known else 401)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_an_mlflow_that_answers_is_told_from_one_that_does_not(
+    diagnose: Diagnose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        at = f"127.0.0.1:{server.server_port}"
+        good, bad = (diagnose(LEEWAY_MLFLOW_TRACKING_URI=f"http://{login}@{at}/")[1]["MLflow"]
+                     for login in ("ana:s3%20cret", "ana:wrong"))  # fmt: skip
+        server.shutdown()
+    assert (good["state"], good["detail"]) == ("ok", f"http://{at}/ answers with 404")
+    assert (bad["state"], bad["detail"]) == ("error", f"http://{at}/ answers with 401")
+    assert "LEEWAY_MLFLOW_TRACKING_URI" in bad["remedy"]
+    code, found = diagnose(LEEWAY_MLFLOW_TRACKING_URI="http://ana:s3cret@127.0.0.1:9")
+    assert (code, errors(found)) == (1, ["MLflow"])
+    assert "s3cret" not in json.dumps(found)
+    monkeypatch.setattr(doctor, "MLFLOW_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        found = diagnose(LEEWAY_MLFLOW_TRACKING_URI=address)[1]
+    assert found["MLflow"]["detail"] == f"{address} does not answer: ReadTimeoutError"
 
 
 def test_a_look_that_fails_by_itself_is_an_error_finding(

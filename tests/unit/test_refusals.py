@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from collections.abc import Iterator
@@ -123,6 +124,14 @@ def test_a_home_that_cannot_be_made_is_refused_by_the_name_of_its_variable(
     assert "LEEWAY_HOME" in done.stderr
     assert str(home) in done.stderr
     assert "leeway doctor" in done.stderr
+
+
+def test_a_file_elsewhere_that_may_not_be_read_is_no_fault_of_the_home(tmp_path: Path) -> None:
+    """Regression: whoever may not read a file of the project was told to set LEEWAY_HOME."""
+    elsewhere = PermissionError(errno.EACCES, "Permission denied", str(tmp_path) + "x/defs.yaml")
+    assert raises(elsewhere).exception is elsewhere
+    within = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "store" / "x"))
+    assert "set it to a folder that you may write to" in raises(within).stderr
 
 
 def test_a_file_that_is_missing_in_a_good_home_is_a_fault_of_ours(tmp_path: Path) -> None:

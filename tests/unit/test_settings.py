@@ -71,6 +71,29 @@ def test_an_address_that_libpq_and_dbt_can_use_is_accepted(url: str) -> None:
     assert Settings(_env_file=None, database_url=url).database_url is not None
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [f"postgresql://ana:{CANARY}@h/db", f"ana:{CANARY}@mlflow.example.org", f"https:///{CANARY}",
+     f"http://ana:{CANARY}@", f"http://ana:{CANARY}@h:port/", f"http://[::1/{CANARY}",
+     f"./{CANARY}", "databricks", f"sqlite:///{CANARY}.db"],
+)  # fmt: skip
+def test_an_mlflow_that_is_no_server_is_refused_by_the_name_of_its_variable(uri: str) -> None:
+    """Regression: MLflow took it for a folder or a database, and failed in the middle of a run."""
+    with pytest.raises(ValidationError) as found:
+        Settings(_env_file=None, mlflow_tracking_uri=uri)
+    said = settings_refused(found.value)
+    assert said.startswith("LEEWAY_MLFLOW_TRACKING_URI: it must be http:// or https:// and a host")
+    assert uri not in said
+    assert CANARY not in f"{said} {found.value}"
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://localhost:5000", f"https://ana:{CANARY}@mlflow.example.org/x", "http://[::1]/"]
+)
+def test_an_mlflow_that_is_a_server_is_accepted(uri: str) -> None:
+    assert Settings(_env_file=None, mlflow_tracking_uri=uri).mlflow_tracking_uri == uri
+
+
 def test_no_message_and_no_text_of_the_settings_holds_a_secret(tmp_path: Path) -> None:
     """Regression: a misspelt variable in `.env` printed the whole address."""
     url = f"postgresql://ana:{CANARY}@h/db"

@@ -6,6 +6,7 @@ belong here: what they do.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import yaml
 
 from leeway.drift.distances import quantile_bins
 from leeway.metrics.formulas import NEAR_PERCENT
-from leeway.spec import Drift, UseCase
+from leeway.spec import Drift, UseCase, as_timedelta
 from leeway.training import imputation
 from leeway.training.candidates import SPACES, tuned_defaults
 from leeway.training.preprocessing import imputer
@@ -149,6 +150,23 @@ def test_what_is_read_of_a_use_case_has_a_contract_with_a_type_for_each_column(n
     assert [each["name"] for each in model["columns"] if not each.get("data_type")] == []
     (key,) = (e for e in model["columns"] if e["name"] == load_use_cases()[name].key.name)
     assert {"type": "not_null"} in key["constraints"]
+
+
+@pytest.mark.parametrize("name", load_use_cases())
+def test_dbt_and_defs_yaml_agree_on_how_old_a_source_may_be(name: str) -> None:
+    """Of a source without freshness, both say nothing."""
+    models = PROJECT / "dbt_project" / "models" / name
+    (source,) = yaml.safe_load((models / "staging" / "_sources.yml").read_text())["sources"]
+    configs = [source, *source["tables"], *(t.get("config", {}) for t in source["tables"])]
+    found = [
+        {state: timedelta(**{f"{of['period']}s": of["count"]}) for state, of in declared.items()}
+        for declared in (config.get("freshness") for config in configs)
+        if declared
+    ]
+    policy = USE_CASES[name].freshness
+    after = {} if policy is None else {"warn": policy.warn_after, "error": policy.fail_after}
+    expected = {f"{state}_after": as_timedelta(length) for state, length in after.items()}
+    assert found == ([expected] if expected else [])
 
 
 def test_state_secrets_and_products_stay_out_of_git() -> None:

@@ -8,8 +8,14 @@ from pathlib import Path
 import pytest
 
 from leeway.identifiers import check_batch, check_identifier
-from orchestration.use_cases import DEFS, InvalidUseCase, load_use_case, load_use_cases
-from tests.unit.changed_defs import batches, changed, column, write
+from orchestration.use_cases import (
+    DEFS,
+    InvalidUseCase,
+    find_use_case,
+    load_use_case,
+    load_use_cases,
+)
+from tests.unit.changed_defs import batches, changed, column, put, write
 
 
 def test_the_shipped_penguins_load() -> None:
@@ -25,6 +31,20 @@ def test_use_cases_come_in_the_order_of_their_names(tmp_path: Path) -> None:
         changed(tmp_path, lambda attributes: None).rename(write(tmp_path, "", name))
     (tmp_path / "flowers").rmdir()
     assert list(load_use_cases(tmp_path)) == ["ants", "zebras"]
+
+
+def test_a_use_case_is_found_whatever_the_files_of_others_say(tmp_path: Path) -> None:
+    changed(tmp_path, lambda attributes: None)
+    edited = write(tmp_path, "attributes: {title: [}", "edited")
+    assert find_use_case("flowers", tmp_path).title == "Flowers"
+    with pytest.raises(InvalidUseCase, match=re.escape(str(edited))):
+        load_use_cases(tmp_path)
+    for name in ("nosuch", "../flowers", "."):
+        with pytest.raises(InvalidUseCase, match=r"no use case .*; there are edited, flowers$"):
+            find_use_case(name, tmp_path)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(InvalidUseCase, match=r"there are none$"):
+        find_use_case("flowers", tmp_path / "none")
 
 
 @pytest.mark.parametrize(
@@ -54,6 +74,44 @@ def test_a_file_that_is_not_utf8_is_refused_with_its_name(tmp_path: Path) -> Non
     path.write_bytes("type: größe".encode("latin-1"))
     with pytest.raises(InvalidUseCase, match=re.escape(str(path))):
         load_use_case(path)
+
+
+def test_a_file_that_cannot_be_read_is_refused_with_its_name_and_a_remedy(tmp_path: Path) -> None:
+    """Regression: it was taken for a fault of LEEWAY_HOME. Root may read any file."""
+    path = tmp_path / "flowers" / "defs.yaml"
+    path.mkdir(parents=True)
+    remedy = "make it a file that you may read, or remove its folder"
+    with pytest.raises(InvalidUseCase) as refused:
+        load_use_case(path)
+    assert str(refused.value) == f"{path}: Is a directory; {remedy}"
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "shown"),
+    [
+        ({"a": [1]}, ["title"], "title: Input should be a valid string, got {'a': [1]}"),
+        ([], ["columns"], "got []"),
+        (["x"] * 99, ["title"], f", got {['x'] * 99}"[:86] + "..."),
+        ("x" * 99, ["task"], f"got '{'x' * 79}..."),
+    ],
+)
+def test_what_is_refused_is_shown_and_of_what_is_long_the_beginning(
+    tmp_path: Path, value: object, path: list[str], shown: str
+) -> None:
+    """Regression: nothing was shown of a list or a mapping."""
+    with pytest.raises(InvalidUseCase) as refused:
+        load_use_case(changed(tmp_path, put(value, *path)))
+    assert str(refused.value).endswith(shown)
+
+
+def test_the_whole_of_what_lacks_a_part_is_not_shown(tmp_path: Path) -> None:
+    """It may hold the password of an address, and the message names the part."""
+    source = {"url": "https://ana:hunter2canary@h/x", "pth": 1}
+    for value in (source, {"kind": "http"} | source, {"kind": "file"}):
+        with pytest.raises(InvalidUseCase) as refused:
+            load_use_case(changed(tmp_path, put(value, "source")))
+        assert "hunter2canary" not in str(refused.value)
+        assert ", got {" not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["Flowers", "select", "my flowers", "pg_flowers", "leeway"])

@@ -30,6 +30,17 @@ def test_a_verb_without_its_name_says_which_names_there_are() -> None:
         assert f"Missing argument 'NAME'. The use cases are: {names}\n" in done.stderr, verb
 
 
+@pytest.mark.parametrize("arguments", [["promote", "tool_life", "1"], ["rollback", "tool_life"]])
+def test_no_version_of_an_experiment_is_waited_for(arguments: list[str]) -> None:
+    """Regression: it was said that a run makes the first release, which none ever does."""
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "error: tool_life is an experiment, which has no versions to move; "
+        "`leeway status tool_life` shows its best setting\n"
+    )
+
+
 @pytest.mark.parametrize("port", ["65534", "65536", "0", "-1"])
 def test_a_port_is_refused_that_leaves_none_for_the_services_beside_it(port: str) -> None:
     """Guards: the highest port was taken, and the one after it raised."""
