@@ -12,8 +12,10 @@ from typing import Any
 from leeway.scaffold.content import Content
 from leeway.scaffold.names import phrase, unit_of, unit_of_sign
 from leeway.scaffold.ranges import range_of
-from leeway.scaffold.roles import LISTED, Placed
+from leeway.scaffold.roles import Placed
 from leeway.spec import NUMERIC_TYPES, Column
+
+LISTED = 20  # categories of which all are listed as the only ones that are allowed
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,8 @@ def spellings(column: pa.ChunkedArray, missing: Sequence[str]) -> tuple[tuple[st
 
 def _typed(levels: Levels, notation: Notation) -> tuple[ColumnType, Levels, list[str]]:
     """The type, the levels that are no code, and the codes among them."""
-    if not len(levels.texts) or levels.like(_LEADING_ZERO).rows:  # 00501 is a code, not 501
+    # 00501 is a code, not 501; one of thousands is a slip.
+    if levels.like(_LEADING_ZERO).rows > TOLERATED * levels.rows or not len(levels.texts):
         return "text", levels, []
     probe = Levels(levels.texts[:_PROBED], levels.counts[:_PROBED])
     types: tuple[ColumnType, ...] = ("boolean", "number", "date", "timestamp")

@@ -12,7 +12,6 @@ from leeway.scaffold.choices import is_id
 from leeway.scaffold.content import MOST_LEVELS, Content
 from leeway.spec import NUMERIC_TYPES, ColumnType, Encoding, Role
 
-LISTED = 20  # categories of which all are listed as the only ones that are allowed
 _PER_LEVEL = 5
 _SENTENCE = 30  # characters on average; a category as long as that needs more rows of each
 _PER_SENTENCE = 20
@@ -53,9 +52,9 @@ def _number(name: str, content: Content) -> Placed:
         return Placed(content.type, "ignored", "numbers the rows")
     if not is_id(name) or content.type != "integer":
         return Placed(content.type, "feature")
-    if content.distinct <= LISTED and content.given >= content.distinct * _PER_LEVEL:
-        return Placed("category", "feature")
-    return Placed(content.type, "ignored", "numbers something, by its name, and measures nothing")
+    return _category(content) or Placed(
+        content.type, "ignored", "numbers something, by its name, and measures nothing"
+    )
 
 
 def _is_count(content: Content) -> bool:
@@ -64,13 +63,9 @@ def _is_count(content: Content) -> bool:
 
 
 def _text(content: Content) -> Placed:
-    long = content.mean_length > _SENTENCE
-    needed = content.distinct * (_PER_SENTENCE if long else _PER_LEVEL)
-    if content.levels and content.given >= needed:
-        return Placed("category", "feature")
-    if not long and MOST_LEVELS < content.distinct <= content.given / _PER_LEVEL:
-        return Placed("category", "feature", encoding="target_mean")
-    if long:
+    if (category := _category(content)) is not None:
+        return category
+    if _is_long(content):
         why = f"is free text, of {content.mean_length:.0f} characters on average"
     elif content.unique:
         why = "has another text in every row, as a name or a key has"
@@ -80,3 +75,18 @@ def _text(content: Content) -> Placed:
             f"would need {_PER_LEVEL} rows of each"
         )
     return Placed("text", "ignored", why)
+
+
+def _category(content: Content) -> Placed | None:
+    """A category where there are enough rows of each value, written as text or as a number."""
+    long = _is_long(content)
+    needed = content.distinct * (_PER_SENTENCE if long else _PER_LEVEL)
+    if content.levels and content.given >= needed:
+        return Placed("category", "feature")
+    if not long and MOST_LEVELS < content.distinct <= content.given / _PER_LEVEL:
+        return Placed("category", "feature", encoding="target_mean")
+    return None
+
+
+def _is_long(content: Content) -> bool:
+    return content.mean_length > _SENTENCE

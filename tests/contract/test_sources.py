@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from leeway.spec import (
     HttpSource,
     KafkaSource,
     PackageSource,
+    SimulatorSource,
     SqlSource,
     UseCase,
 )
@@ -34,6 +36,7 @@ from resources.sources import (
     Package,
     SingleFile,
     SqlTable,
+    Synthetic,
     Topic,
     open_source,
 )
@@ -83,12 +86,7 @@ ELSEWHERE: dict[str, str] = {}  # addresses of the servers of this module, by ki
 def _servers(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A database with the table, and a server with the file and the rows by batch."""
     ELSEWHERE["sql"] = embedded_url(server_home).replace("/leeway?", "/postgres?")
-    engine = sa.create_engine(ELSEWHERE["sql"], poolclass=NullPool)
-    with engine.begin() as connection:
-        connection.execute(sa.text("drop table if exists by_year"))
-        connection.execute(sa.text("create table by_year (id int, year int, x text)"))
-        rows = "(1, 2009, 'a'), (2, 2007, 'b'), (3, 2008, 'c')"
-        connection.execute(sa.text(f"insert into by_year values {rows}"))  # noqa: S608  # above
+    _fill(ELSEWHERE["sql"])
     with installation(server_home, tmp_path_factory.mktemp("home")) as found:
         assert found.database_url is not None
         ELSEWHERE["ledger"] = found.database_url.get_secret_value()
@@ -101,6 +99,30 @@ def _servers(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         broker.send("by_year", [{"id": n, "year": year, "x": "a"} for n, year in years])
         ELSEWHERE["kafka"] = broker.servers
         yield
+
+
+def _fill(url: str) -> None:
+    """Makes the table by_year in a database."""
+    engine = sa.create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("drop table if exists by_year"))
+        columns = "id int, year int, x varchar(9), day date"
+        connection.execute(sa.text(f"create table by_year ({columns})"))
+        for number, year in enumerate((2009, 2007, 2008), 1):
+            row = f"({number}, {year}, 'a', '{year}-07-01')"
+            connection.execute(sa.text(f"insert into by_year values {row}"))  # noqa: S608  # above
+
+
+@pytest.fixture
+def _in_mariadb(mariadb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same table in a real MariaDB, where its source then looks for it."""
+    url = sa.make_url(mariadb).set(drivername="mysql+pymysql")
+    with sa.create_engine(url, poolclass=NullPool).begin() as connection:
+        connection.execute(sa.text("create database if not exists contract"))
+    url = url.set(database="contract")
+    _fill(url.render_as_string(hide_password=False))
+    address = url.set(drivername="mysql").render_as_string(hide_password=False)
+    monkeypatch.setenv("BY_YEAR", address)
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +156,28 @@ def whole_sql_table(folder: Path) -> BatchSource:
     return SqlTable(SqlSource(kind="sql", url_env="BY_YEAR", table="by_year"), "id")
 
 
+def sql_table_of_mariadb(folder: Path) -> BatchSource:
+    return sql_table(folder)
+
+
+def sql_table_by_time(folder: Path) -> BatchSource:
+    return cut_table(batch_by_time={"column": "day", "period": "year"})
+
+
+def sql_table_by_key(folder: Path) -> BatchSource:
+    return cut_table(batch_by_key={"column": "id", "size": 1})
+
+
+def cut_table(**way: object) -> BatchSource:
+    fields = {"kind": "sql", "url_env": "BY_YEAR", "table": "by_year", **way}
+    return SqlTable(SqlSource.model_validate(fields), "id")
+
+
+def simulator(folder: Path) -> BatchSource:
+    rows = SimulatorSource(kind="simulator", rows=20, batches=2)
+    return Synthetic(of_path("t.csv"), rows, "simulator of synthetic rows")
+
+
 def topic(folder: Path) -> BatchSource:
     source = KafkaSource(
         kind="kafka", servers_env="SERVERS", topic="by_year", group="g", tls=False,
@@ -155,18 +199,32 @@ BY_YEAR: list[Make] = [
 ]
 
 
-@pytest.fixture(
-    params=[*BY_YEAR, whole_file, whole_sql_table, topic], ids=lambda make: make.__name__
-)
+IN_MARIADB = pytest.param(sql_table_of_mariadb, marks=pytest.mark.debian)
+OTHERWISE: list[Make] = [
+    whole_file,
+    whole_sql_table,
+    sql_table_by_time,
+    sql_table_by_key,
+    topic,
+    simulator,
+]
+
+
+def _made(request: pytest.FixtureRequest, folder: Path) -> BatchSource:
+    if request.param is sql_table_of_mariadb:
+        request.getfixturevalue("_in_mariadb")
+    made: BatchSource = request.param(folder)
+    return made
+
+
+@pytest.fixture(params=[*BY_YEAR, *OTHERWISE, IN_MARIADB], ids=lambda make: make.__name__)
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> BatchSource:
-    made: BatchSource = request.param(tmp_path)
-    return made
+    return _made(request, tmp_path)
 
 
-@pytest.fixture(params=BY_YEAR, ids=lambda make: make.__name__)
+@pytest.fixture(params=[*BY_YEAR, IN_MARIADB], ids=lambda make: make.__name__)
 def by_year(request: pytest.FixtureRequest, tmp_path: Path) -> BatchSource:
-    made: BatchSource = request.param(tmp_path)
-    return made
+    return _made(request, tmp_path)
 
 
 def test_there_is_a_batch_and_each_id_is_safe_and_known_once(source: BatchSource) -> None:
@@ -202,7 +260,8 @@ def test_an_unknown_batch_is_refused_with_those_that_there_are(
 
 def test_a_source_says_what_it_is(source: BatchSource) -> None:
     assert source.description.split()[0] in (
-        "Python", "file", "folder", "archive", "HTTP", "table", "topic"
+        "Python", "file", "folder", "archive", "HTTP", "table", "topic",
+        "simulator",
     )  # fmt: skip
 
 
@@ -213,7 +272,7 @@ def test_batches_are_in_order_and_hold_their_own_rows(by_year: BatchSource) -> N
 
 
 def test_a_source_says_whether_its_rows_are_real(source: BatchSource) -> None:
-    assert source.origin == "real"
+    assert source.origin == ("synthetic" if isinstance(source, Synthetic) else "real")
 
 
 def test_a_batch_has_a_digest_of_its_own_that_stays_and_an_unknown_one_has_none(
@@ -230,6 +289,14 @@ def test_the_penguins_are_the_published_ones_with_their_position_as_key() -> Non
     source = open_source(load_use_cases()["penguins"])
     keys = [key for b in source.batches() for key in source.read(b)["penguin_id"].to_pylist()]
     assert sorted(keys) == list(range(1, 345))
+    rows = [row for b in source.batches() for row in source.read(b).to_pylist()]
+    # K. B. Gorman, T. D. Williams, W. R. Fraser, PLOS ONE 9(3): e90081, 2014.
+    assert Counter(row["species"] for row in rows) == {
+        "Adelie": 152, "Gentoo": 124, "Chinstrap": 68,
+    }  # fmt: skip
+    bills = [row["bill_length_mm"] for row in rows if row["bill_length_mm"] is not None]
+    assert len(bills) == 342
+    assert sum(bills) / len(bills) == pytest.approx(43.92, abs=0.005)
 
 
 def test_each_kind_of_a_use_case_opens_its_source_and_asks_nothing(tmp_path: Path) -> None:
@@ -240,10 +307,12 @@ def test_each_kind_of_a_use_case_opens_its_source_and_asks_nothing(tmp_path: Pat
         whole_sql_table: SqlTable,
         package: Package,
         topic: Topic,
+        simulator: Synthetic,
     }.items():
         source = made(tmp_path)
-        assert isinstance(source, Archive | HttpApi | SqlTable | Package | Topic)
-        fields = source.source.model_dump()
+        assert isinstance(source, Archive | HttpApi | SqlTable | Package | Topic | Synthetic)
+        declared = source.rows if isinstance(source, Synthetic) else source.source
+        fields = declared.model_dump()
         if kind is Package or kind is Archive:
             fields["batch_by"] = {"column": "x", "batches": {"1": [1]}}
         assert type(open_source(UseCase.model_validate(content | {"source": fields}))) is kind

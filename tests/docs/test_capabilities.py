@@ -73,6 +73,29 @@ def missing(spans: list[str]) -> list[str]:
     return found
 
 
+@cache
+def proofs_in(path: str) -> frozenset[str]:
+    """The tests of a file that `make proof` alone runs."""
+    body = ast.parse((ROOT / path).read_text(encoding="utf-8")).body
+    marks = {
+        ast.unparse(node.targets[0]): node.value
+        for node in body
+        if isinstance(node, ast.Assign) and "not LONG" in ast.unparse(node.value)
+    }
+    return frozenset(
+        node.name
+        for node in body
+        if isinstance(node, ast.FunctionDef)
+        and (
+            "pytestmark" in marks
+            or any(
+                "not LONG" in ast.unparse(each) or ast.unparse(each) in marks
+                for each in node.decorator_list
+            )
+        )
+    )
+
+
 @pytest.fixture(scope="module")
 def text() -> str:
     return (ROOT / "docs" / "capabilities.md").read_text(encoding="utf-8")
@@ -96,6 +119,13 @@ def test_everything_that_is_named_exists(text: str) -> None:
     spans = named(text)
     assert sum("::" in span for span in spans) > 100
     assert missing(spans) == []
+
+
+def test_a_long_proof_is_marked_as_one_and_nothing_else(text: str) -> None:
+    found = re.findall(r"`(tests/\S+\.py)::(test_\w+)`( \(make proof\))?", text)
+    wrong = [(path, name) for path, name, mark in found if (name in proofs_in(path)) != bool(mark)]
+    assert wrong == []
+    assert sum(bool(mark) for _, _, mark in found) > 5
 
 
 def test_what_is_missing_is_noticed() -> None:

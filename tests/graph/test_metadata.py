@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import dagster as dg
 import pytest
 
+from leeway.data.tables import from_parquet
+from leeway.data.validation import validate
 from leeway.graph import nodes_of
 from resources.origin import git_commit, user_name
 from resources.postgres import transaction
@@ -60,6 +62,28 @@ def test_rows_and_address_are_those_of_the_commit(
     assert metadata["digest"].value == commit.digest
     name = commit.digest.removeprefix("sha256:")
     assert f"/{ZONES[node]}/{NAME}/{name}." in commit.uri
+    assert complete.platform.store.get(commit.uri, commit.digest), "which verifies the digest"
+
+
+@pytest.mark.parametrize(("node", "batch"), [(n, b) for n in ("raw", "clean") for b in BATCHES])
+def test_the_object_of_a_batch_holds_the_rows_of_its_table(
+    complete: Graph, node: str, batch: str
+) -> None:
+    commit = complete.platform.ledger.require(NAME, node, batch)
+    held = from_parquet(complete.platform.store.get(commit.uri, commit.digest))
+    if node == "raw":  # as they came; those that were rejected are in no table
+        held = validate(held, complete.stage.use_case, batch=batch).accepted
+    names = ", ".join(held.column_names)
+    with transaction(complete.platform.settings) as cursor:
+        cursor.execute(
+            f"select {names} from {NAME}.{node} where batch_id = %s order by 1",  # noqa: S608  # ours
+            (batch,),
+        )
+        rows = cursor.fetchall()
+    key = held.column_names[0]
+    assert rows == [tuple(row.values()) for row in held.sort_by(key).to_pylist()]
+    assert len(rows) == commit.rows
+    assert len(rows) > 100
 
 
 @pytest.mark.parametrize(("node", "batch"), [key for key in KEYS if key[0] in TABLES])

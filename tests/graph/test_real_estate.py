@@ -22,6 +22,7 @@ NAME = "real_estate"
 MONTHS = ["2024-01", "2024-02"]
 PRICE_OF = {"Vermont": 150.0, "New York": 400.0, "Puerto Rico": 90.0}  # USD for a square foot
 LAND = {"price": 50_000.0, "house_size": None, "bed": None, "bath": None}
+UNMEASURED = {"house_size": None}
 GIVEN_AWAY = {"price": 11_000.0, "house_size": 9_000.0}
 PALACE = {"price": 6_000_000.0}  # beyond what the use case is about: rejected, not cleaned away
 
@@ -43,7 +44,7 @@ def listings(seed: int, larger: float = 1.0) -> list[dict[str, Any]]:
         house |= {"zip_code": f"0{1000 + number % 7}", "city": f"{state} {number % 4}"}
         found.append(house | {"prev_sold_date": None, "brokered_by": None, "street": None})
     ordinary = found[0]
-    return [{**ordinary, **each} for each in (LAND, GIVEN_AWAY, PALACE)] + found
+    return [{**ordinary, **each} for each in (LAND, UNMEASURED, GIVEN_AWAY, PALACE)] + found
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +87,8 @@ def test_months_become_a_champion_and_larger_houses_are_drift(
     # Rejected, left out with the reason, or clean: each row is somewhere.
     for month in MONTHS:
         raw, clean = ledger.require(NAME, "raw", month), ledger.require(NAME, "clean", month)
-        assert (raw.facts["rows"], raw.facts["rejected"], raw.rows) == (203, 1, 202)
-        assert (clean.rows, clean.facts["excluded"]) == (200, 2)
+        assert (raw.facts["rows"], raw.facts["rejected"], raw.rows) == (204, 1, 203)
+        assert (clean.rows, clean.facts["excluded"]) == (200, 3)
     with transaction(graph.platform.settings) as cursor:
         cursor.execute(
             "select excluded_because, count(*) from real_estate.staged "
@@ -97,6 +98,7 @@ def test_months_become_a_champion_and_larger_houses_are_drift(
         cursor.execute("select distinct column_name, value from real_estate.rejects")
         rejects = cursor.fetchall()
     assert reasons == [
+        ("a house without its size", 2),
         ("less than 5 USD for a square foot", 2),
         ("no house: land alone", 2),
     ]

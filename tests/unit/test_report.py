@@ -147,6 +147,8 @@ def test_columns_are_in_the_order_of_their_index_and_undefined_is_said() -> None
     rows = Page(report_html(report())).rows
     start = next(i for i, row in enumerate(rows) if row[:3] == ["column", "role", "PSI"])
     shown = [row[0:1] + row[2:4] for row in rows[start + 1 : start + 4]]
+    verdicts = {row[0]: row[4] for row in rows[start + 1 : start + 4]}
+    assert verdicts == {"big": "none", "size": "none", "site": "undefined"}
     assert shown == [
         ["big", "0.4", "large"],
         ["size", "0.05", "none"],

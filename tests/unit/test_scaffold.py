@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -249,6 +250,35 @@ def test_few_values_of_another_type_are_rejected_and_many_make_a_text() -> None:
     long = {"id": range(2000), "a": many, "y": mixed("a", "b", rows=2000)}
     found = draft(long, rejected=5)
     assert said(found, "a: 5 values are no number, such as 'w0'")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [lambda n: n, lambda n: f"S{n}", lambda n: f"{n:07}"],
+    ids=["number", "letter", "zeros"],
+)
+def test_codes_are_categories_however_they_are_written(code: Callable[[int], object]) -> None:
+    """Regression: codes of digits measured nothing, and the same codes with a letter were used."""
+    rows = 1500
+    stores = 71_000 + np.random.default_rng(0).permutation(rows)
+    common, several, rare = ([code(int(n)) for n in stores // size] for size in (10, 20, 2))
+    table = {"id": range(rows), "zip_code": common, "store_no": several, "order_no": rare}
+    found = draft(table | {"x": noise(rows=rows), "y": mixed("a", "b", rows=rows)})
+    used = {column.name: column for column in found.use_case.feature_columns}
+    assert list(used) == ["zip_code", "store_no", "x"]
+    assert used["zip_code"].type == used["store_no"].type == "category"
+    assert (used["zip_code"].encoding, used["store_no"].encoding) == ("target_mean", "one_hot")
+    assert found.use_case.column("order_no").role == "ignored"
+
+
+def test_one_leading_zero_among_thousands_is_a_slip_and_many_are_codes() -> None:
+    """Regression: a single 042 made a text of a column of numbers, which was then ignored."""
+    rows = 3000
+    numbers = np.arange(rows) * 7919 % 1013
+    table = {"id": range(rows), "x": noise(rows=rows), "y": mixed("a", "b", rows=rows)}
+    for slips, found in ((1, "integer"), (30, "integer"), (31, "text")):
+        written = [f"0{each}" if row < slips else str(each) for row, each in enumerate(numbers)]
+        assert draft(table | {"a": written}).use_case.column("a").type == found, slips
 
 
 def test_rows_without_a_target_stay() -> None:

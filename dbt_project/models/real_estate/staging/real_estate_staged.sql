@@ -14,7 +14,8 @@ select
     trim(city) as city,
     prev_sold_date,
     case
-        when house_size is null then 'no house: land alone'
+        when house_size is null and coalesce(bed, bath) is null then 'no house: land alone'
+        when house_size is null then 'a house without its size'
         when price / house_size < 5 then 'less than 5 USD for a square foot'
         when price / house_size > 5000 then 'more than 5,000 USD for a square foot'
         when house_size / nullif(bed, 0) < 50 then 'less than 50 square feet for each bedroom'
