@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 
 from tests.batches import age
 from tests.installed import Complete
-from tests.project_copy import SEARCH
+from tests.project_copy import SEARCH, environment_of
 
 pytestmark = pytest.mark.timeout(300)
 ROWS = 240
@@ -34,6 +36,18 @@ def write_table(path: Path) -> None:
     age(path)
 
 
+def dg_check(installed: Complete, what: str) -> subprocess.CompletedProcess[str]:
+    """Dagster's own check of the project, on an instance of its own."""
+    instance = installed.project.parent / "instance"
+    instance.mkdir(exist_ok=True)
+    (instance / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    return subprocess.run(
+        [Path(sys.executable).with_name("dg"), "check", what],
+        capture_output=True, text=True, check=False, timeout=120, cwd=installed.project,
+        env=environment_of(installed.project, installed.home) | {"DAGSTER_HOME": str(instance)},
+    )  # fmt: skip
+
+
 def test_a_file_becomes_a_use_case_with_a_champion(installed: Complete) -> None:
     data = installed.project.parent / "leavers.csv"
     write_table(data)
@@ -43,6 +57,10 @@ def test_a_file_becomes_a_use_case_with_a_champion(installed: Complete) -> None:
     assert len(first.json["written"]) == 2
     second = installed.leeway(*arguments)
     assert (second.code, "nothing was changed" in second.err) == (0, True)
+
+    for what in ("yaml", "defs"):  # as `make check` asks for both
+        checked = dg_check(installed, what)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
 
     defs = installed.project / "orchestration" / "defs" / "leavers" / "defs.yaml"
     defs.write_text(f"{defs.read_text()}  search: {SEARCH}\n")
