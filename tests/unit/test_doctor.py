@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 from pydantic import SecretStr
 
-from cli import doctor
+from cli import doctor, doctor_folders, doctor_servers
 from cli.main import cli
 from resources import postgres
 from resources.settings import Settings, get_settings
@@ -47,7 +47,7 @@ def diagnose(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Diagno
     for name in Settings.model_fields:
         monkeypatch.delenv(f"LEEWAY_{name.upper()}", raising=False)
     # The machine of a test may have less room than an installation needs.
-    monkeypatch.setattr(doctor, "NEEDED_BYTES", 0)
+    monkeypatch.setattr(doctor_folders, "NEEDED_BYTES", 0)
     yield call
     get_settings.cache_clear()
 
@@ -135,7 +135,7 @@ def test_an_address_that_is_none_is_a_wrong_setting(diagnose: Diagnose) -> None:
 
 
 def test_too_little_room_is_an_error(diagnose: Diagnose, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "NEEDED_BYTES", 2**80)
+    monkeypatch.setattr(doctor_folders, "NEEDED_BYTES", 2**80)
     code, found = diagnose()
     assert (code, errors(found)) == (1, ["disk"])
 
@@ -149,21 +149,23 @@ NETWORK = ["nfs4", "ceph", "fuse.ceph-fuse", "lustre", "glusterfs", "fuse.gluste
 @pytest.mark.parametrize("kind", NETWORK)
 def test_the_embedded_server_is_kept_off_a_network_file_system(kind: str) -> None:
     mounts = [("/", "ext4"), ("/srv", kind), ("/home", "ext4")]
-    found = doctor._file_system(EMBEDDED, mounts)
+    found = doctor_folders.file_system(EMBEDDED, mounts)
     assert (found.state, found.detail) == ("error", f"{kind} at /srv is a network file system")
     assert "LEEWAY_DATABASE_URL" in found.remedy
-    assert doctor._file_system(SERVED, mounts).state == "ok", "a server has its own disk"
-    assert doctor._file_system(EMBEDDED, [*mounts, ("/srv/leeway", "xfs")]).state == "ok"
-    assert doctor._file_system(EMBEDDED, [("/srv", "autofs"), ("/srv", kind)]).state == "error"
-    assert doctor._file_system(EMBEDDED, []).state == "warning"
+    assert doctor_folders.file_system(SERVED, mounts).state == "ok", "a server has its own disk"
+    assert doctor_folders.file_system(EMBEDDED, [*mounts, ("/srv/leeway", "xfs")]).state == "ok"
+    assert (
+        doctor_folders.file_system(EMBEDDED, [("/srv", "autofs"), ("/srv", kind)]).state == "error"
+    )
+    assert doctor_folders.file_system(EMBEDDED, []).state == "warning"
 
 
 def test_a_postgresql_that_is_too_old_is_an_error() -> None:
-    found = doctor._too_old(130_022)
+    found = doctor_servers._too_old(130_022)
     assert found is not None
     assert (found.state, found.detail) == ("error", "server, PostgreSQL 13.22")
     assert found.remedy == "use PostgreSQL 14 or later"
-    assert doctor._too_old(140_000) is None
+    assert doctor_servers._too_old(140_000) is None
 
 
 def test_a_store_of_its_own_is_looked_at(
@@ -180,10 +182,10 @@ def test_a_store_of_its_own_is_looked_at(
     assert "Not a directory" in found["store"]["detail"]
     assert "LEEWAY_STORE_URL" in found["store"]["remedy"]
     there = Settings(_env_file=None, environment="test", store_url=str(tmp_path / "objects"))
-    mounted = doctor._store(there, [("/", "ext4"), (str(tmp_path), "nfs4")])
+    mounted = doctor_folders.store(there, [("/", "ext4"), (str(tmp_path), "nfs4")])
     assert (mounted.state, "nfs4" in mounted.detail) == ("warning", True)
-    monkeypatch.setattr(doctor, "NEEDED_BYTES", 2**80)
-    assert doctor._store(there, [("/", "ext4")]).state == "error"
+    monkeypatch.setattr(doctor_folders, "NEEDED_BYTES", 2**80)
+    assert doctor_folders.store(there, [("/", "ext4")]).state == "error"
 
 
 def test_a_folder_of_public_files_must_be_one(diagnose: Diagnose, tmp_path: Path) -> None:
@@ -223,7 +225,7 @@ def test_an_mlflow_that_answers_is_told_from_one_that_does_not(
     code, found = diagnose(LEEWAY_MLFLOW_TRACKING_URI="http://ana:s3cret@127.0.0.1:9")
     assert (code, errors(found)) == (1, ["MLflow"])
     assert "s3cret" not in json.dumps(found)
-    monkeypatch.setattr(doctor, "MLFLOW_SECONDS", 0.2)
+    monkeypatch.setattr(doctor_servers, "MLFLOW_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         found = diagnose(LEEWAY_MLFLOW_TRACKING_URI=address)[1]
