@@ -28,7 +28,6 @@ def output_to(path: Path) -> Iterator[None]:
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
     terminal = os.fdopen(os.dup(saved[1]), "w", encoding="utf-8")
-    before = console.file
     with path.open("ab") as log, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         os.dup2(log.fileno(), 1)
@@ -37,7 +36,7 @@ def output_to(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            console.file = before
+            console.file = None  # type: ignore[assignment]  # for Rich, what sys.stderr is by then
             sys.stdout.flush()
             sys.stderr.flush()
             os.dup2(saved[0], 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 from cli import sensors
 from leeway.data.validation import validate
 from leeway.spec import KafkaSource, StandIn, UseCase
-from orchestration.use_cases import load_use_cases
+from orchestration.use_cases import find_use_case
 from resources.brokers import send
 from resources.files import SourceError, Unavailable
 from resources.settings import Settings
@@ -31,7 +31,7 @@ def broker() -> Iterator[Broker]:
 @pytest.fixture
 def use_case(monkeypatch: pytest.MonkeyPatch) -> UseCase:
     """The use case without the published table, and with batches at once."""
-    found = load_use_cases()[NAME]
+    found = find_use_case(NAME)
     assert found.stand_in is not None
     found = found.model_copy(
         update={
@@ -39,11 +39,13 @@ def use_case(monkeypatch: pytest.MonkeyPatch) -> UseCase:
             "stand_in": StandIn(synthetic=found.stand_in.synthetic),
         }
     )
-    monkeypatch.setattr("cli.run.load_use_cases", lambda: {NAME: found, "penguins": PENGUINS})
+    monkeypatch.setattr("cli.sensors.find_use_case", known({NAME: found}))
     return found
 
 
-PENGUINS = load_use_cases()["penguins"]
+def known(changed: Mapping[str, UseCase]) -> Callable[[str], UseCase]:
+    """Finds use cases as they ship, but those that were changed."""
+    return lambda name: changed[name] if name in changed else find_use_case(name)
 
 
 def test_readings_arrive_in_order_and_typed_and_failures_are_alerts_too(
@@ -82,7 +84,7 @@ def test_readings_that_are_sent_again_are_rejects_of_the_second_batch(
     monkeypatch.setenv("SENSORS_SERVERS", broker.servers)
     topic = use_case.source.model_copy(update={"topic": "again"})
     again = use_case.model_copy(update={"source": topic})
-    monkeypatch.setattr("cli.run.load_use_cases", lambda: {NAME: again})
+    monkeypatch.setattr("cli.sensors.find_use_case", known({NAME: again}))
     for first in (1, 26):
         sensors.send_readings(NAME, first=first, rows=50)
     source = open_source(again)

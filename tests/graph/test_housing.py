@@ -54,7 +54,7 @@ def shown(
         pytest.MonkeyPatch.context() as patch,
         opened(NAME, use_case, home) as graph,
     ):
-        patch.setattr("cli.status.find", lambda name: use_case)
+        patch.setattr("cli.status.find_use_case", lambda name: use_case)
         result = graph.materialize(["synthetic-1"])
         assert result.success, [e for e in result.all_events if e.is_step_failure]
         yield {
