@@ -102,7 +102,7 @@ def test_nothing_is_sent_without_a_topic_or_its_brokers(
         sensors.send_readings(NAME, first=1, rows=1)
     with pytest.raises(ValueError, match="penguins reads package, and no topic"):
         sensors.send_readings("penguins", first=1, rows=1)
-    with pytest.raises(ValueError, match="no use case 'wear'; there are churn, .*, tool_wear"):
+    with pytest.raises(ValueError, match=r"no use case 'wear'; there are churn, .*, tool_wear"):
         sensors.send_readings("wear", first=1, rows=1)
     for first in (0, 1_000_001):
         with pytest.raises(ValueError, match=f"there is no reading {first}: they are 1 to "):
