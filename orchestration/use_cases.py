@@ -6,6 +6,8 @@ act on. Does not belong here: assets.
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ _KEYS = ("type", "attributes", "requirements", "template_vars_module", "post_pro
 # Problems with a part of a mapping or list; the message says which.
 _OF_PARTS = ("missing", "value_error", "union_tag_invalid", "union_tag_not_found")
 LONGEST_SHOWN = 80  # characters of a value that is refused
+# A table of 1,600 columns, PostgreSQL's most, with 100 categories each has less of both.
+MOST_BYTES, MOST_VALUES = 5_000_000, 300_000
 
 
 class InvalidUseCase(ValueError):
@@ -32,13 +36,49 @@ class _UniqueKeys(yaml.CSafeLoader):  # of libyaml, which the wheels bring: nine
     """Refuses a key that is given twice, of which YAML would silently take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        twice = [key for key in keys if keys.count(key) > 1]
-        if twice:
+        counts = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        twice = next((key for key, count in counts.items() if count > 1), None)
+        if twice is not None:
             raise yaml.constructor.ConstructorError(
-                None, None, f"the key {twice[0]!r} is given more than once", node.start_mark
+                None, None, f"the key {twice!r} is given more than once", node.start_mark
             )
         return super().construct_mapping(node, deep)
+
+
+def _parsed(path: Path) -> Any:
+    """What a file holds.
+
+    Raises:
+        OSError: when it cannot be read.
+        yaml.YAMLError: when it is no YAML.
+        ValueError: when it is no UTF-8, or so much that it can be no use case.
+    """
+    with path.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES} bytes, which no use case needs")
+    loader = _UniqueKeys(data.decode("utf-8"))
+    try:
+        node = loader.get_single_node()
+        if node is not None and _values(node, {}) > MOST_VALUES:
+            raise ValueError(f"it has more than {MOST_VALUES} values, with those of its aliases")
+        return None if node is None else loader.construct_document(node)
+    except RecursionError:
+        raise ValueError("its lists and mappings are too deep within one another") from None
+    finally:
+        loader.dispose()
+
+
+def _values(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node is when every alias is written out."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = MOST_VALUES  # until it is counted: of one that holds itself
+        pairs = isinstance(node, yaml.MappingNode)
+        inner = chain.from_iterable(node.value) if pairs else node.value
+        known[id(node)] = 1 + sum(_values(each, known) for each in inner)
+    return known[id(node)]
 
 
 def use_case_names(folder: Path = DEFS) -> list[str]:
@@ -75,8 +115,7 @@ def load_use_case(path: Path) -> UseCase:
     """
     try:
         check_identifier(path.parent.name)
-        text = path.read_text(encoding="utf-8")
-        content = yaml.load(text, _UniqueKeys)  # noqa: S506  # a SafeLoader that refuses more
+        content = _parsed(path)
     except (yaml.YAMLError, ValueError) as error:
         raise InvalidUseCase(f"{path}: {error}") from error
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,35 @@ def test_what_could_leave_its_place_is_no_batch(text: str, tmp_path: Path) -> No
         check_batch(text)
     with pytest.raises(InvalidUseCase, match=r"source\.file\.batch_by\.batches"):
         load_use_case(changed(tmp_path, batches(**{text: [1]})))
+
+
+TEN = ",".join("x" * 10)
+BOMBS = {
+    "aliases": f"attributes:\n  title:\n    - &l0 [{TEN}]\n"
+    + "".join(f"    - &l{n} [{','.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 9)),
+    "itself": "attributes: &a\n  title: *a\n",
+    "deep": "attributes: " + "[" * 20_000 + "]" * 20_000,
+    "values": "attributes: {title: [" + "1," * 300_000 + "]}",
+    "bytes": "attributes: {title: " + "x" * 5_000_000 + "}",
+    "keys": "attributes:\n" + "".join(f"  k{n}: 1\n" for n in range(100_000)),
+}
+SAID = {
+    "aliases": "more than 300000 values, with those of its aliases",
+    "itself": "more than 300000 values, with those of its aliases",
+    "deep": "too deep within one another",
+    "values": "more than 300000 values",
+    "bytes": "more than 5000000 bytes",
+    "keys": "unknown name",
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_file_that_costs_more_than_a_use_case_is_refused_at_once(
+    tmp_path: Path, bomb: str
+) -> None:
+    """Regression: the keys of a mapping were compared pair by pair, 20,000 of them in 9 s."""
+    path = write(tmp_path, BOMBS[bomb], "bomb")
+    before = time.process_time()
+    with pytest.raises(InvalidUseCase, match=SAID[bomb]):
+        load_use_case(path)
+    assert time.process_time() - before < 10
