@@ -6,12 +6,18 @@ Belongs here: the table, its rows and its source. Does not belong here: the data
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
 
 from leeway.spec import SqlSource
+from resources.postgres import embedded_url
 from resources.sources import SqlTable
 
 VARIABLE = "SALES_DATABASE"
@@ -56,3 +62,15 @@ def add(engine: sa.Engine, table: sa.Table, *rows: tuple[int, datetime | None]) 
 def source(**fields: Any) -> SqlTable:
     fields = {"kind": "sql", "url_env": VARIABLE, "table": "sales"} | fields
     return SqlTable(SqlSource.model_validate(fields), "id")
+
+
+@contextmanager
+def scratch(server_home: Path, variable: str, table: str) -> Iterator[sa.Engine]:
+    """A database that `variable` names, from which the table is gone afterwards."""
+    url = embedded_url(server_home).replace("/leeway?", "/postgres?")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(variable, url)
+        engine = sa.create_engine(url, poolclass=NullPool)
+        yield engine
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"drop table if exists {table}"))

@@ -15,12 +15,11 @@ from typing import Any, NamedTuple
 import dagster as dg
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.pool import NullPool
 
 from assets.stage import stage_of
 from leeway.spec import UseCase
-from resources.postgres import embedded_url
 from resources.settings import Settings, get_settings
+from tests.contract.sql_tables import scratch
 from tests.faults.intake import Intake, use_case
 from tests.reference import Reference
 
@@ -71,13 +70,9 @@ def archive(reference: Reference, database: sa.Engine) -> Failing:
 
 
 @pytest.fixture
-def database(server_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
-    url = embedded_url(server_home).replace("/leeway?", "/postgres?")
-    monkeypatch.setenv("FAILING", url)
-    engine = sa.create_engine(url, poolclass=NullPool)
-    yield engine
-    with engine.begin() as connection:
-        connection.execute(sa.text("drop table if exists failing"))
+def database(server_home: Path) -> Iterator[sa.Engine]:
+    with scratch(server_home, "FAILING", "failing") as found:
+        yield found
 
 
 @pytest.fixture

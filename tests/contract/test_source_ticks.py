@@ -12,13 +12,12 @@ from typing import Any
 import dagster as dg
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.pool import NullPool
 
 from assets.stage import stage_of
 from leeway.spec import UseCase
 from orchestration.sensors import sensors_of
-from resources.postgres import embedded_url
 from resources.settings import Settings, get_settings
+from tests.contract.sql_tables import scratch
 from tests.faults.intake import use_case
 from tests.reference import Reference
 
@@ -56,13 +55,9 @@ def sql(reference: Reference, database: sa.Engine) -> tuple[dict[str, Any], Grow
 
 
 @pytest.fixture
-def database(server_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
-    url = embedded_url(server_home).replace("/leeway?", "/postgres?")
-    monkeypatch.setenv("TICKING", url)
-    engine = sa.create_engine(url, poolclass=NullPool)
-    yield engine
-    with engine.begin() as connection:
-        connection.execute(sa.text("drop table if exists ticking"))
+def database(server_home: Path) -> Iterator[sa.Engine]:
+    with scratch(server_home, "TICKING", "ticking") as found:
+        yield found
 
 
 @pytest.mark.parametrize("kind", [http, sql], ids=lambda kind: kind.__name__)
