@@ -5,17 +5,17 @@ incident. Does not belong here: the verdict (`leeway.drift.verdict`) or what fol
 from it (`leeway.retraining`).
 """
 
-import json
 from functools import partial
 from typing import Any
 
 import dagster as dg
 
+from assets.reference import before, reference_of
 from assets.released import Batch, node_of_batches
 from assets.stage import Stage, metadata_of, png
-from leeway.data.tables import from_parquet
 from leeway.digests import canonical_json
-from leeway.drift.profile import Profile, profile_table
+from leeway.drift.history import past_batch_fields
+from leeway.drift.stored import from_bytes
 from leeway.drift.verdict import BatchDrift, compare_profiles
 from leeway.plan import label
 from leeway.retraining import incident_digest
@@ -37,19 +37,26 @@ def build(stage: Stage) -> dg.AssetsDefinition:
 
 def _compare(batch: Batch) -> tuple[BatchDrift, Commit]:
     stage, champion = batch.stage, batch.champion
-    work = batch.begin("drift", "clean")
-    entry = champion.manifest["files"]["reference_profile"]
-    reference = Profile.from_dict(json.loads(work.get(entry)))
-    columns = stage.use_case.columns
-    current = profile_table(from_parquet(work.read("clean", batch.name)), columns)
-    found = compare_profiles(reference, current, stage.use_case.drift, columns)
+    work = batch.begin("drift", "profile")
+    reference, earlier = reference_of(batch), before(batch)
+    current = from_bytes(work.read("profile", batch.name))["clean"]
+    ends = (current.until, earlier.until if earlier else None)
+    found = compare_profiles(
+        reference.profiles["train"],
+        current,
+        stage.use_case.drift,
+        stage.use_case.columns,
+        before=earlier.profile if earlier else None,
+        seconds=None if ends[0] is None or ends[1] is None else ends[0] - ends[1],
+        history=reference.history,
+    )
     # A model that was trained on a batch cannot be surprised by it: training again would give the
     # same model, and a batch that differs from those before it would ask for that for ever.
     trained_on = batch.name in champion.manifest["batches"]
     also = None
     if found.verdict == "confirmed" and not trained_on:
-        clean = work.inputs[label("clean", batch.name)]
-        digest = incident_digest(stage.name, champion.digest, clean.digest, found.drifted)
+        profile = work.inputs[label("profile", batch.name)]
+        digest = incident_digest(stage.name, champion.digest, profile.digest, found.drifted)
         also = partial(
             insert_incident,
             use_case=stage.name,
@@ -71,6 +78,7 @@ def _compare(batch: Batch) -> tuple[BatchDrift, Commit]:
             "target_verdict": found.target_verdict,
             "trained_on": trained_on,
             "version": champion.release.version,
+            "effects": past_batch_fields(found.past_batch),
         },
         also=also,
     )
@@ -87,6 +95,8 @@ def _metadata(found: BatchDrift, commit: Commit, batch: Batch) -> dict[str, Any]
         reason=found.reason,
         drifted_columns=", ".join(found.drifted) or "none",
         drifted_share="undefined" if found.drifted_share is None else found.drifted_share,
+        alarm_probability=found.alarm_probability,
+        usual_batches=found.history,
         compared_with=f"version {batch.champion.release.version}",
         effects=png(drift_plot(found.columns)),
         columns=dg.MetadataValue.table(
@@ -101,6 +111,7 @@ def _metadata(found: BatchDrift, commit: Commit, batch: Batch) -> dict[str, Any]
                         "lower_bound": (
                             "undefined" if column.interval is None else f"{column.interval[0]:.3f}"
                         ),
+                        "change": column.change.told() if column.change else "undefined",
                         "threshold": f"{column.threshold:g}",
                         "statistics": ", ".join(
                             f"{name} {value:.3g}" for name, value in column.statistics.items()

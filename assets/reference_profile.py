@@ -1,15 +1,18 @@
 """Stage `reference_profile`: what the training part looked like, for drift to compare with.
 
-Belongs here: storing the profile. Does not belong here: computing it (`leeway.drift.profile`).
+Belongs here: storing the profile, that of its batches at each step of their cleaning, and what is
+usual of these batches. Does not belong here: computing them (`leeway.drift`).
 """
 
 import dagster as dg
 
-from assets.stage import Stage, begin, metadata_of
+from assets.stage import Input, Stage, begin, metadata_of
 from assets.training_set import read_part
 from leeway.data.training_set import TRAIN
-from leeway.digests import canonical_json
-from leeway.drift.profile import profile_table
+from leeway.drift.profile import Profile, merge_profiles, profile_table
+from leeway.drift.stored import from_bytes, to_bytes
+from leeway.drift.usual import history_of
+from leeway.plan import label
 from resources.platform import Platform
 
 
@@ -19,18 +22,54 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     @stage.asset(
         "reference_profile",
         "Counts per column of the training part: the reference that batches are compared with.",
-        "json",
+        "parquet",
     )
     def reference_profile(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
-        work = begin(stage, platform, context, "reference_profile")
-        table = read_part(work, TRAIN)
-        profile = profile_table(table, stage.use_case.columns)
-        data = canonical_json(profile.as_dict())
-        commit = work.commit("reports", "json", data, rows=profile.rows)
+        batches = platform.ledger.require(stage.name, "training_set").facts["batches"]
+        work = begin(stage, platform, context, "reference_profile", inputs=_inputs(platform, stage))
+        train = profile_table(read_part(work, TRAIN), stage.use_case.columns)
+        members = [from_bytes(work.read("profile", batch)) for batch in batches]
+        history = history_of(train, [each["clean"] for each in members])
+        profiles = {"train": train, **_layers(members)}
+        data = to_bytes(profiles, history)
+        facts = {"batches": batches, "usual_batches": len(history)}
+        commit = work.commit("reports", "parquet", data, rows=train.rows, facts=facts)
         return dg.MaterializeResult(
-            metadata=metadata_of(commit, columns=len(profile.columns), size_bytes=len(data))
+            metadata=metadata_of(
+                commit,
+                columns=len(train.columns),
+                size_bytes=len(data),
+                usual_batches=len(history),
+            )
         )
 
     return reference_profile
+
+
+def _inputs(platform: Platform, stage: Stage) -> dict[str, Input]:
+    """The training set, and the profile of each batch that it is made of.
+
+    Raises:
+        LookupError: when one was never materialized, with the command that does it.
+    """
+    training_set = platform.ledger.require(stage.name, "training_set")
+    profiles: dict[str, Input] = {
+        label("profile", batch): platform.ledger.require(stage.name, "profile", batch)
+        for batch in training_set.facts["batches"]
+    }
+    return {"training_set": training_set, **profiles}
+
+
+def _layers(members: list[dict[str, Profile]]) -> dict[str, Profile]:
+    """The batches together, at each step of their cleaning.
+
+    A step is left out where the batches have other columns at it: there is nothing to add up.
+    """
+    found = {}
+    for layer in members[0]:
+        columns = [each[layer].columns.keys() for each in members]
+        if all(names == columns[0] for names in columns):
+            found[layer] = merge_profiles([each[layer] for each in members])
+    return found

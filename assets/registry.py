@@ -18,6 +18,7 @@ from assets import (
     explainers,
     performance,
     predictions,
+    profile,
     raw,
     reference_profile,
     release,
@@ -39,6 +40,7 @@ def assets_of(stage: Stage) -> Sequence[dg.AssetsDefinition]:
         return made if block is None or block.savings is None else [*made, savings.build(stage)]
     return [
         *data,
+        profile.build(stage),
         training_set.build(stage),
         training.build_selection(stage),
         training.build_tuned(stage),

@@ -45,7 +45,7 @@ def _write(batch: Batch) -> dict[str, Any]:
 
 def _page(work: Work, batch: Batch) -> str:
     from leeway.data.quality import column_quality
-    from leeway.drift.verdict import ColumnDrift
+    from leeway.drift.column import ColumnDrift
     from leeway.plots import drift_plot
     from leeway.report import BatchReport, report_html
 

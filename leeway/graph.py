@@ -35,11 +35,12 @@ DATA_NODES = (
     Node("clean", ("staged",), per_batch=True),
 )
 MODEL_NODES = (
+    Node("profile", ("clean",), ("columns",), per_batch=True),
     Node("training_set", ("clean",), ("task", "columns", "split", "max_rejected")),
     Node("model_selection", ("training_set",), ("imputation", "features", "search")),
     Node("tuned_model", ("training_set", "model_selection"), ("imputation", "features", "search")),
     Node("explainers", ("training_set", "tuned_model"), ("explanation", "costs")),
-    Node("reference_profile", ("training_set",), ("columns",)),
+    Node("reference_profile", ("training_set", "profile"), ("columns",)),
     Node(
         "release",
         ("training_set", "model_selection", "tuned_model", "explainers", "reference_profile"),
@@ -55,7 +56,9 @@ MODEL_NODES = (
         ),
         checks=("passes_gates",),
     ),
-    Node("drift", ("clean", "release"), ("columns", "drift"), per_batch=True, checks=("no_drift",)),
+    Node(
+        "drift", ("profile", "release"), ("columns", "drift"), per_batch=True, checks=("no_drift",)
+    ),
     Node("predictions", ("clean", "release"), ("columns", "explanation"), per_batch=True),
     Node(
         "performance",

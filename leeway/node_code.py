@@ -67,6 +67,29 @@ _ANALYSING = (
     "leeway/experiment/error.py",
     "leeway/experiment/summary.py",
 )
+_PROFILING = (
+    "leeway/drift/cells.py",
+    "leeway/drift/levels.py",
+    "leeway/drift/numbers.py",
+    "leeway/drift/profile.py",
+    "leeway/drift/stored.py",
+    "leeway/drift/history.py",
+)
+_MEASURING = (
+    *_PROFILING,
+    "leeway/drift/distances.py",
+    "leeway/drift/effects.py",
+    "leeway/drift/measured.py",
+    "leeway/drift/number_pair.py",
+)
+_COMPARING = (
+    *_MEASURING,
+    "leeway/drift/budget.py",
+    "leeway/drift/change.py",
+    "leeway/drift/column.py",
+    "leeway/drift/rule.py",
+    "leeway/drift/verdict.py",
+)
 # By the name of the node; a pattern may hold `{name}`, the use case.
 CODE: Mapping[str, tuple[str, ...]] = {
     "raw": (
@@ -95,6 +118,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
     "staged": ("assets/cleaning.py", "dbt_project/models/{name}/staging/*", "dbt_project/macros/*"),
     # staged is a view: its SQL runs when clean is built.
     "clean": ("assets/cleaning.py", "dbt_project/models/{name}/*/*", "dbt_project/macros/*"),
+    "profile": ("assets/profile.py", *_PROFILING),
     "training_set": (
         "assets/training_set.py",
         "leeway/data/training_set.py",
@@ -123,8 +147,8 @@ CODE: Mapping[str, tuple[str, ...]] = {
         "assets/reference_profile.py",
         "assets/training_set.py",
         "leeway/data/training_set.py",
-        "leeway/drift/profile.py",
-        "leeway/drift/cells.py",
+        "leeway/drift/usual.py",
+        *_MEASURING,
     ),
     "release": (
         "assets/release.py",
@@ -140,14 +164,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
         "leeway/training/model_file.py",
         *_METRICS,
     ),
-    "drift": (
-        "assets/drift.py",
-        "leeway/drift/verdict.py",
-        "leeway/drift/cells.py",
-        "leeway/drift/distances.py",
-        "leeway/drift/effects.py",
-        "leeway/drift/profile.py",
-    ),
+    "drift": ("assets/drift.py", "assets/reference.py", *_COMPARING),
     "predictions": (
         "assets/predictions.py",
         "leeway/prediction.py",
@@ -165,12 +182,8 @@ CODE: Mapping[str, tuple[str, ...]] = {
         "assets/report.py",
         "leeway/report.py",
         "leeway/data/quality.py",
-        "leeway/drift/verdict.py",
-        "leeway/drift/cells.py",
-        "leeway/drift/distances.py",
-        "leeway/drift/effects.py",
-        "leeway/drift/profile.py",
         "resources/pdf.py",
+        *_COMPARING,
     ),
     "experiment": (
         "assets/experiment.py",

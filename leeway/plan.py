@@ -21,7 +21,8 @@ NO_CHAMPION = "no release was promoted"
 class Committed:
     """What the plan needs to know of one commit.
 
-    `told` is false when its run ended before Dagster had a record of it. `source` is the
+    `batches` are those that a whole node has read, where it did not read every one. `told` is false
+    when its run ended before Dagster had a record of it. `source` is the
     fingerprint of what a batch of `raw` was read from.
     """
 
@@ -112,7 +113,7 @@ def _why(
         return "never materialized"
     if not found.told:
         return "its run ended before Dagster knew of it"
-    members = found.batches if node.name == "training_set" else batches
+    members = found.batches or batches
     inputs: dict[str, str] = {}
     for name in node.upstream:
         for key in _sources(name, batch, node, members, steps):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from leeway.drift.verdict import ColumnDrift
+    from leeway.drift.column import ColumnDrift
     from leeway.training.search import CandidateScore
 
 DOTS_PER_INCH = 90

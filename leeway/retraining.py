@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from leeway.digests import digest_of
-from leeway.drift.verdict import DriftVerdict
+from leeway.drift.column import DriftVerdict
 from leeway.spec import Retraining, as_timedelta
 
 Outcome = Literal["running", "promoted", "held", "proposed to a person", "rejected", "failed"]

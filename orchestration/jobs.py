@@ -31,7 +31,7 @@ RETRAINED = (
 
 # What runs by the clock beside training, which is the job above.
 SCHEDULED_NODES = {
-    "quality": ("raw", "staged", "clean", "drift"),
+    "quality": ("raw", "staged", "clean", "profile", "drift"),
     "scoring": ("predictions", "performance", "report"),
     "monitoring": ("drift", "performance", "report"),
 }

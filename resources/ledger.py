@@ -166,6 +166,26 @@ class Ledger:
         found = self._select("and node = %s and batch = %s", use_case, node, batch)
         return found[0] if found else None
 
+    def earlier(self, use_case: str, node: str, batch: str, limit: int) -> list[Commit]:
+        """What readers of a node see of the batches before this one, oldest first.
+
+        Args:
+            use_case: name.
+            node: that is materialized batch by batch.
+            batch: that the others were found before.
+            limit: of the newest of them.
+        """
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                f"select {_COLUMNS} from leeway.batches "  # noqa: S608 - a literal of this module
+                "join leeway.current using (use_case, batch) join leeway.commits "
+                "using (use_case, node, batch) where commits.id = current.commit_id "
+                "and use_case = %s and node = %s and ordinal < (select ordinal from leeway.batches "
+                "where use_case = %s and batch = %s) order by ordinal desc limit %s",
+                (use_case, node, use_case, batch, limit),
+            )
+            return [Commit(*row) for row in cursor.fetchall()][::-1]
+
     def every_current(self, use_case: str) -> dict[tuple[str, str], Commit]:
         """What readers of each node see, by (node, batch)."""
         return {(commit.node, commit.batch): commit for commit in self._select("", use_case)}

@@ -1,20 +1,22 @@
-"""Counts of numbers in cells: exact up to 4096 distinct values, and mergeable without error.
+"""Counts of numbers in cells: exact up to 2048 distinct values, and mergeable without error.
 
-Belongs here: the cells of float64 numbers, and how they coarsen. Does not belong here: tables,
-missing values (`leeway.drift.profile`), or distances (`leeway.drift.distances`).
+Belongs here: the cells of float64 numbers, how rows are counted in them, and how they coarsen. Does
+not belong here: tables and missing values (`leeway.drift.numbers`), or distances
+(`leeway.drift.distances`).
 
-A float64 is read as an integer of the same order, and a cell holds the numbers whose integers
+A float64 is read as an integer of the same order, its key, and a cell holds the numbers whose keys
 agree but for the last `shift` bits: the number itself at shift 0, and a share of its power of two
 above (the buckets of DDSketch, Masson et al., VLDB 2019, without its logarithm). The shift is the
 smallest that leaves at most `MAX_CELLS` cells. Since cells of one shift nest in those of the next,
 that depends on the numbers alone, so a merge of counts equals the counts of all the numbers, in
-whatever order they were merged. 4096 cells are always enough: at shift 52 one is left per sign and
-exponent, of which there are 4094.
+whatever order they were merged. Within a cell a number is linear in its key, so that the sum of the
+keys, which is an integer and has no rounding, gives the mean of its numbers.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,52 +24,216 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-MAX_CELLS = 4096
-_MAX_SHIFT = 52
-_SIGN = np.iinfo(np.int64).min
+MAX_CELLS = 2048
+# Bits of a key that the sums leave out: what is left is below 2^32, so that the sum of 2^31 rows is
+# below 2^63. A number is known to 2^-32 of its power of two.
+UNIT = 20
+_CHUNK = 1 << 16  # rows counted at once: they stay in the cache
+_FIRST = 1 << 12  # rows that tell about which shift is needed: at shift 0 each row is a cell
+_MIXED = -1
+_MANTISSA = 52  # bits below sign and exponent
+_MAGNITUDE = np.iinfo(np.int64).max
+_INFINITE = int(np.array([np.inf]).view(np.int64)[0])
 
 
 def keys_of(values: Floats) -> Integers:
-    """Integers that are ordered as the finite `values` are; -0.0 and 0.0 share one."""
+    """Integers that are ordered as the `values` are; -0.0 and 0.0 share one.
+
+    NaN is above infinity or below minus infinity, by its sign.
+    """
+    keys, signs = np.empty((2, values.size), np.int64)
+    _write_keys(values, keys, signs)
+    return keys
+
+
+def _write_keys(values: Floats, keys: Integers, signs: Integers) -> None:
+    """Writes the keys, in passes that each stay in the cache; `signs` is for its use."""
     bits = np.ascontiguousarray(values, np.float64).view(np.int64)
-    return np.where(bits < 0, _SIGN - bits, bits)
+    np.right_shift(bits, 63, out=signs)
+    np.bitwise_and(bits, _MAGNITUDE, out=keys)
+    keys ^= signs
+    keys -= signs
 
 
 def values_of(keys: Integers) -> Floats:
-    """The inverse of `keys_of`."""
-    return np.where(keys < 0, _SIGN - keys, keys).view(np.float64)
+    """The inverse of `keys_of`; keys beyond the finite numbers give the largest of these."""
+    finite = np.clip(keys, 1 - _INFINITE, _INFINITE - 1)
+    found: Floats = np.where(finite < 0, np.iinfo(np.int64).min - finite, finite).view(np.float64)
+    return found
 
 
-def lower_ends(cells: Integers, shift: int) -> Floats:
-    """Smallest finite number of each cell, shape (cells,)."""
-    return np.maximum(values_of(cells << shift), np.finfo(np.float64).min)
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Counts of finite numbers per cell.
 
-
-def middles(cells: Integers, shift: int) -> Floats:
-    """Middle of each cell, shape (cells,); at shift 0 the number itself."""
-    upper = values_of(((cells + 1) << shift) - 1)
-    return lower_ends(cells, shift) / 2 + np.minimum(upper, np.finfo(np.float64).max) / 2
-
-
-def coarsen(cells: Integers, counts: Integers, shift: int) -> tuple[Integers, Integers, int]:
-    """Sums counts per distinct cell, at the smallest shift of at least `shift` that fits.
-
-    Args:
-        cells: cells at `shift`, in any order, repeated or not.
-        counts: of each, shape (cells,).
-
-    Returns:
-        Ascending distinct cells, their counts, and their shift.
+    `cells` ascend, shape (cells,), as the others; `counts` are rows; `offsets` the sum over rows of
+    the key's distance from the start of the cell, in units of 2^`UNIT`, rounded down for each row;
+    `same` that distance itself where all rows of a cell hold one number, else -1.
     """
-    distinct, position = np.unique(cells, return_inverse=True)
-    more = bisect_left(
-        range(_MAX_SHIFT - shift), True, key=lambda bits: _distinct(distinct >> bits) <= MAX_CELLS
+
+    shift: int
+    cells: Integers
+    counts: Integers
+    offsets: Integers
+    same: Integers
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both hold the same numbers."""
+        return (
+            isinstance(other, Cells)
+            and self.shift == other.shift
+            and all(map(np.array_equal, self._arrays(), other._arrays()))
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have none
+
+    def _arrays(self) -> tuple[Integers, ...]:
+        return self.cells, self.counts, self.offsets, self.same
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that are counted."""
+        return int(self.counts.sum())
+
+    @property
+    def exact(self) -> bool:
+        """Whether each cell holds one number, so that nothing is lost."""
+        return bool((self.same >= 0).all())
+
+    @property
+    def lower(self) -> Floats:
+        """Smallest number of each cell, shape (cells,)."""
+        return values_of(self.cells << self.shift)
+
+    @property
+    def upper(self) -> Floats:
+        """Where the next cell begins, shape (cells,); at shift 0 the number itself."""
+        return values_of((self.cells + 1) << self.shift) if self.shift else self.lower
+
+    @property
+    def position(self) -> tuple[Floats, Floats]:
+        """Mean of each cell's numbers as a share of the way from `lower` to `upper`; its error.
+
+        The shares may be that much larger. Beyond shift 52, which numbers need that use over 2000
+        of the signs and exponents that there are, a cell is not linear, and nothing is known.
+        """
+        share = np.ldexp(self.offsets / self.counts, UNIT - self.shift)
+        known = UNIT < self.shift <= _MANTISSA
+        error = 2.0 ** (UNIT - self.shift) if known else 1.0
+        single = self.same >= 0
+        exact = np.ldexp(np.maximum(self.same, 0).astype(np.float64), -self.shift)
+        share = np.where(single, exact, share if known else 0.0)
+        return share, np.where(single & (self.shift <= _MANTISSA), 0.0, error)
+
+    def at(self, shift: int) -> Cells:
+        """The same rows at a shift that is at least as large."""
+        if shift == self.shift:
+            return self
+        within = (self.cells << self.shift) & ((1 << shift) - 1)
+        offsets = self.offsets + self.counts * (within >> UNIT)
+        same = np.where(self.same < 0, _MIXED, self.same + within)
+        return _sum_equal(shift, self.cells >> (shift - self.shift), self.counts, offsets, same)
+
+
+EMPTY = Cells(0, *(np.zeros(0, np.int64) for _ in range(4)))
+
+
+def merge(parts: Sequence[Cells]) -> Cells:
+    """All rows of `parts`, in at most `MAX_CELLS` cells."""
+    parts = [part for part in parts if part.cells.size]
+    if not parts:
+        return EMPTY
+    shift = max(part.shift for part in parts)
+    found = [part.at(shift)._arrays() for part in parts]
+    cells, counts, offsets, same = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    order = np.argsort(cells, kind="stable")
+    together = _sum_equal(shift, cells[order], counts[order], offsets[order], same[order])
+    return together.at(_smallest_shift(together))
+
+
+class CellCounter:
+    """Counts numbers as they come, in bounded memory; how they are cut does not matter.
+
+    It writes to the same memory for each piece: to ask the system for it anew took half the time.
+    """
+
+    def __init__(self) -> None:
+        self.nan = self.infinite = 0
+        self._ends: list[int] = []
+        self._parts: list[Cells] = []
+        self._shift = 0
+        self._work = np.empty((2, _CHUNK), np.int64)
+
+    @property
+    def ends(self) -> Floats:
+        """The smallest and the largest finite number, or nothing."""
+        return values_of(np.array(self._ends, np.int64))
+
+    def add(self, values: Floats) -> None:
+        """Counts numbers, shape (rows,), in any order."""
+        start = 0
+        while start < values.size:
+            size = _CHUNK if self._parts else _FIRST
+            self._add(values[start : start + size])
+            start += size
+            pending = sum(each.cells.size for each in self._parts)
+            if pending > 8 * MAX_CELLS or len(self._parts) == 1:
+                self._parts = [merge(self._parts)]
+                self._shift = self._parts[0].shift
+
+    def cells(self) -> Cells:
+        """What was counted so far."""
+        return merge(self._parts)
+
+    def _add(self, values: Floats) -> None:
+        keys, work = self._work[:, : values.size]
+        _write_keys(values, keys, work)
+        keys.sort()
+        finite = slice(*np.searchsorted(keys, [1 - _INFINITE, _INFINITE]))
+        keys, work = keys[finite], work[finite]
+        if keys.size < values.size:
+            infinite = int(np.isinf(values).sum())
+            self.infinite += infinite
+            self.nan += values.size - keys.size - infinite
+        if keys.size:
+            self._ends = [min([*self._ends, int(keys[0])]), max([*self._ends, int(keys[-1])])]
+            self._parts.append(_count(keys, self._shift, work))
+
+
+def _count(keys: Integers, shift: int, work: Integers) -> Cells:
+    """Counts ascending keys; `work` is for its use."""
+    np.right_shift(keys, shift, out=work)
+    first = np.r_[0, np.flatnonzero(work[1:] != work[:-1]) + 1]
+    after = np.r_[first[1:], keys.size]
+    cells = work[first]
+    np.bitwise_and(keys, (1 << shift) - 1, out=work)
+    same = np.where(keys[first] == keys[after - 1], work[first], _MIXED)
+    work >>= UNIT
+    return Cells(shift, cells, after - first, np.add.reduceat(work, first), same)
+
+
+def _sum_equal(
+    shift: int, cells: Integers, counts: Integers, offsets: Integers, same: Integers
+) -> Cells:
+    """Sums the rows of equal cells, which ascend."""
+    first = np.r_[0, np.flatnonzero(cells[1:] != cells[:-1]) + 1]
+    least, most = np.minimum.reduceat(same, first), np.maximum.reduceat(same, first)
+    return Cells(
+        shift,
+        cells[first],
+        np.add.reduceat(counts, first),
+        np.add.reduceat(offsets, first),
+        np.where(least == most, least, _MIXED),
     )
-    final, owner = np.unique(distinct >> more, return_inverse=True)
-    sums = np.zeros(final.size, np.int64)
-    np.add.at(sums, owner[position], counts)
-    return final, sums, shift + more
 
 
-def _distinct(ascending: Integers) -> int:
-    return int(np.count_nonzero(np.diff(ascending))) + min(ascending.size, 1)
+def _smallest_shift(found: Cells) -> int:
+    """The smallest shift of at least its own that leaves at most `MAX_CELLS` cells.
+
+    Neighbours become one cell at the shift that drops the highest bit in which they differ.
+    """
+    more = found.cells.size - MAX_CELLS
+    if more <= 0:
+        return found.shift
+    differing = (found.cells[1:] ^ found.cells[:-1]).view(np.uint64)
+    return found.shift + int(np.partition(differing, more - 1)[more - 1]).bit_length()

@@ -1,7 +1,8 @@
 """Distances between two sets of counts, and how far a distance strays by chance.
 
-Belongs here: formulas over counts of the same bins, reference first. Does not belong here: which
-distance decides, or what counts as drift (`leeway.drift.verdict`).
+Belongs here: formulas over counts of the same bins, reference first. Does not belong here: numbers
+in cells, whose distances are bounded (`leeway.drift.number_pair`), which distance decides, or what
+counts as drift (`leeway.drift.verdict`).
 
 Counts are arrays of shape (bins,). Where the order of bins matters they ascend. Shares are counts
 divided by their sum; a function that needs one raises ValueError when a side has no rows.
@@ -29,23 +30,6 @@ def shares(counts: Integers) -> Floats:
         raise ValueError("there are no rows to compare")
     result: Floats = counts / total
     return result
-
-
-def ks_distance(reference: Integers, current: Integers, *, exact: bool) -> tuple[float, float]:
-    """Bounds of the two-sample Kolmogorov-Smirnov distance, from counts of ascending cells.
-
-    At the ends of cells both empirical distribution functions are known, which gives the lower
-    bound. Within a cell each stays between its values at the two ends, which gives the upper one.
-
-    Args:
-        exact: each cell holds a single value, so both bounds are the distance.
-    """
-    upper_r, upper_c = np.cumsum(shares(reference)), np.cumsum(shares(current))
-    low = float(np.abs(upper_r - upper_c).max())
-    if exact:
-        return low, low
-    lower_r, lower_c = np.r_[0.0, upper_r[:-1]], np.r_[0.0, upper_c[:-1]]
-    return low, min(1.0, float(np.maximum(upper_r - lower_c, upper_c - lower_r).max()))
 
 
 def ks_p_value(distance: float, reference_rows: int, current_rows: int) -> float:
@@ -91,12 +75,6 @@ def jensen_shannon(reference: Integers, current: Integers) -> float:
         used = side > 0
         divergence += float((side[used] * np.log2(side[used] / middle[used])).sum()) / 2
     return float(np.sqrt(max(divergence, 0.0)))
-
-
-def wasserstein(points: Floats, reference: Integers, current: Integers) -> float:
-    """Mean distance that mass moves, in the unit of `points`, which ascend, shape (bins,)."""
-    gap = np.abs(np.cumsum(shares(reference) - shares(current)))[:-1]
-    return float((gap * np.diff(points)).sum())
 
 
 def total_variation(reference: Integers, current: Integers) -> float:

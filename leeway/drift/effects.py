@@ -1,7 +1,7 @@
 """How far a column has moved: effects with intervals that hold for any distribution, and evidence.
 
-Belongs here: one column of two profiles. Does not belong here: the formulas (`distances`) or the
-verdict of a batch (`verdict`).
+Belongs here: one column of two profiles. Does not belong here: the formulas (`distances`,
+`number_pair`), what is usual (`history`) or the verdict (`verdict`).
 
 The effect on a number is its KS distance. A category has three: the total variation, where levels
 below 1 % of the reference count as one, with unseen ones among them, and the interval takes this
@@ -14,75 +14,140 @@ rows without a usable value as well.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from leeway.drift.cells import middles
 from leeway.drift.distances import (
     Integers,
     chi_square,
     deviation_margin,
     jensen_shannon,
-    ks_distance,
     ks_p_value,
     level_margin,
     population_stability_index,
     quantile_bins,
     total_variation,
     unseen_margin,
-    wasserstein,
 )
-from leeway.drift.profile import CategoryProfile, ColumnProfile, NumberProfile
+from leeway.drift.levels import CategoryProfile
+from leeway.drift.number_pair import NumberPair, beyond_share, ks_bounds, wasserstein_bounds
+from leeway.drift.numbers import NumberProfile
+from leeway.drift.profile import ColumnProfile, Kind
 
-Kind = Literal["number", "category"]
 Measure = Literal["ks", "total_variation", "level", "unseen", "missing_rate"]
 
 # How many effects a column can have: what a correction for looking often has to count.
 MOST_EFFECTS: dict[Kind, int] = {"number": 2, "category": 4}
 RARE_SHARE = 0.01
+_KS_SQUARE = np.pi**2 / 12  # mean of the square of Kolmogorov's distribution
 
 
 @dataclass(frozen=True)
-class Effect:
-    """An effect: its estimate, and the bounds of the true one."""
+class RawEffect:
+    """An effect before chance is taken into account.
+
+    The observed value is between `estimate` and `highest`. `margin` says how far it may be from the
+    true one, by the probability of error; `expected_square` is its mean square without drift, 0
+    where nobody knows it: then all of what is seen counts as unusual.
+    """
 
     measure: Measure
     estimate: float
-    low: float
-    high: float
+    highest: float
+    margin: Callable[[float], float]
+    expected_square: float = 0.0
 
 
-def value_effects(
-    reference: ColumnProfile, current: ColumnProfile, alpha: float
-) -> tuple[list[Effect], dict[str, float]]:
-    """The effects on the values, each with an interval wrong with probability `alpha`; evidence.
+def number_effect(pair: NumberPair, rows: tuple[int, int]) -> RawEffect:
+    """The KS distance of two numeric columns with that many values."""
+    low, high = ks_bounds(pair)
+    return RawEffect(
+        "ks",
+        low,
+        high,
+        lambda alpha: deviation_margin(*rows, 2, alpha),
+        _KS_SQUARE * (1 / rows[0] + 1 / rows[1]),
+    )
+
+
+def number_statistics(
+    pair: NumberPair, ours: NumberProfile, theirs: NumberProfile
+) -> dict[str, float]:
+    """Evidence; Wasserstein's distance is in the unit of the column."""
+    bins = quantile_bins(pair.reference.counts)
+    binned = [
+        np.append(np.bincount(bins, counts).astype(np.int64), side.unusable)
+        for counts, side in zip(pair.counts, (ours, theirs), strict=True)
+    ]
+    ks, moved = ks_bounds(pair), wasserstein_bounds(pair)
+    return {
+        "ks": ks[0],
+        "ks_high": ks[1],
+        "ks_p_value": ks_p_value(ks[0], ours.known, theirs.known),
+        "wasserstein": moved[0],
+        "wasserstein_high": moved[1],
+        "psi": population_stability_index(binned[0], binned[1]),
+        "jensen_shannon": jensen_shannon(binned[0], binned[1]),
+        "out_of_range_share": beyond_share(pair),
+    }
+
+
+def level_effects(ours: CategoryProfile, theirs: CategoryProfile) -> list[RawEffect]:
+    """The effects on a category.
 
     Without a total variation when every level of the reference is rare, so that nothing is left to
     compare.
-
-    Raises:
-        ValueError: when a side has no values.
-        TypeError: when the kinds differ.
     """
-    rows = (reference.known, current.known)
-    if isinstance(reference, NumberProfile) and isinstance(current, NumberProfile):
-        low, high, statistics = _compare_numbers(reference, current)
-        margin = deviation_margin(*rows, 2, alpha)
-        return [_with_margin("ks", low, high, margin)], statistics
-    if isinstance(reference, CategoryProfile) and isinstance(current, CategoryProfile):
-        effects, statistics = _compare_levels(reference, current, alpha)
-        counts = _lumped(reference, current)
-        levels = counts[0].size
-        if levels < 2:
-            return effects, statistics
-        distance = total_variation(*counts)
-        margin = deviation_margin(*rows, 2.0**levels - 2, alpha)
-        evidence = _category_statistics(*counts, reference.missing, current.missing)
-        whole = _with_margin("total_variation", distance, distance, margin)
-        return [whole, *effects], evidence | statistics
-    raise TypeError("a number cannot be compared with a category")
+    rows = (ours.known, theirs.known)
+    change = max(
+        abs(ours.counts.get(level, 0) / rows[0] - theirs.counts.get(level, 0) / rows[1])
+        for level in ours.counts.keys() | theirs.counts.keys()
+    )
+    unseen, missed = _unseen(ours, theirs)
+    surplus = max(0.0, unseen - missed)
+    effects = [
+        RawEffect("level", change, change, lambda alpha: level_margin(*rows, alpha)),
+        RawEffect("unseen", surplus, surplus, lambda alpha: unseen_margin(*rows, alpha)),
+    ]
+    counts = _grouped(ours, theirs)
+    grouped = tuple(np.append(side[:-2], side[-2:].sum()) for side in counts)
+    if grouped[0].size < 2:
+        return effects
+    distance = total_variation(*grouped)
+    events = 2.0 ** grouped[0].size - 2
+    whole = RawEffect(
+        "total_variation",
+        distance,
+        distance,
+        lambda alpha: deviation_margin(*rows, events, alpha),
+        _total_variation_square(grouped[0], rows),
+    )
+    return [whole, *effects]
+
+
+def level_statistics(ours: CategoryProfile, theirs: CategoryProfile) -> dict[str, float]:
+    """Evidence, over the levels that are not rare, the rare, the unseen and the missing ones."""
+    counts = _grouped(ours, theirs)
+    statistic, p_value = chi_square(*counts)
+    with_missing = [
+        np.append(side, profile.missing)
+        for side, profile in zip(counts, (ours, theirs), strict=True)
+    ]
+    unseen, missed = _unseen(ours, theirs)
+    return {
+        "total_variation": total_variation(*counts),
+        "chi2": statistic,
+        "chi2_p_value": p_value,
+        "psi": population_stability_index(with_missing[0], with_missing[1]),
+        "jensen_shannon": jensen_shannon(with_missing[0], with_missing[1]),
+        "unseen_share": unseen,
+        "unseen_share_by_chance": missed,
+        "new_levels": float(len(theirs.counts.keys() - ours.counts.keys())),
+        "vanished_levels": float(len(ours.counts.keys() - theirs.counts.keys())),
+    }
 
 
 def missing_rate_change(
@@ -95,84 +160,43 @@ def missing_rate_change(
     return reference.known / rows[0] - current.known / rows[1]
 
 
-def missing_effect(change: float, rows: tuple[int, int], alpha: float) -> Effect:
-    """The size of a change of the missing rate; its interval is wrong with probability `alpha`."""
-    return _with_margin("missing_rate", abs(change), abs(change), deviation_margin(*rows, 2, alpha))
-
-
-def _with_margin(measure: Measure, low: float, high: float, margin: float) -> Effect:
-    return Effect(measure, low, max(0.0, low - margin), min(1.0, high + margin))
-
-
-def _compare_levels(
-    ours: CategoryProfile, theirs: CategoryProfile, alpha: float
-) -> tuple[list[Effect], dict[str, float]]:
-    """The effects that see a level by itself, however rare it was, and the unseen ones."""
-    rows = (ours.known, theirs.known)
-    change = max(
-        abs(ours.counts.get(level, 0) / rows[0] - theirs.counts.get(level, 0) / rows[1])
-        for level in ours.counts.keys() | theirs.counts.keys()
+def missing_effect(
+    reference: ColumnProfile, current: ColumnProfile, rows: tuple[int, int]
+) -> RawEffect:
+    """The size of a change of the missing rate."""
+    change = abs(missing_rate_change(reference, current, rows))
+    rate = (reference.unusable + current.unusable) / sum(rows)
+    return RawEffect(
+        "missing_rate",
+        change,
+        change,
+        lambda alpha: deviation_margin(*rows, 2, alpha),
+        rate * (1 - rate) * (1 / rows[0] + 1 / rows[1]),
     )
+
+
+def _unseen(ours: CategoryProfile, theirs: CategoryProfile) -> tuple[float, float]:
+    """Share of rows of levels that the reference has not, and what chance gives of it."""
     unseen = sum(count for level, count in theirs.counts.items() if level not in ours.counts)
-    missed = sum(count == 1 for count in ours.counts.values()) / rows[0]
-    surplus = max(0.0, unseen / rows[1] - missed)
-    effects = [
-        _with_margin("level", change, change, level_margin(*rows, alpha)),
-        _with_margin("unseen", surplus, surplus, unseen_margin(*rows, alpha)),
-    ]
-    return effects, {"unseen_share": unseen / rows[1], "unseen_share_by_chance": missed}
+    singletons = sum(count == 1 for count in ours.counts.values())
+    return unseen / theirs.known, singletons / ours.known
 
 
-def _compare_numbers(
-    ours: NumberProfile, theirs: NumberProfile
-) -> tuple[float, float, dict[str, float]]:
-    """Bounds of the KS distance, and the evidence."""
-    shift = max(ours.shift, theirs.shift)
-    own_cells = [side.cells >> (shift - side.shift) for side in (ours, theirs)]
-    cells = np.unique(np.concatenate(own_cells))
-    reference = _counts_in(cells, own_cells[0], ours.counts)
-    current = _counts_in(cells, own_cells[1], theirs.counts)
-    low, high = ks_distance(reference, current, exact=shift == 0)
-    bins = quantile_bins(reference)
-    binned = [
-        np.append(np.bincount(bins, counts).astype(np.int64), side.missing + side.non_finite)
-        for counts, side in ((reference, ours), (current, theirs))
-    ]
-    statistics = {
-        "ks": low,
-        "ks_p_value": ks_p_value(low, ours.known, theirs.known),
-        "wasserstein": wasserstein(middles(cells, shift), reference, current),
-        "psi": population_stability_index(binned[0], binned[1]),
-        "jensen_shannon": jensen_shannon(binned[0], binned[1]),
-    }
-    return low, high, statistics
-
-
-def _counts_in(cells: Integers, own_cells: Integers, own_counts: tuple[int, ...]) -> Integers:
-    counts = np.zeros(cells.size, np.int64)
-    np.add.at(counts, np.searchsorted(cells, own_cells), own_counts)
-    return counts
-
-
-def _lumped(ours: CategoryProfile, theirs: CategoryProfile) -> tuple[Integers, Integers]:
-    """Counts of both over the levels that are not rare in the first, then all others."""
+def _grouped(ours: CategoryProfile, theirs: CategoryProfile) -> tuple[Integers, Integers]:
+    """Rows of both by level that is not rare in the first, then of the rare and the unseen ones."""
     kept = [level for level, count in ours.counts.items() if count >= RARE_SHARE * ours.known]
+    unseen = sum(count for level, count in theirs.counts.items() if level not in ours.counts)
     first, second = ([side.counts.get(level, 0) for level in kept] for side in (ours, theirs))
     return (
-        np.array([*first, ours.known - sum(first)], np.int64),
-        np.array([*second, theirs.known - sum(second)], np.int64),
+        np.array([*first, ours.known - sum(first), 0], np.int64),
+        np.array([*second, theirs.known - sum(second) - unseen, unseen], np.int64),
     )
 
 
-def _category_statistics(
-    reference: Integers, current: Integers, missing_reference: int, missing_current: int
-) -> dict[str, float]:
-    statistic, p_value = chi_square(reference, current)
-    with_missing = np.append(reference, missing_reference), np.append(current, missing_current)
-    return {
-        "total_variation": total_variation(reference, current),
-        "chi2": statistic,
-        "chi2_p_value": p_value,
-        "psi": population_stability_index(*with_missing),
-        "jensen_shannon": jensen_shannon(*with_missing),
-    }
+def _total_variation_square(reference: Integers, rows: tuple[int, int]) -> float:
+    """Mean square of the total variation of two samples, from their normal approximation."""
+    share = reference / reference.sum()
+    spread = np.sqrt(share * (1 - share) * (1 / rows[0] + 1 / rows[1]))
+    return float(
+        (np.sqrt(2 / np.pi) * spread.sum() / 2) ** 2 + (spread**2).sum() / 4 * (1 - 2 / np.pi)
+    )

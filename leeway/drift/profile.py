@@ -1,201 +1,171 @@
 """What a batch looks like: counts per column that merge, so that any window is a sum of profiles.
 
-Belongs here: making, merging and storing profiles. Does not belong here: comparing them
-(`leeway.drift.verdict`), or which rows are valid (`leeway.data.validation`).
+Belongs here: the profile of a table, made whole or column by column, and merged. Does not belong
+here: one column (`leeway.drift.numbers`, `leeway.drift.levels`), its stored form
+(`leeway.drift.stored`), comparing (`leeway.drift.verdict`), or which rows are valid
+(`leeway.data.validation`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Literal
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
+from pyarrow import parquet
 
-from leeway.drift.cells import coarsen, keys_of, lower_ends
+from leeway.drift.levels import CategoryProfile, LevelCounter, merge_levels
+from leeway.drift.numbers import NumberCounter, NumberProfile, merge_numbers
 from leeway.spec import NUMERIC_TYPES, Column
 
-PROFILED_ROLES = frozenset({"target", "feature", "monitored"})
-
-
-@dataclass(frozen=True)
-class NumberProfile:
-    """Counts of a numeric column.
-
-    `values` are the ascending distinct numbers while `shift` is 0, else the lower ends of cells
-    (`leeway.drift.cells`); `counts` go with them. `missing` counts NULL, `non_finite` NaN and
-    infinities.
-    """
-
-    values: tuple[float, ...]
-    counts: tuple[int, ...]
-    shift: int
-    missing: int
-    non_finite: int
-
-    @property
-    def cells(self) -> NDArray[np.int64]:
-        """The cells at `shift`, ascending, shape (cells,)."""
-        return keys_of(np.array(self.values, np.float64)) >> self.shift
-
-    @property
-    def known(self) -> int:
-        """Number of rows with a finite value."""
-        return sum(self.counts)
-
-    def merge(self, other: NumberProfile) -> NumberProfile:
-        """The profile of the rows of both."""
-        shift = max(self.shift, other.shift)
-        cells = [side.cells >> (shift - side.shift) for side in (self, other)]
-        counts = np.array(self.counts + other.counts, np.int64)
-        return _number_profile(
-            *coarsen(np.concatenate(cells), counts, shift),
-            missing=self.missing + other.missing,
-            non_finite=self.non_finite + other.non_finite,
-        )
-
-    def as_dict(self) -> dict[str, object]:
-        """For JSON; numbers keep every bit."""
-        return {
-            "kind": "number",
-            "values": list(self.values),
-            "counts": list(self.counts),
-            "shift": self.shift,
-            "missing": self.missing,
-            "non_finite": self.non_finite,
-        }
-
-
-@dataclass(frozen=True)
-class CategoryProfile:
-    """Rows per level of a column, levels as text; `missing` counts NULL."""
-
-    counts: dict[str, int]
-    missing: int
-
-    @property
-    def known(self) -> int:
-        """Number of rows with a level."""
-        return sum(self.counts.values())
-
-    def merge(self, other: CategoryProfile) -> CategoryProfile:
-        """The profile of the rows of both."""
-        counts = Counter(self.counts) + Counter(other.counts)
-        return CategoryProfile(dict(sorted(counts.items())), self.missing + other.missing)
-
-    def as_dict(self) -> dict[str, object]:
-        """For JSON."""
-        return {"kind": "category", "counts": dict(self.counts), "missing": self.missing}
-
-
+Kind = Literal["number", "category"]
 ColumnProfile = NumberProfile | CategoryProfile
+
+PROFILED_ROLES = frozenset({"target", "feature", "monitored"})
+_MOST_THREADS = 8  # each holds a piece of one column
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Profiles of the columns of `rows` rows."""
+    """Profiles of the columns of `rows` rows.
+
+    `since` and `until` are the first and the last moment of the time column, in seconds since 1970;
+    None where there is none.
+    """
 
     rows: int
-    columns: dict[str, ColumnProfile]
+    columns: Mapping[str, ColumnProfile]
+    since: float | None = None
+    until: float | None = None
 
-    def merge(self, other: Profile) -> Profile:
-        """The profile of the rows of both; associative and commutative.
 
-        Raises:
-            ValueError: when the columns or their kinds differ.
-        """
-        if self.columns.keys() != other.columns.keys():
-            differing = sorted(self.columns.keys() ^ other.columns.keys())
+def merge_profiles(profiles: Sequence[Profile]) -> Profile:
+    """The profile of the rows of all; how they are grouped or ordered does not matter.
+
+    Raises:
+        ValueError: when there is none, or when the columns or their kinds differ.
+    """
+    if not profiles:
+        raise ValueError("there is no profile to merge")
+    names = profiles[0].columns.keys()
+    for each in profiles[1:]:
+        if each.columns.keys() != names:
+            differing = sorted(each.columns.keys() ^ names)
             raise ValueError(f"cannot merge profiles: only one has the columns {differing}")
-        theirs = other.columns
-        merged = {name: _merge(name, one, theirs[name]) for name, one in self.columns.items()}
-        return Profile(self.rows + other.rows, merged)
-
-    def as_dict(self) -> dict[str, object]:
-        """For JSON."""
-        columns = {name: column.as_dict() for name, column in self.columns.items()}
-        return {"rows": self.rows, "columns": columns}
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> Profile:
-        """The inverse of `as_dict`.
-
-        Raises:
-            KeyError: when a field is missing.
-        """
-        columns = {name: _column_from(column) for name, column in fields["columns"].items()}
-        return cls(fields["rows"], columns)
+    sinces = [each.since for each in profiles if each.since is not None]
+    untils = [each.until for each in profiles if each.until is not None]
+    return Profile(
+        sum(each.rows for each in profiles),
+        {name: _merge(name, [each.columns[name] for each in profiles]) for name in names},
+        min(sinces, default=None),
+        max(untils, default=None),
+    )
 
 
-def _merge(name: str, one: ColumnProfile, other: ColumnProfile) -> ColumnProfile:
-    if isinstance(one, NumberProfile) and isinstance(other, NumberProfile):
-        return one.merge(other)
-    if isinstance(one, CategoryProfile) and isinstance(other, CategoryProfile):
-        return one.merge(other)
+def _merge(name: str, columns: Sequence[ColumnProfile]) -> ColumnProfile:
+    numbers = [each for each in columns if isinstance(each, NumberProfile)]
+    if len(numbers) == len(columns):
+        return merge_numbers(numbers)
+    categories = [each for each in columns if isinstance(each, CategoryProfile)]
+    if len(categories) == len(columns):
+        return merge_levels(categories)
     raise ValueError(f"cannot merge profiles: column {name!r} is a number in only one of them")
 
 
-def _column_from(fields: Mapping[str, Any]) -> ColumnProfile:
-    if fields["kind"] == "category":
-        return CategoryProfile(dict(fields["counts"]), fields["missing"])
-    values = tuple(map(float, fields["values"]))
-    counts = tuple(fields["counts"])
-    return NumberProfile(values, counts, fields["shift"], fields["missing"], fields["non_finite"])
+def kinds_of(columns: Sequence[Column]) -> dict[str, Kind]:
+    """How the target, the features and the monitored columns of a use case are counted.
+
+    Numbers, integers, dates and timestamps (as seconds since 1970) are counted as numbers, all else
+    as categories.
+    """
+    numeric = NUMERIC_TYPES | {"date", "timestamp"}
+    return {
+        column.name: "number" if column.type in numeric else "category"
+        for column in columns
+        if column.role in PROFILED_ROLES
+    }
+
+
+def time_of(columns: Sequence[Column]) -> str | None:
+    """Name of the column that says when a row is from, where that is a date or a moment."""
+    return next(
+        (c.name for c in columns if c.role == "time" and c.type in ("date", "timestamp")), None
+    )
 
 
 def profile_table(table: pa.Table, columns: Sequence[Column]) -> Profile:
     """Profiles the target, the features and the monitored columns of a table.
 
-    Numbers, integers (exact up to 2^53), dates and timestamps (as seconds since 1970) are counted
-    as numbers, all else as categories.
-
     Raises:
         KeyError: when the table lacks one of these columns.
         ValueError: when a column cannot be read as its type (`pyarrow.ArrowInvalid`).
     """
-    profiles: dict[str, ColumnProfile] = {}
-    for column in columns:
-        if column.role not in PROFILED_ROLES:
-            continue
-        data = table.column(column.name)
-        if column.type in NUMERIC_TYPES:
-            profiles[column.name] = _count_numbers(data.cast(pa.float64(), safe=False))
-        elif column.type in ("date", "timestamp"):
-            moments = data.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64(), safe=False)
-            profiles[column.name] = _count_numbers(pc.divide(moments, 1e6))
-        else:
-            profiles[column.name] = _count_levels(data.cast(pa.string()))
-    return Profile(table.num_rows, profiles)
+    found = {
+        name: profile_column(kind, table.column(name).chunks)
+        for name, kind in kinds_of(columns).items()
+    }
+    moment = time_of(columns)
+    span = (None, None) if moment is None else _span(table.column(moment).chunks)
+    return Profile(table.num_rows, found, *span)
 
 
-def _count_numbers(data: pa.ChunkedArray) -> NumberProfile:
-    present = data.drop_null().to_numpy()
-    finite = present[np.isfinite(present)]
-    cells, counts = np.unique(keys_of(finite), return_counts=True)
-    return _number_profile(
-        *coarsen(cells, counts.astype(np.int64), 0),
-        missing=data.null_count,
-        non_finite=present.size - finite.size,
-    )
+def profile_column(kind: Kind, pieces: Iterable[pa.Array]) -> ColumnProfile:
+    """Profiles the pieces of one column.
+
+    Raises:
+        ValueError: when it cannot be read as its kind (`pyarrow.ArrowInvalid`).
+    """
+    counter = NumberCounter() if kind == "number" else LevelCounter()
+    for piece in pieces:
+        counter.add(piece)
+    return counter.profile()
 
 
-def _number_profile(
-    cells: NDArray[np.int64],
-    counts: NDArray[np.int64],
-    shift: int,
-    *,
-    missing: int,
-    non_finite: int,
-) -> NumberProfile:
-    values = tuple(lower_ends(cells, shift).tolist())
-    return NumberProfile(values, tuple(counts.tolist()), shift, missing, non_finite)
+def profile_parquet(
+    source: Path | pa.Buffer, kinds: Mapping[str, Kind], moment: str | None = None
+) -> Profile:
+    """Profiles columns of a Parquet file, each for itself, a row group at a time, on all cores.
+
+    Args:
+        source: the file, or its content.
+        kinds: of the columns to profile.
+        moment: the time column.
+
+    Raises:
+        KeyError: when the file lacks a column.
+        ValueError: when it is not Parquet, or a column cannot be read as its kind
+            (`pyarrow.ArrowInvalid`).
+    """
+
+    def profiled(item: tuple[str, Kind]) -> ColumnProfile:
+        return profile_column(item[1], _pieces(source, *item))
+
+    # The dearest first, so that no thread is left with one of them at the end.
+    ordered = sorted(kinds.items(), key=lambda item: item[1])
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as threads:
+        columns = dict(zip(dict(ordered), threads.map(profiled, ordered), strict=True))
+    span = (None, None) if moment is None else _span(_pieces(source, moment, "number"))
+    with parquet.ParquetFile(source) as file:
+        rows = file.metadata.num_rows
+    return Profile(rows, {name: columns[name] for name in kinds}, *span)
 
 
-def _count_levels(data: pa.ChunkedArray) -> CategoryProfile:
-    counted = pc.value_counts(data.drop_null()).to_pylist()
-    levels = {entry["values"]: entry["counts"] for entry in counted}
-    return CategoryProfile(dict(sorted(levels.items())), data.null_count)
+def _pieces(source: Path | pa.Buffer, name: str, kind: Kind) -> Iterator[pa.Array]:
+    # Levels stay numbers into a dictionary: they are counted as such. Others are not concerned.
+    levels = [name] if kind == "category" else None
+    with parquet.ParquetFile(source, read_dictionary=levels, pre_buffer=False) as file:
+        if name not in file.schema_arrow.names:
+            raise KeyError(name)
+        for group in range(file.num_row_groups):
+            column = file.read_row_group(group, columns=[name], use_threads=False).column(0)
+            yield from column.chunks
+
+
+def _span(pieces: Iterable[pa.Array]) -> tuple[float | None, float | None]:
+    profile = profile_column("number", pieces)
+    assert isinstance(profile, NumberProfile)  # noqa: S101 - by its kind
+    return profile.lowest, profile.highest

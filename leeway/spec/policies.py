@@ -46,13 +46,24 @@ class Drift(Strict):
     """When a batch has drifted from the reference profile of the champion's training part."""
 
     effect: float = Field(
-        default=0.1,
+        default=0.05,
         gt=0,
         lt=1,
         description="smallest Kolmogorov-Smirnov distance or total variation worth acting on",
     )
-    confidence: float = Field(
-        default=0.99, gt=0.5, lt=1, description="of the lower bound that must exceed the effect"
+    smallest_change: dict[Identifier, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict,
+        description="by column, in place of the effect: smallest change worth acting on, in the "
+        "unit of a number, or as the share of rows of a category",
+    )
+    false_alarms_per_year: float = Field(
+        default=2,
+        gt=0,
+        le=366,
+        description="how many confirmed verdicts without a cause are borne, over all columns",
+    )
+    batches_per_year: float = Field(
+        default=365, ge=1, description="where no time column tells how far batches are apart"
     )
     min_rows: int = Field(default=30, ge=2, description="fewer rows give the verdict undefined")
 

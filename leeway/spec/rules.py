@@ -115,6 +115,7 @@ def _check_references(use_case: UseCase) -> None:
     given = [column.name for column in use_case.given_columns]
     require_known("required_any", use_case.required_any, given)
     require_known("monitoring.segments", use_case.monitoring.segments, stored)
+    require_known("drift.smallest_change", use_case.drift.smallest_change, stored)
     for name in use_case.monitoring.segments:
         column = use_case.column(name)
         if column.type not in ("category", "boolean") or column.role == "key":

@@ -13,21 +13,29 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial import distance
 
+from leeway.drift.cells import keys_of
+from leeway.drift.column import ColumnDrift
 from leeway.drift.distances import (
     chi_square,
     deviation_margin,
     jensen_shannon,
-    ks_distance,
     ks_p_value,
     level_margin,
     population_stability_index,
     quantile_bins,
     total_variation,
     unseen_margin,
-    wasserstein,
 )
-from leeway.drift.profile import profile_table
-from leeway.drift.verdict import ColumnDrift, compare_profiles
+from leeway.drift.number_pair import (
+    NumberPair,
+    ks_bounds,
+    pair_of,
+    quantile_bounds,
+    wasserstein_bounds,
+)
+from leeway.drift.numbers import NumberProfile
+from leeway.drift.profile import profile_column, profile_table
+from leeway.drift.verdict import compare_profiles
 from leeway.spec import Column, Drift
 
 X = Column(name="x", type="number", description=".")
@@ -57,25 +65,99 @@ def test_ks_and_wasserstein_equal_those_of_scipy(seed: int, rows: int) -> None:
     assert found["wasserstein"] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("shift", [0.0, 0.05, 1.0])
-def test_the_ks_distance_of_many_distinct_values_lies_in_its_narrow_bounds(shift: float) -> None:
-    rng = np.random.default_rng(0)
-    reference, current = rng.standard_t(3, 20_000), rng.standard_t(3, 15_000) + shift
+def paired(reference: Any, current: Any) -> NumberPair:
+    found = [profile_column("number", [pa.array(side)]) for side in (reference, current)]
+    assert isinstance(found[0], NumberProfile)
+    assert isinstance(found[1], NumberProfile)
+    return pair_of(found[0], found[1])
+
+
+SHAPES = ("normal", "far from 0", "heavy tail", "positive", "spike", "rounded", "tiny", "huge")
+
+
+def shaped(shape: str, rng: np.random.Generator, rows: int) -> Any:
+    made: dict[str, Any] = {
+        "normal": rng.normal(0, 1, rows),
+        "far from 0": rng.normal(1e6, 1, rows),
+        "heavy tail": rng.standard_cauchy(rows),
+        "positive": rng.lognormal(0, 3, rows),
+        "spike": np.where(rng.random(rows) < 0.7, 0, rng.exponential(1, rows)),
+        "rounded": np.round(rng.gamma(2, 500, rows), 2),
+        "tiny": rng.normal(0, 1e-310, rows),
+        "huge": rng.uniform(-1, 1, rows) * 1e307,
+    }
+    return made[shape]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("moved", [0.0, 0.02, 1.0])
+@pytest.mark.parametrize("rows", [1_000, 30_000])
+def test_ks_and_wasserstein_of_scipy_lie_in_their_narrow_bounds(
+    shape: str, moved: float, rows: int
+) -> None:
+    rng = np.random.default_rng(rows)
+    reference, current = shaped(shape, rng, rows), shaped(shape, rng, rows - 77)
+    current = current + moved * np.median(np.abs(current))
+    pair = paired(reference, current)
+    low, high = ks_bounds(pair)
     exact = stats.ks_2samp(reference, current).statistic
-    column = compare(reference, current)
-    margin = deviation_margin(20_000, 15_000, 2, 0.01 / 2)
-    assert column.interval is not None
-    low, high = column.statistics["ks"], column.interval[1] - margin
-    assert low <= exact + 1e-12
-    assert exact <= high + 1e-12
-    assert high - low < 0.005
-    moved = stats.wasserstein_distance(reference, current)
-    assert column.statistics["wasserstein"] == pytest.approx(moved, rel=0.01, abs=0.002)
+    assert low - 1e-12 <= exact <= high + 1e-12
+    assert high - low < 0.004
+    scale = np.abs(reference).max()
+    cost = scale * stats.wasserstein_distance(reference / scale, current / scale)
+    low, high = wasserstein_bounds(pair)
+    allowed = 1e-12 * scale + 1e-9 * cost
+    assert low - allowed <= cost <= high + allowed
+    assert high - low < 0.02 * scale * np.abs(reference / scale).mean() + 0.15 * cost
+
+
+def test_the_distances_of_numbers_that_use_every_exponent_are_bounded() -> None:
+    """A cell then spans two exponents, and the mean of its numbers is not known."""
+    rng = np.random.default_rng(0)
+    reference, current = (
+        side[np.isfinite(side)] / 4
+        for side in rng.integers(-(2**63), 2**63, (2, 20_000)).view(np.float64)
+    )
+    exact = stats.ks_2samp(reference, current).statistic
+    pair = paired(reference, current)
+    assert ks_bounds(pair)[0] <= exact + 1e-12
+    assert exact <= ks_bounds(pair)[1] + 1e-12
+    cost = 1e300 * stats.wasserstein_distance(reference / 1e300, current / 1e300)
+    low, high = wasserstein_bounds(pair)
+    assert low <= cost <= high
+
+
+def test_a_distance_beyond_the_largest_number_is_that_number() -> None:
+    low, high = wasserstein_bounds(paired([-1.7e308], [1.7e308]))
+    assert low == high == np.finfo(float).max
 
 
 def test_the_bounds_hold_when_a_cell_hides_all_of_the_difference() -> None:
-    assert ks_distance(counts(10), counts(10), exact=False) == (0.0, 1.0)
-    assert ks_distance(counts(10), counts(10), exact=True) == (0.0, 0.0)
+    """Two sets of numbers between the same neighbours of a cell, apart from each other."""
+    wide = np.exp2(np.arange(-1000, 1000, 0.5))
+    reference, current = np.r_[wide, np.full(9000, 1.0001)], np.r_[wide, np.full(9000, 1.0003)]
+    pair = paired(reference, current)
+    low, high = ks_bounds(pair)
+    assert low == 0
+    assert high >= stats.ks_2samp(reference, current).statistic > 0.6
+    assert len(np.unique(keys_of(reference))) > 2048
+
+
+@pytest.mark.parametrize("rows", [50, 20_000])
+def test_a_quantile_lies_in_its_bounds_as_often_as_promised(rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    missed = 0
+    margin = float(np.sqrt(np.log(2 / 0.05) / (2 * rows)))
+    for _ in range(100):
+        values = rng.lognormal(0, 1, rows)
+        pair = paired(values, values)
+        estimate, low, high = quantile_bounds(pair, pair.reference, 0.7, margin)
+        assert low <= estimate <= high
+        assert estimate == pytest.approx(np.quantile(values, 0.7, method="inverted_cdf"), rel=0.003)
+        missed += not low <= stats.lognorm(1).ppf(0.7) <= high
+    assert missed <= 5
+    assert quantile_bounds(pair, pair.reference, 0.1, 0.2)[1] == -np.inf
+    assert quantile_bounds(pair, pair.reference, 0.9, 0.2)[2] == np.inf
 
 
 @settings(max_examples=30, derandomize=True, deadline=None)
@@ -138,7 +220,7 @@ def test_a_side_without_rows_is_refused(function: Any) -> None:
 
 
 def test_wasserstein_of_a_move_by_three_is_three() -> None:
-    assert wasserstein(np.array([1.0, 4.0]), counts(5, 0), counts(0, 9)) == pytest.approx(3)
+    assert wasserstein_bounds(paired([1.0] * 5, [4.0] * 9)) == (3.0, 3.0)
 
 
 # The margin

@@ -11,6 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from leeway.drift.budget import MOST, alarm_probability
+from leeway.drift.history import PastBatch, PastEffect, past_batch_fields, past_batch_from
 from leeway.drift.profile import Profile, profile_table
 from leeway.drift.verdict import BatchDrift, compare_profiles
 from leeway.spec import Column, Drift
@@ -60,7 +62,12 @@ def test_bills_that_grew_by_10_mm_are_confirmed_drift(seed: int, rows: int) -> N
     assert found.verdict == "confirmed"
     assert found.drifted == ("bill_length_mm",)
     assert found.drifted_share == pytest.approx(1 / 6)
-    assert "bill_length_mm has a KS distance of 0." in found.reason
+    change = found.columns[2].change
+    assert change is not None
+    assert change.low is not None
+    assert 0 < change.low < 10
+    assert change.high is None or change.high > 10
+    assert found.reason.startswith(f"bill_length_mm moved, {change.what}: ")
 
 
 def test_the_real_bills_of_2009_plus_10_mm_are_confirmed_against_the_years_before() -> None:
@@ -120,7 +127,7 @@ def test_only_features_are_named_as_drifted_and_only_those_that_drifted_are_in_t
     assert (found.verdict, found.target_verdict) == ("confirmed", "confirmed")
     assert [column.name for column in found.columns] == ["y", "x", "still"]
     assert found.drifted == ("x",)
-    assert found.reason.startswith("x has a KS distance of 1.000")
+    assert found.reason.startswith("x moved, median: 0 to 1 (between +1 and +1); KS distance 1.000")
     assert "still" not in found.reason
 
 
@@ -161,7 +168,7 @@ def test_a_feature_that_cannot_be_judged_is_named_beside_the_verdict() -> None:
     known = profile_table(pa.table({"x": np.arange(99.0), "c": pa.nulls(99)}), [X, C])
     found = compare_profiles(known, known, Drift(), [X, C])
     assert found.verdict == "none"
-    assert found.reason.startswith("None of 1 features is proven to have drifted by 0.1.")
+    assert found.reason.startswith("None of 1 features has moved by more than is usual or worth ")
     assert found.reason.endswith("Not judged: c.")
 
 
@@ -172,22 +179,22 @@ def test_a_column_that_one_profile_lacks_is_undefined() -> None:
     assert found.columns[0].reason == "c is not in both profiles with the same kind."
     other = profile_table(pa.table({"c": ["a"] * 99}), [C])
     for sides in ((known, other), (other, known)):
-        (column,) = compare_profiles(*sides, Drift(), [X]).columns
+        (column,) = compare_profiles(sides[0], sides[1], Drift(), [X]).columns
         assert (column.verdict, column.kind) == ("undefined", "number")
 
 
 def test_a_shift_too_small_to_prove_is_suspect() -> None:
     rng = np.random.default_rng(0)
-    found = compare(X, rng.normal(0, 1, 400), rng.normal(0.45, 1, 400))
+    found = compare(X, rng.normal(0, 1, 400), rng.normal(0.38, 1, 400))
     (column,) = found.columns
     assert column.verdict == found.verdict == "suspect"
     assert column.interval is not None
-    assert 0 < column.interval[0] < 0.1 < column.effect < column.interval[1]  # type: ignore[operator]  # it is defined
+    assert 0 < column.interval[0] < 0.05 < column.effect < column.interval[1]  # type: ignore[operator]  # it is defined
 
 
 def test_a_proven_difference_smaller_than_the_effect_is_none() -> None:
     rng = np.random.default_rng(0)
-    found = compare(X, rng.normal(0, 1, 60_000), rng.normal(0.1, 1, 60_000))
+    found = compare(X, rng.normal(0, 1, 60_000), rng.normal(0.08, 1, 60_000))
     (column,) = found.columns
     assert column.verdict == "none"
     assert column.statistics["ks_p_value"] < 1e-20
@@ -224,6 +231,145 @@ def test_the_result_is_json_without_nan() -> None:
     assert "chi2" in fields["columns"]["island"]["statistics"]
 
 
+# The budget of false alarms
+
+
+def test_a_batch_may_spend_the_budget_of_the_time_since_the_one_before() -> None:
+    year = 365.25 * 86_400
+    drift = Drift(false_alarms_per_year=2, batches_per_year=1000)
+    assert alarm_probability(drift) == 0.002
+    hourly = [alarm_probability(drift, 3600)] * round(year / 3600)
+    daily = [alarm_probability(drift, 86_400)] * 365
+    assert sum(hourly) == pytest.approx(2)
+    assert sum(daily) == pytest.approx(2, rel=0.001)
+    assert alarm_probability(drift, -86_400) == daily[0], "a clock that goes backwards"
+    assert alarm_probability(drift, 50 * year) == MOST
+    assert alarm_probability(drift, 0.0) == 0.002
+
+
+def test_what_a_batch_spends_is_told() -> None:
+    hour = profile_table(pa.table({"x": np.arange(99.0)}), [X])
+    found = compare_profiles(hour, hour, Drift(), [X], seconds=3600)
+    assert found.as_dict()["alarm_probability"] == pytest.approx(2 / (365.25 * 24))
+
+
+def test_less_budget_and_more_columns_need_more_proof() -> None:
+    rng = np.random.default_rng(0)
+    reference, current = rng.normal(0, 1, 1000), rng.normal(0.35, 1, 1000)
+    lows = []
+    for drift in (Drift(), Drift(false_alarms_per_year=0.01), Drift(batches_per_year=8760)):
+        sides = [profile_table(pa.table({"x": side}), [X]) for side in (reference, current)]
+        (column,) = compare_profiles(sides[0], sides[1], drift, [X]).columns
+        assert column.interval is not None
+        lows.append(column.interval[0])
+    assert lows[0] > lows[2] > lows[1]
+
+
+# The smallest change worth acting on, in the unit of the column
+
+
+@pytest.mark.parametrize(("worth", "verdict"), [(2.0, "confirmed"), (4.0, "none")])
+def test_a_change_is_judged_in_the_unit_of_the_column(worth: float, verdict: str) -> None:
+    rng = np.random.default_rng(0)
+    column = X.model_copy(update={"unit": "mm"})
+    sides = [
+        profile_table(pa.table({"x": rng.normal(mean, 1, 20_000)}), [column]) for mean in (40, 43)
+    ]
+    found = compare_profiles(sides[0], sides[1], Drift(smallest_change={"x": worth}), [column])
+    assert found.verdict == verdict
+    change = found.columns[0].change
+    assert change is not None
+    assert (change.what, change.unit) == ("median", "mm")
+    assert change.current - change.reference == pytest.approx(3, abs=0.05)
+    if verdict == "confirmed":
+        assert found.reason.endswith("proven, and more than the 2 mm that is worth acting on.")
+
+
+def test_a_change_of_shares_is_judged_in_shares() -> None:
+    reference, current = ["a"] * 9000 + ["b"] * 9000, ["a"] * 11_700 + ["b"] * 6300
+    sides = [profile_table(pa.table({"c": side}), [C]) for side in (reference, current)]
+    assert (
+        compare_profiles(sides[0], sides[1], Drift(smallest_change={"c": 0.2}), [C]).verdict
+        == "none"
+    )
+    assert (
+        compare_profiles(sides[0], sides[1], Drift(smallest_change={"c": 0.1}), [C]).verdict
+        == "confirmed"
+    )
+
+
+def test_a_median_that_did_not_move_is_not_told_when_a_tail_did() -> None:
+    rng = np.random.default_rng(0)
+    body = rng.normal(0, 1, 20_000)
+    found = compare(X, body, np.where(body > 0.8, body * 3, body))
+    assert found.columns[0].change is not None
+    assert found.columns[0].change.what in ("80 % quantile", "90 % quantile")
+
+
+# This batch and the one before it
+
+
+def test_two_batches_prove_together_what_neither_proves_alone() -> None:
+    rng = np.random.default_rng(3)
+    reference = profile_table(pa.table({"x": rng.normal(0, 1, 5000)}), [X])
+    moved = [profile_table(pa.table({"x": rng.normal(0.3, 1, 500)}), [X]) for _ in range(2)]
+    quiet = profile_table(pa.table({"x": rng.normal(0, 1, 500)}), [X])
+    assert compare_profiles(reference, moved[1], Drift(), [X]).verdict == "suspect"
+    both = compare_profiles(reference, moved[1], Drift(), [X], before=moved[0])
+    assert both.verdict == "confirmed"
+    assert compare_profiles(reference, moved[1], Drift(), [X], before=quiet).verdict == "suspect"
+    back = compare_profiles(reference, quiet, Drift(), [X], before=moved[0])
+    assert back.verdict == "none", "what is over is no reason to act"
+
+
+# What is usual
+
+
+def past(estimate: float, expected: float = 0.0002) -> PastBatch:
+    return {"x": {"ks": PastEffect(estimate, expected)}}
+
+
+def effect_of(history: list[PastBatch], moved: float) -> BatchDrift:
+    rng = np.random.default_rng(0)
+    sides = [profile_table(pa.table({"x": rng.normal(mean, 1, 8000)}), [X]) for mean in (0, moved)]
+    return compare_profiles(sides[0], sides[1], Drift(), [X], history=history)
+
+
+def test_thirty_quiet_batches_let_a_smaller_effect_be_confirmed() -> None:
+    quiet = [past(0.01 + 0.0001 * (n % 5)) for n in range(30)]
+    assert effect_of(quiet[:29], 0.16).verdict == "suspect"
+    found = effect_of(quiet, 0.16)
+    assert (found.verdict, found.history) == ("confirmed", 30)
+
+
+def test_what_past_batches_did_as_well_is_usual() -> None:
+    restless = [past(0.03 + 0.005 * (n % 9)) for n in range(40)]
+    assert effect_of([], 0.5).verdict == "confirmed"
+    assert effect_of(restless, 0.3).verdict != "confirmed"
+    assert effect_of(restless, 1.5).verdict == "confirmed"
+    one_larger = [*[past(0.01)] * 40, past(0.5)]
+    assert effect_of(one_larger, 1.0).columns[0].effect == pytest.approx(0.38, abs=0.02)
+    assert effect_of(one_larger, 1.0).verdict != "confirmed", "one of the past was larger"
+
+
+def test_past_batches_that_are_alike_count_for_less() -> None:
+    values = [0.02 + 0.02 * (n % 2) for n in range(60)]
+    apart = effect_of([past(value) for value in values], 0.6).columns[0]
+    alike = effect_of([past(value) for value in sorted(values)], 0.6).columns[0]
+    assert apart.interval is not None
+    assert alike.interval is not None
+    assert alike.interval[0] < apart.interval[0]
+
+
+def test_a_past_batch_survives_json() -> None:
+    found = compare_penguins(PENGUINS, PENGUINS.head(60)).past_batch
+    again = past_batch_from(json.loads(json.dumps(past_batch_fields(found))))
+    assert again.keys() == found.keys()
+    for column, effects in found.items():
+        for measure, effect in effects.items():
+            assert again[column][measure].estimate == pytest.approx(effect.estimate, abs=1e-6)
+
+
 # Levels of their own
 
 RARE = [f"r{number}" for number in range(200)]
@@ -238,7 +384,7 @@ def test_a_new_category_that_holds_half_of_a_batch_is_confirmed_however_many_wer
     found = compare(C, reference, ["A"] * 250 + ["BRAND_NEW"] * 250)
     (column,) = found.columns
     assert (column.verdict, column.measure, column.effect) == ("confirmed", measure, 0.5)
-    assert column.statistics["total_variation"] == 0
+    assert column.effects[0].estimate == 0, "the total variation, where unseen ones are rare"
     assert column.statistics["unseen_share"] == 0.5
     assert column.statistics["unseen_share_by_chance"] == (0.5 if repeats == 1 else 0)
 
@@ -253,7 +399,8 @@ def test_many_new_categories_are_confirmed_together_where_the_reference_missed_f
     found = compare(C, ["A"] * 1000 + RARE * 5, ["A"] * 500 + new)
     (column,) = found.columns
     assert (column.verdict, column.measure) == ("confirmed", "unseen")
-    assert "c has a share of unseen levels above what chance gives of 0.500" in found.reason
+    told = "levels that the reference has not, 500, such as 'n0': 0.0 % to 50.0 % of the rows"
+    assert f"c moved, {told}; share of unseen levels above" in found.reason
 
 
 def test_one_category_in_a_column_of_names_is_confirmed_and_other_names_are_undefined() -> None:

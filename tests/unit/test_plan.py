@@ -57,7 +57,7 @@ class History:
                 continue
             for at in [batch] if each.per_batch else self.batches:
                 inputs[label(upstream, at)] = self.committed[upstream, at].digest
-        if name == "training_set":
+        if name in ("training_set", "reference_profile"):
             members = tuple(self.batches)  # type: ignore[assignment]  # any number of batches
         digests = input_digest(self.versions[name], batch, inputs)
         source = self.sources.get(batch) if name == "raw" else None
@@ -81,6 +81,7 @@ def every(*names: str, batches: tuple[str, ...] = ("2008", "2009")) -> set[tuple
 
 
 ALL = tuple(each.name for each in NODES)
+DATA = ("raw", "staged", "clean", "profile")
 PER_CHAMPION = ("drift", "predictions", "performance", "report")
 
 
@@ -107,7 +108,8 @@ def test_asking_for_everything_runs_everything(history: History) -> None:
     [
         ("raw", ALL),
         ("clean", tuple(name for name in ALL if name not in ("raw", "staged"))),
-        ("training_set", tuple(n for n in ALL if n not in ("raw", "staged", "clean"))),
+        ("profile", ("profile", "reference_profile", "release", *PER_CHAMPION)),
+        ("training_set", tuple(n for n in ALL if n not in DATA)),
         ("tuned_model", ("tuned_model", "explainers", "release", *PER_CHAMPION)),
         ("reference_profile", ("reference_profile", "release", *PER_CHAMPION)),
         ("release", ("release", *PER_CHAMPION)),
@@ -129,7 +131,7 @@ def test_changed_code_runs_its_node_and_everything_downstream(
 
 def test_a_new_batch_runs_its_own_nodes_and_never_the_training_set(history: History) -> None:
     history.batches.append("2010")
-    own = ("raw", "staged", "clean", *PER_CHAMPION)
+    own = (*DATA, *PER_CHAMPION)
     assert history.runs() == every(*own, batches=("2010",))
     history.run()
     assert history.runs() == set()
@@ -160,8 +162,8 @@ def test_a_batch_that_its_source_no_longer_holds_stays_as_it_was_read(history: H
 
 def test_a_batch_that_changed_runs_the_training_set_that_holds_it(history: History) -> None:
     history.commit("raw", "2009", digest="other rows")
-    assert history.runs() == every("staged", "clean", *PER_CHAMPION) - every(
-        "staged", "clean", batches=("2008",)
+    assert history.runs() == every(*DATA[1:], *PER_CHAMPION) - every(
+        *DATA[1:], batches=("2008",)
     ) | every(*(name for name in ALL if name not in BATCH_NODES))
 
 
@@ -171,7 +173,7 @@ def test_a_batch_that_is_not_in_the_training_set_leaves_it_alone_when_it_changes
     history.batches.append("2010")
     history.run()
     history.commit("raw", "2010", digest="other rows")
-    own = ("staged", "clean", *PER_CHAMPION)
+    own = (*DATA[1:], *PER_CHAMPION)
     assert history.runs() == every(*own, batches=("2010",))
 
 
@@ -240,7 +242,6 @@ def test_what_dagster_was_not_told_of_is_made_again(history: History) -> None:
 # Portions
 
 ORDER = ["2007", "2008", "2009", "2010"]
-DATA = ("raw", "staged", "clean")
 
 
 def running(history: History) -> list[Step]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leeway.drift.verdict import ColumnDrift, DriftVerdict
+from leeway.drift.column import ColumnDrift, DriftVerdict
 from leeway.plots import candidate_plot, confusion_plot, drift_plot, pca_plot, shap_plot
 from leeway.training.search import CandidateScore
 
@@ -24,7 +24,9 @@ SCORES = [
 
 def column(name: str, verdict: DriftVerdict, effect: float | None) -> ColumnDrift:
     interval = None if effect is None else (effect - 0.05, effect + 0.1)
-    return ColumnDrift(name, "number", "feature", verdict, "ks", effect, interval, 0.1, {}, ".")
+    return ColumnDrift(
+        name, "number", "feature", verdict, "ks", effect, interval, 0.1, None, (), {}, "."
+    )
 
 
 DRIFT = [

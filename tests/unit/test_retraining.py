@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from leeway.drift.verdict import DriftVerdict
+from leeway.drift.column import DriftVerdict
 from leeway.retraining import (
     MAX_ATTEMPTS,
     Incident,

@@ -1,0 +1,105 @@
+"""What batches do to a column when nothing is wrong: how much of an effect is usual.
+
+Belongs here: past effects, and how they widen an interval. Does not belong here: the effects
+(`leeway.drift.effects`) or the rule (`leeway.drift.verdict`).
+
+Batches differ by more than the chance of drawing rows: days, machines, seasons within limits. The
+excess of the mean square of past effects over what drawing rows alone gives is its variance.
+A margin grows by it as a prediction interval of a new value does (Hahn and Meeker, Statistical
+Intervals, 1991, chapter 4): by Student's t, so that few batches count for less. Batches that follow
+each other alike count as fewer: n (1 - r) / (1 + r) with their lag-1 autocorrelation r (Bayley and
+Hammersley 1946), which is corrected for its bias in short series (Marriott and Pope 1954).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+# Fewer say little about what is usual, and a rank among them nothing.
+ENOUGH_BATCHES = 30
+MOST_BATCHES = 100  # the newest ones: what was usual long ago may not be any more
+
+
+@dataclass(frozen=True)
+class PastEffect:
+    """An effect on a batch that was not alarming.
+
+    `expected_square` is the mean square that drawing as many rows without drift gives.
+    """
+
+    estimate: float
+    expected_square: float
+
+
+# Of one batch: column, then measure.
+PastBatch = Mapping[str, Mapping[str, PastEffect]]
+
+
+@dataclass(frozen=True)
+class Usual:
+    """How one effect on one column varies between batches.
+
+    `variance` is what goes beyond drawing rows, `batches` how many it rests on, `effective` how
+    many independent ones these are worth, and `largest` the largest of them.
+    """
+
+    variance: float
+    batches: int
+    effective: float
+    largest: float
+
+    def widen(self, margin: float, alpha: float) -> float:
+        """The margin of an effect at the probability of error `alpha`, with what is usual."""
+        if self.variance == 0:
+            return margin
+        from scipy.special import stdtrit
+
+        usual = float(stdtrit(max(self.effective - 1, 1), 1 - alpha / 2))
+        return float(np.hypot(margin, usual * np.sqrt(self.variance)))
+
+
+def usual(history: Sequence[PastBatch], column: str, measure: str) -> Usual | None:
+    """What is usual of an effect, from past batches in their order; None: too few are known."""
+    known = [batch.get(column, {}).get(measure) for batch in history[-MOST_BATCHES:]]
+    past = [each for each in known if each is not None]
+    if len(past) < ENOUGH_BATCHES:
+        return None
+    estimates = np.array([each.estimate for each in past])
+    expected = np.array([each.expected_square for each in past])
+    variance = max(0.0, float((estimates**2 - expected).mean()))
+    alike = _autocorrelation(estimates)
+    effective = len(past) * (1 - alike) / (1 + alike)
+    return Usual(variance, len(past), effective, float(estimates.max()))
+
+
+def _autocorrelation(series: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+    """Of neighbours, at least 0; 0 for a constant series."""
+    centred = series - series.mean()
+    square = float(centred @ centred)
+    if square == 0:
+        return 0.0
+    found = float(centred[1:] @ centred[:-1]) / square
+    corrected = found + (1 + 3 * found) / series.size
+    return min(max(corrected, 0.0), 0.95)
+
+
+def past_batch_from(fields: Mapping[str, Mapping[str, Sequence[float]]]) -> PastBatch:
+    """The inverse of `past_batch_fields`."""
+    return {
+        column: {measure: PastEffect(*numbers) for measure, numbers in effects.items()}
+        for column, effects in fields.items()
+    }
+
+
+def past_batch_fields(batch: PastBatch) -> dict[str, dict[str, list[float]]]:
+    """A past batch for JSON, in few bytes."""
+    return {
+        column: {
+            measure: [round(past.estimate, 6), round(past.expected_square, 9)]
+            for measure, past in effects.items()
+        }
+        for column, effects in batch.items()
+    }
