@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets.stage import Stage, Work, batches_of, begin, metadata_of
-from leeway.drift.profile import Profile, kinds_of, profile_parquet, profile_table, time_of
+from leeway.drift.declared import kinds_of, profile_table, time_of
+from leeway.drift.profile import Profile, profile_parquet
 from leeway.drift.stored import to_bytes
 from resources.platform import Platform
 from resources.warehouse import read_batch

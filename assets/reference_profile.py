@@ -9,7 +9,8 @@ import dagster as dg
 from assets.stage import Input, Stage, begin, metadata_of
 from assets.training_set import read_part
 from leeway.data.training_set import TRAIN
-from leeway.drift.profile import Profile, merge_profiles, profile_table
+from leeway.drift.declared import profile_table
+from leeway.drift.profile import Profile, merge_profiles
 from leeway.drift.stored import from_bytes, to_bytes
 from leeway.drift.usual import history_of
 from leeway.plan import label

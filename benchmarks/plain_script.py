@@ -37,7 +37,7 @@ from leeway.data.training_set import TEST, TRAIN, build_training_set, part_of
 from leeway.data.validation import validate
 from leeway.data.values import POSTGRES_TYPES
 from leeway.digests import canonical_json
-from leeway.drift.profile import profile_table
+from leeway.drift.declared import profile_table
 from leeway.spec import UseCase
 from orchestration.use_cases import load_use_cases
 from resources.dbt import begin_call, executable

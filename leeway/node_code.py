@@ -78,6 +78,7 @@ _PROFILING = (
 _MEASURING = (
     *_PROFILING,
     "leeway/drift/distances.py",
+    "leeway/drift/tails.py",
     "leeway/drift/effects.py",
     "leeway/drift/measured.py",
     "leeway/drift/number_pair.py",
@@ -87,6 +88,7 @@ _COMPARING = (
     "leeway/drift/budget.py",
     "leeway/drift/change.py",
     "leeway/drift/column.py",
+    "leeway/drift/policy.py",
     "leeway/drift/rule.py",
     "leeway/drift/verdict.py",
 )
@@ -118,7 +120,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
     "staged": ("assets/cleaning.py", "dbt_project/models/{name}/staging/*", "dbt_project/macros/*"),
     # staged is a view: its SQL runs when clean is built.
     "clean": ("assets/cleaning.py", "dbt_project/models/{name}/*/*", "dbt_project/macros/*"),
-    "profile": ("assets/profile.py", *_PROFILING),
+    "profile": ("assets/profile.py", "leeway/drift/declared.py", *_PROFILING),
     "training_set": (
         "assets/training_set.py",
         "leeway/data/training_set.py",
@@ -147,6 +149,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
         "assets/reference_profile.py",
         "assets/training_set.py",
         "leeway/data/training_set.py",
+        "leeway/drift/declared.py",
         "leeway/drift/usual.py",
         *_MEASURING,
     ),

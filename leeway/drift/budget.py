@@ -10,13 +10,13 @@ however alike the batches are: expectations add without independence.
 
 from __future__ import annotations
 
-from leeway.spec import Drift
+from leeway.drift.policy import DriftPolicy
 
 _SECONDS_PER_YEAR = 365.25 * 86_400
 MOST = 0.05  # of one batch, however seldom batches come
 
 
-def alarm_probability(drift: Drift, seconds: float | None = None) -> float:
+def alarm_probability(drift: DriftPolicy, seconds: float | None = None) -> float:
     """Probability of a false alarm that one batch may spend.
 
     Args:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from leeway.drift.change import Change
 from leeway.drift.effects import Measure
 from leeway.drift.profile import Kind
-from leeway.spec import Role
+
+if TYPE_CHECKING:
+    from leeway.spec import Role
 
 DriftVerdict = Literal["none", "suspect", "confirmed", "undefined"]
 

@@ -15,6 +15,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from leeway.drift.tails import chi_square_tail, kolmogorov_tail
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -37,10 +39,8 @@ def ks_p_value(distance: float, reference_rows: int, current_rows: int) -> float
 
     The asymptotic law with the correction of Stephens (1970); conservative with ties.
     """
-    from scipy.special import kolmogorov
-
     root = np.sqrt(reference_rows * current_rows / (reference_rows + current_rows))
-    return float(kolmogorov((root + 0.12 + 0.11 / root) * distance))
+    return kolmogorov_tail(float(root + 0.12 + 0.11 / root) * distance)
 
 
 def quantile_bins(reference: Integers, bins: int = 10) -> Integers:
@@ -87,14 +87,12 @@ def chi_square(reference: Integers, current: Integers) -> tuple[float, float]:
 
     Evidence to show, not a rule: on many rows any change is significant. One bin gives (0, 1).
     """
-    from scipy.special import chdtrc
-
     shares(reference), shares(current)
     table = np.stack([reference, current])[:, (reference + current) > 0]
     expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
     statistic = float(((table - expected) ** 2 / expected).sum())
     freedom = table.shape[1] - 1
-    return statistic, float(chdtrc(freedom, statistic)) if freedom else 1.0
+    return statistic, chi_square_tail(statistic, freedom) if freedom else 1.0
 
 
 def level_margin(reference_rows: int, current_rows: int, alpha: float) -> float:

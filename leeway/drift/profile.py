@@ -20,7 +20,6 @@ from pyarrow import parquet
 
 from leeway.drift.levels import CategoryProfile, LevelCounter, merge_levels
 from leeway.drift.numbers import NumberCounter, NumberProfile, merge_numbers
-from leeway.spec import NUMERIC_TYPES, Column
 
 Kind = Literal["number", "category"]
 ColumnProfile = NumberProfile | CategoryProfile
@@ -76,43 +75,6 @@ def _merge(name: str, columns: Sequence[ColumnProfile]) -> ColumnProfile:
     raise ValueError(f"cannot merge profiles: column {name!r} is a number in only one of them")
 
 
-def kinds_of(columns: Sequence[Column]) -> dict[str, Kind]:
-    """How the target, the features and the monitored columns of a use case are counted.
-
-    Numbers, integers, dates and timestamps (as seconds since 1970) are counted as numbers, all else
-    as categories.
-    """
-    numeric = NUMERIC_TYPES | {"date", "timestamp"}
-    return {
-        column.name: "number" if column.type in numeric else "category"
-        for column in columns
-        if column.role in PROFILED_ROLES
-    }
-
-
-def time_of(columns: Sequence[Column]) -> str | None:
-    """Name of the column that says when a row is from, where that is a date or a moment."""
-    return next(
-        (c.name for c in columns if c.role == "time" and c.type in ("date", "timestamp")), None
-    )
-
-
-def profile_table(table: pa.Table, columns: Sequence[Column]) -> Profile:
-    """Profiles the target, the features and the monitored columns of a table.
-
-    Raises:
-        KeyError: when the table lacks one of these columns.
-        ValueError: when a column cannot be read as its type (`pyarrow.ArrowInvalid`).
-    """
-    found = {
-        name: profile_column(kind, table.column(name).chunks)
-        for name, kind in kinds_of(columns).items()
-    }
-    moment = time_of(columns)
-    span = (None, None) if moment is None else _span(table.column(moment).chunks)
-    return Profile(table.num_rows, found, *span)
-
-
 def profile_column(kind: Kind, pieces: Iterable[pa.Array]) -> ColumnProfile:
     """Profiles the pieces of one column.
 
@@ -148,7 +110,7 @@ def profile_parquet(
     ordered = sorted(kinds.items(), key=lambda item: item[1])
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as threads:
         columns = dict(zip(dict(ordered), threads.map(profiled, ordered), strict=True))
-    span = (None, None) if moment is None else _span(_pieces(source, moment, "number"))
+    span = (None, None) if moment is None else span_of(_pieces(source, moment, "number"))
     with parquet.ParquetFile(source) as file:
         rows = file.metadata.num_rows
     return Profile(rows, {name: columns[name] for name in kinds}, *span)
@@ -165,7 +127,8 @@ def _pieces(source: Path | pa.Buffer, name: str, kind: Kind) -> Iterator[pa.Arra
             yield from column.chunks
 
 
-def _span(pieces: Iterable[pa.Array]) -> tuple[float | None, float | None]:
+def span_of(pieces: Iterable[pa.Array]) -> tuple[float | None, float | None]:
+    """The first and the last of dates or moments, in seconds since 1970."""
     profile = profile_column("number", pieces)
     assert isinstance(profile, NumberProfile)  # noqa: S101 - by its kind
     return profile.lowest, profile.highest

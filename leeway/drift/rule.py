@@ -32,8 +32,8 @@ from leeway.drift.levels import CategoryProfile
 from leeway.drift.measured import Sides, measured, sides_of
 from leeway.drift.number_pair import pair_of
 from leeway.drift.numbers import NumberProfile
+from leeway.drift.policy import DriftPolicy, Watched
 from leeway.drift.profile import Kind, Profile
-from leeway.spec import Column, Drift
 
 WHOLE: tuple[Measure, ...] = ("ks", "total_variation")  # effects on the values as a whole
 # What makes a batch suspect may happen this often by chance.
@@ -57,7 +57,7 @@ class Looks:
     reference: Profile
     current: Profile
     both: Profile | None
-    drift: Drift
+    drift: DriftPolicy
     probability: float
     effects: int
     history: Sequence[PastBatch]
@@ -68,7 +68,7 @@ class Looks:
         return self.probability / self.effects / (1 if self.both is None else 2)
 
 
-def judge_column(column: Column, kind: Kind, looks: Looks) -> ColumnDrift:
+def judge_column(column: Watched, kind: Kind, looks: Looks) -> ColumnDrift:
     """The verdict of one column.
 
     Without an effect on the values as a whole, what did not change proves nothing: undefined.
@@ -109,9 +109,9 @@ def judge_column(column: Column, kind: Kind, looks: Looks) -> ColumnDrift:
 
 
 def _undefined(
-    column: Column,
+    column: Watched,
     kind: Kind,
-    drift: Drift,
+    drift: DriftPolicy,
     reason: str,
     effects: tuple[Effect, ...] = (),
     statistics: Mapping[str, float] | None = None,
@@ -132,7 +132,7 @@ def _undefined(
     )
 
 
-def _judged(column: Column, raw: RawEffect, sides: Sides, looks: Looks) -> Effect:
+def _judged(column: Watched, raw: RawEffect, sides: Sides, looks: Looks) -> Effect:
     """The verdict of one effect, from this batch and, where it is not proof, the one before it."""
     found = usual(looks.history, column.name, raw.measure)
     low, high = _interval(raw, found, looks.alpha)
@@ -146,7 +146,7 @@ def _judged(column: Column, raw: RawEffect, sides: Sides, looks: Looks) -> Effec
     return Effect(raw.measure, raw.estimate, low, high, verdict, raw.expected_square)
 
 
-def _is_proof_of_both(column: Column, measure: Measure, looks: Looks, found: Usual | None) -> bool:
+def _is_proof_of_both(column: Watched, measure: Measure, looks: Looks, found: Usual | None) -> bool:
     """Whether this batch and the one before it, together, prove the effect."""
     sides = None if looks.both is None else sides_of(column.name, looks.reference, looks.both)
     if sides is None:
@@ -156,7 +156,7 @@ def _is_proof_of_both(column: Column, measure: Measure, looks: Looks, found: Usu
 
 
 def _is_proof(
-    column: Column, raw: RawEffect, sides: Sides, looks: Looks, found: Usual | None
+    column: Watched, raw: RawEffect, sides: Sides, looks: Looks, found: Usual | None
 ) -> bool:
     low = _interval(raw, found, looks.alpha)[0]
     smallest = _smallest_change(column, raw.measure, looks.drift)
@@ -167,7 +167,7 @@ def _is_proof(
     return low > (looks.drift.effect if found is None else 0)
 
 
-def _is_worth_acting(column: Column, raw: RawEffect, sides: Sides, looks: Looks) -> bool:
+def _is_worth_acting(column: Watched, raw: RawEffect, sides: Sides, looks: Looks) -> bool:
     """Whether the effect, as it was observed, is large enough."""
     smallest = _smallest_change(column, raw.measure, looks.drift)
     if smallest is None:
@@ -183,12 +183,12 @@ def _interval(raw: RawEffect, found: Usual | None, alpha: float) -> tuple[float,
     return max(0.0, raw.estimate - margin), min(1.0, raw.highest + margin)
 
 
-def _smallest_change(column: Column, measure: Measure, drift: Drift) -> float | None:
+def _smallest_change(column: Watched, measure: Measure, drift: DriftPolicy) -> float | None:
     """What the use case declares for the values of the column, in its unit."""
     return None if measure == "missing_rate" else drift.smallest_change.get(column.name)
 
 
-def _change(column: Column, measure: Measure, sides: Sides, alpha: float) -> Change:
+def _change(column: Watched, measure: Measure, sides: Sides, alpha: float) -> Change:
     ours, theirs = sides.reference, sides.current
     if measure != "missing_rate":
         if isinstance(ours, NumberProfile) and isinstance(theirs, NumberProfile):
@@ -200,7 +200,7 @@ def _change(column: Column, measure: Measure, sides: Sides, alpha: float) -> Cha
     return missing_change(next(rates), next(rates), sides.rows, alpha)
 
 
-def _too_few(name: str, known: int, drift: Drift) -> str:
+def _too_few(name: str, known: int, drift: DriftPolicy) -> str:
     return f"{name} has {known} values on one side; {drift.min_rows} are needed."
 
 

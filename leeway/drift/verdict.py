@@ -18,9 +18,9 @@ from leeway.drift.column import MILDEST_FIRST, ColumnDrift, DriftVerdict
 from leeway.drift.effects import MOST_EFFECTS
 from leeway.drift.history import PastBatch, PastEffect
 from leeway.drift.numbers import NumberProfile
+from leeway.drift.policy import DriftPolicy, Watched
 from leeway.drift.profile import PROFILED_ROLES, Kind, Profile, merge_profiles
 from leeway.drift.rule import Looks, judge_column
-from leeway.spec import Column, Drift
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ class BatchDrift:
 def compare_profiles(
     reference: Profile,
     current: Profile,
-    drift: Drift,
-    columns: Sequence[Column],
+    drift: DriftPolicy,
+    columns: Sequence[Watched],
     *,
     before: Profile | None = None,
     seconds: float | None = None,

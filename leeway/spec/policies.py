@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from leeway.drift.policy import UsualPolicy
 from leeway.spec.base import Identifier, Strict
 
 _DURATION = re.compile(r"([0-9]{1,6})\s*(s|m|h|d)")
@@ -46,7 +47,7 @@ class Drift(Strict):
     """When a batch has drifted from the reference profile of the champion's training part."""
 
     effect: float = Field(
-        default=0.05,
+        default=UsualPolicy.effect,
         gt=0,
         lt=1,
         description="smallest Kolmogorov-Smirnov distance or total variation worth acting on",
@@ -57,15 +58,19 @@ class Drift(Strict):
         "unit of a number, or as the share of rows of a category",
     )
     false_alarms_per_year: float = Field(
-        default=2,
+        default=UsualPolicy.false_alarms_per_year,
         gt=0,
         le=366,
         description="how many confirmed verdicts without a cause are borne, over all columns",
     )
     batches_per_year: float = Field(
-        default=365, ge=1, description="where no time column tells how far batches are apart"
+        default=UsualPolicy.batches_per_year,
+        ge=1,
+        description="where no time column tells how far batches are apart",
     )
-    min_rows: int = Field(default=30, ge=2, description="fewer rows give the verdict undefined")
+    min_rows: int = Field(
+        default=UsualPolicy.min_rows, ge=2, description="fewer rows give the verdict undefined"
+    )
 
 
 class Retraining(Strict):

@@ -28,7 +28,7 @@ DBT = "the process of dbt"  # killed alone, at a random moment
 STORE = ["store.half_written", "store.before_rename"]
 AT_COMMIT = ["before_commit", "in_commit", "after_commit"]
 IN_ORDER = (  # as Dagster carries them out: each kill is further on than the one before
-    "raw", "staged", "clean", "training_set", "model_selection", "reference_profile",
+    "raw", "staged", "clean", "profile", "training_set", "model_selection", "reference_profile",
     "tuned_model", "explainers", "release", "drift", "predictions", "performance",
     "report",
 )  # fmt: skip

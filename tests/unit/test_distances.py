@@ -10,11 +10,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 from scipy.spatial import distance
 
 from leeway.drift.cells import keys_of
 from leeway.drift.column import ColumnDrift
+from leeway.drift.declared import profile_table
 from leeway.drift.distances import (
     chi_square,
     deviation_margin,
@@ -34,7 +35,8 @@ from leeway.drift.number_pair import (
     wasserstein_bounds,
 )
 from leeway.drift.numbers import NumberProfile
-from leeway.drift.profile import profile_column, profile_table
+from leeway.drift.profile import profile_column
+from leeway.drift.tails import chi_square_tail, kolmogorov_tail
 from leeway.drift.verdict import compare_profiles
 from leeway.spec import Column, Drift
 
@@ -221,6 +223,14 @@ def test_a_side_without_rows_is_refused(function: Any) -> None:
 
 def test_wasserstein_of_a_move_by_three_is_three() -> None:
     assert wasserstein_bounds(paired([1.0] * 5, [4.0] * 9)) == (3.0, 3.0)
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(x=st.floats(0, 8), freedom=st.integers(1, 400), ratio=st.floats(0, 4))
+def test_tails_equal_those_of_scipy(x: float, freedom: int, ratio: float) -> None:
+    assert kolmogorov_tail(x) == pytest.approx(special.kolmogorov(x), rel=1e-9, abs=1e-14)
+    expected = special.chdtrc(freedom, ratio * freedom)
+    assert chi_square_tail(ratio * freedom, freedom) == pytest.approx(expected, rel=1e-9, abs=1e-14)
 
 
 # The margin

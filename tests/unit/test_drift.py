@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 
 from leeway.drift.budget import MOST, alarm_probability
+from leeway.drift.declared import profile_table
 from leeway.drift.history import PastBatch, PastEffect, past_batch_fields, past_batch_from
-from leeway.drift.profile import Profile, profile_table
+from leeway.drift.profile import Profile
 from leeway.drift.verdict import BatchDrift, compare_profiles
 from leeway.spec import Column, Drift
 

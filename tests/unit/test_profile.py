@@ -15,16 +15,14 @@ from pyarrow import parquet
 
 from leeway.data.tables import to_parquet
 from leeway.drift.cells import MAX_CELLS, keys_of, values_of
+from leeway.drift.declared import kinds_of, profile_table, time_of
 from leeway.drift.levels import BUCKETS, MAX_BYTES, MAX_LEVELS, CategoryProfile
 from leeway.drift.numbers import NumberProfile
 from leeway.drift.profile import (
     Profile,
-    kinds_of,
     merge_profiles,
     profile_column,
     profile_parquet,
-    profile_table,
-    time_of,
 )
 from leeway.drift.stored import from_bytes, history_from_bytes, to_bytes
 from leeway.spec import Column
