@@ -155,6 +155,22 @@ def check(name: str | None, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("reference", type=click.Path(path_type=Path))
+@click.argument("current", type=click.Path(path_type=Path))
+@JSON
+def drift(reference: Path, current: Path, as_json: bool) -> None:
+    """Say whether the rows of CURRENT have drifted from those of REFERENCE.
+
+    Both are files: Parquet, CSV, TSV, JSON lines or Excel. No project is needed.
+
+    Example: leeway drift january.parquet february.parquet
+    """
+    from cli.drift import drift as carry_out
+
+    carry_out(reference, current, as_json)
+
+
+@cli.command()
 @click.argument("name", type=UseCaseName())
 @click.argument("version", type=click.IntRange(min=1))
 @click.option("--why", default="by hand", show_default=True, help="Reason, for the ledger.")

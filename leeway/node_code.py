@@ -68,6 +68,7 @@ _ANALYSING = (
     "leeway/experiment/summary.py",
 )
 _PROFILING = (
+    "leeway/drift/buffers.py",
     "leeway/drift/cells.py",
     "leeway/drift/levels.py",
     "leeway/drift/numbers.py",

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 from leeway.data.records import MOST_COLUMNS
 from resources.opening import LinkOutside, digest_at_most, read_at_most
-from resources.settings import get_settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,6 +64,8 @@ def stem_of(name: str) -> str:
 
 def largest_bytes() -> int:
     """The largest file that is read, packed or unpacked: LEEWAY_MAX_FILE_MB."""
+    from resources.settings import get_settings  # a quarter of the time that `leeway drift` has
+
     return get_settings().max_file_mb * 2**20
 
 

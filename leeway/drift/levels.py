@@ -13,13 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from leeway.digests import digest_of
+from leeway.drift.buffers import numbers_in
+
+Integers = NDArray[np.int64]
 
 MAX_LEVELS = 1 << 17
 BUCKETS = 2048
@@ -39,7 +44,7 @@ class CategoryProfile:
     missing: int = 0
     bucketed: bool = False
 
-    @property
+    @cached_property
     def known(self) -> int:
         """Number of rows with a level."""
         return sum(self.counts.values())
@@ -64,7 +69,7 @@ class LevelCounter:
     def __init__(self, bucketed: bool = False) -> None:
         self._bucketed = bucketed
         self._names: list[pa.Array] = []
-        self._rows: list[pa.Array] = []
+        self._rows: list[Integers] = []
         self._missing = 0
 
     def add(self, data: pa.Array) -> None:
@@ -75,31 +80,27 @@ class LevelCounter:
         """
         self._missing += data.null_count
         present = data.drop_null() if data.null_count else data
-        if pa.types.is_dictionary(data.type):
-            rows = np.bincount(present.indices.to_numpy(), minlength=len(data.dictionary))
-            used = np.flatnonzero(rows)
-            levels, counts = data.dictionary.take(pa.array(used)), pa.array(rows[used])
-        else:
-            counted = pc.value_counts(present)
-            levels, counts = counted.field("values"), counted.field("counts")
-        self._add(_named(levels), counts)
+        if not pa.types.is_dictionary(data.type):
+            present = present.dictionary_encode()
+        self._add(_named(present.dictionary), _counted(present))
 
     def add_counts(self, counted: CategoryProfile) -> None:
         """Counts the rows of a profile; one of buckets needs a counter of buckets."""
         self._missing += counted.missing
         names = pa.array(list(counted.counts), pa.string())
-        rows = pa.array(list(counted.counts.values()), pa.int64())
+        rows = np.fromiter(counted.counts.values(), np.int64, len(counted.counts))
         self._add(names, rows, named=not counted.bucketed)
 
     def profile(self) -> CategoryProfile:
         """What was counted so far."""
         self._sum()
-        if not self._names:
-            return CategoryProfile({}, self._missing, self._bucketed)
-        pairs = zip(self._names[0].to_pylist(), self._rows[0].to_pylist(), strict=True)
-        return CategoryProfile(dict(sorted(pairs)), self._missing, self._bucketed)
+        counts: dict[str, int] = {}
+        if self._names:
+            pairs = zip(self._names[0].to_pylist(), self._rows[0].tolist(), strict=True)
+            counts = dict(sorted(pairs))
+        return CategoryProfile(counts, self._missing, self._bucketed)
 
-    def _add(self, names: pa.Array, rows: pa.Array, *, named: bool = True) -> None:
+    def _add(self, names: pa.Array, rows: Integers, *, named: bool = True) -> None:
         self._names.append(_buckets(names) if named and self._bucketed else names)
         self._rows.append(rows)
         if sum(map(len, self._names)) > _PENDING:
@@ -109,19 +110,27 @@ class LevelCounter:
         """Sums the rows of equal levels, and goes over to buckets when there are too many."""
         if not self._names:
             return
-        summed = _sum_equal(pa.chunked_array(self._names), pa.chunked_array(self._rows))
-        if len(summed[0]) > MAX_LEVELS and not self._bucketed:
+        names, rows = _sum_equal(self._names, self._rows)
+        if len(names) > MAX_LEVELS and not self._bucketed:
             self._bucketed = True
-            summed = _sum_equal(_buckets(summed[0]), summed[1])
-        self._names, self._rows = [summed[0]], [summed[1]]
+            names, rows = _sum_equal([_buckets(names)], [rows])
+        self._names, self._rows = [names], [rows]
 
 
-def _sum_equal(
-    names: pa.Array | pa.ChunkedArray, rows: pa.Array | pa.ChunkedArray
-) -> tuple[pa.Array, pa.Array]:
-    table = pa.table({"name": names, "rows": rows})
-    summed = table.group_by("name", use_threads=False).aggregate([("rows", "sum")])
-    return summed["name"].combine_chunks(), summed["rows_sum"].combine_chunks()
+def _counted(data: pa.DictionaryArray) -> Integers:
+    """Rows of each entry of the dictionary."""
+    rows: Integers = np.bincount(numbers_in(data.indices), minlength=len(data.dictionary))
+    return rows
+
+
+def _sum_equal(names: list[pa.Array], rows: list[Integers]) -> tuple[pa.Array, Integers]:
+    found = pa.concat_arrays(names).dictionary_encode()
+    # As float64, which counts exactly up to 2^53 rows.
+    sums = np.bincount(numbers_in(found.indices), np.concatenate(rows), len(found.dictionary))
+    used = pa.Array.from_buffers(
+        pa.bool_(), sums.size, [None, pa.py_buffer(np.packbits(sums > 0, bitorder="little"))]
+    )
+    return found.dictionary.filter(used), sums[sums > 0].astype(np.int64)
 
 
 def _named(levels: pa.Array) -> pa.Array:

@@ -166,11 +166,17 @@ def quantile_bounds(
     Returns:
         Estimate, lower and upper bound; a bound is infinite where the band leaves 0 to 1.
     """
-    places = np.searchsorted(side.through, [level, level - margin, level + margin])
     last = pair.lower.size - 1
-    at = min(int(places[0]), last)
-    width = pair.upper[at] / 2 - pair.lower[at] / 2
-    estimate = float(pair.lower[at] + 2 * width * min(side.position[at], 1.0))
-    low = float(pair.lower[places[1]]) if level > margin else -np.inf
-    high = float(pair.upper[min(int(places[2]), last)]) if level + margin < 1 else np.inf
-    return estimate, low, high
+    places = np.searchsorted(side.through, [level, level - margin, level + margin])
+    at, first, final = np.minimum(places, last).tolist()
+    low = _within(pair, side, first, 0.0) if level > margin else -np.inf
+    high = _within(pair, side, final, 1.0) if level + margin < 1 else np.inf
+    return _within(pair, side, at, float(side.position[at])), low, high
+
+
+def _within(pair: NumberPair, side: Side, cell: int, share: float) -> float:
+    """A number in a cell, at a share of the way to its end; its only number where it has one."""
+    if side.counts[cell] and side.same[cell] >= 0:
+        share = float(side.position[cell])
+    half = pair.upper[cell] / 2 - pair.lower[cell] / 2
+    return float(pair.lower[cell] + 2 * half * min(share, 1.0))

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from leeway.drift.buffers import numbers_in
 from leeway.drift.cells import (
     EMPTY,
     CellCounter,
@@ -119,15 +120,15 @@ def _floats(data: pa.Array) -> tuple[Floats, int]:
     kind = data.type
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         moments = data.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-        return moments.to_numpy(zero_copy_only=False) / _MICROSECONDS, 0
+        return numbers_in(moments) / _MICROSECONDS, 0
     if pa.types.is_int64(kind) or pa.types.is_uint64(kind):
         return _from_integers(data)
-    return data.cast(pa.float64()).to_numpy(zero_copy_only=False), 0
+    return numbers_in(data.cast(pa.float64())), 0
 
 
 def _from_integers(data: pa.Array) -> tuple[Floats, int]:
     """As float64, those that it does not have as the next number below."""
-    whole = data.to_numpy(zero_copy_only=False)
+    whole = numbers_in(data)
     near = whole.astype(np.float64)
     extremes = pc.min_max(data).as_py()
     if not len(data) or max(-extremes["min"], extremes["max"]) <= _EXACT:

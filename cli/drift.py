@@ -1,0 +1,103 @@
+"""`leeway drift`: the verdict on two files, without a project.
+
+Belongs here: what is printed. Does not belong here: reading the files (`resources.drift_files`), or
+the verdict (`leeway.drift.verdict`).
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.output import emit
+from leeway.drift.policy import UsualPolicy
+from leeway.drift.verdict import BatchDrift, compare_profiles
+from resources.drift_files import profiles_of
+
+if TYPE_CHECKING:
+    from leeway.drift.column import ColumnDrift
+
+MOST_SHOWN = 40
+COLOURS = {"confirmed": "red", "suspect": "yellow", "none": "green", "undefined": "dim"}
+
+
+def drift(reference: Path, current: Path, as_json: bool) -> None:
+    """Compares two files and prints the verdict.
+
+    Raises:
+        SourceError: when a file cannot be read, or they have no column in common.
+    """
+    begun = time.perf_counter()
+    sides = profiles_of(reference, current)
+    found = compare_profiles(sides.reference, sides.current, UsualPolicy(), sides.columns)
+    seconds = time.perf_counter() - begun
+    if as_json:
+        emit(as_fields(found, seconds))
+    else:
+        _print(found, seconds)
+
+
+def as_fields(found: BatchDrift, seconds: float) -> dict[str, Any]:
+    """What `--json` prints."""
+    columns = {
+        column.name: {
+            "kind": column.kind,
+            "verdict": column.verdict,
+            "measure": column.measure,
+            "effect": column.effect,
+            "interval": None if column.interval is None else list(column.interval),
+            "threshold": column.threshold,
+            "change": None if column.change is None else column.change.as_dict(),
+            "statistics": dict(column.statistics),
+            "reason": column.reason,
+        }
+        for column in found.columns
+    }
+    return {
+        "verdict": found.verdict,
+        "reason": found.reason,
+        "drifted_share": found.drifted_share,
+        "alarm_probability": found.alarm_probability,
+        "rows": {"reference": found.rows_reference, "current": found.rows_current},
+        "seconds": round(seconds, 3),
+        "columns": columns,
+    }
+
+
+def _print(found: BatchDrift, seconds: float) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from cli.output import console
+
+    ordered = sorted(found.columns, key=_severity, reverse=True)
+    table = Table("column", "verdict", "moved", "effect", "interval", "PSI", box=None)
+    for column in ordered[:MOST_SHOWN]:
+        moved = column.change.told() if column.change else column.reason
+        interval = "" if column.interval is None else "{:.3f} to {:.3f}".format(*column.interval)
+        table.add_row(
+            Text(column.name),
+            Text(column.verdict, COLOURS[column.verdict]),
+            Text(moved),
+            "" if column.effect is None else f"{column.effect:.3f}",
+            interval,
+            f"{column.statistics['psi']:.3f}" if "psi" in column.statistics else "",
+        )
+    console.print(table)
+    left = len(ordered) - MOST_SHOWN
+    if left > 0:
+        console.print(f"and {left} columns with smaller effects; --json has all", style="dim")
+    console.print(Text.assemble((found.verdict, COLOURS[found.verdict]), f": {found.reason}"))
+    console.print(
+        f"{found.rows_reference:,} rows of reference, {found.rows_current:,} compared with them, "
+        f"in {seconds:.2f} s; such a verdict is wrong in at most "
+        f"{found.alarm_probability:.2%} of comparisons without drift",
+        style="dim",
+    )
+
+
+def _severity(column: ColumnDrift) -> tuple[int, float]:
+    from leeway.drift.column import MILDEST_FIRST
+
+    return MILDEST_FIRST.index(column.verdict), column.effect or 0.0

@@ -1,0 +1,215 @@
+"""`leeway drift`: two files of any format, compared without a project."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+from pyarrow import parquet
+from scipy import stats
+from scipy.spatial import distance
+
+from cli.main import cli
+from resources.settings import PROJECT
+
+ROWS = 4000
+
+
+def frame(seed: int, moved: float = 0.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    weight = rng.normal(70 + moved, 10, ROWS)
+    return pd.DataFrame(
+        {
+            "weight": np.where(rng.random(ROWS) < 0.1, np.nan, weight),
+            "visits": rng.poisson(4, ROWS),
+            "plan": rng.choice(["basic", "plus", "gold"], ROWS, p=[0.6, 0.3, 0.1]),
+            "active": rng.random(ROWS) < 0.8,
+            "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, ROWS), "D"),
+        }
+    )
+
+
+def written(folder: Path, name: str, rows: pd.DataFrame) -> Path:
+    path = folder / name
+    if name.endswith(".parquet"):
+        rows.to_parquet(path)
+    elif name.endswith(".jsonl"):
+        rows.to_json(path, orient="records", lines=True, date_format="iso")
+    elif name.endswith(".xlsx"):
+        rows.to_excel(path, index=False)
+    else:
+        rows.to_csv(path, index=False, sep="\t" if ".tsv" in name else ",")
+    return path
+
+
+def drift(*paths: Path) -> dict[str, Any]:
+    done = CliRunner().invoke(cli, ["drift", *map(str, paths), "--json"])
+    assert done.exit_code == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture
+def quiet(tmp_path: Path) -> tuple[Path, Path]:
+    return written(tmp_path, "a.parquet", frame(1)), written(tmp_path, "b.parquet", frame(2))
+
+
+def test_two_files_alike_have_not_drifted(quiet: tuple[Path, Path]) -> None:
+    found = drift(*quiet)
+    assert found["verdict"] == "none"
+    assert found["rows"] == {"reference": ROWS, "current": ROWS}
+    assert found["seconds"] > 0
+    assert {name: column["kind"] for name, column in found["columns"].items()} == {
+        "weight": "number",
+        "visits": "number",
+        "plan": "category",
+        "active": "category",
+        "since": "number",
+    }
+    for column in found["columns"].values():
+        assert column["threshold"] == 0.05
+        assert column["interval"][0] <= column["effect"] <= column["interval"][1]
+        assert {"psi", "jensen_shannon", "missing_rate_change"} <= column["statistics"].keys()
+    assert {"ks", "wasserstein"} <= found["columns"]["weight"]["statistics"].keys()
+    assert "chi2" in found["columns"]["plan"]["statistics"]
+
+
+def test_what_moved_is_confirmed_and_named(tmp_path: Path) -> None:
+    found = drift(
+        written(tmp_path, "a.parquet", frame(1)), written(tmp_path, "b.parquet", frame(2, 8.0))
+    )
+    assert found["verdict"] == "confirmed"
+    assert found["reason"].startswith("weight moved, median: ")
+    assert found["columns"]["visits"]["verdict"] == "none"
+    change = found["columns"]["weight"]["change"]
+    assert change["low"] < change["current"] - change["reference"] < change["high"]
+
+
+def test_the_statistics_are_those_of_scipy(tmp_path: Path) -> None:
+    ours, theirs = frame(1), frame(2, 2.0)
+    found = drift(written(tmp_path, "a.csv", ours), written(tmp_path, "b.csv", theirs))
+    weight = found["columns"]["weight"]["statistics"]
+    sides = [side["weight"].dropna() for side in (ours, theirs)]
+    exact = stats.ks_2samp(*sides)
+    assert weight["ks"] <= exact.statistic <= weight["ks_high"] <= weight["ks"] + 0.003
+    assert weight["ks_p_value"] == pytest.approx(exact.pvalue, rel=0.1)
+    cost = stats.wasserstein_distance(*sides)
+    assert weight["wasserstein"] <= cost <= weight["wasserstein_high"]
+    visits = found["columns"]["visits"]["statistics"]
+    assert visits["ks"] == pytest.approx(stats.ks_2samp(ours.visits, theirs.visits).statistic)
+    counts = [side["plan"].value_counts()[["basic", "plus", "gold"]] for side in (ours, theirs)]
+    plan = found["columns"]["plan"]["statistics"]
+    assert plan["chi2"] == pytest.approx(stats.chi2_contingency(np.stack(counts)).statistic)
+    expected = distance.jensenshannon(*counts, base=2)
+    assert plan["jensen_shannon"] == pytest.approx(expected)
+    missing = [side["weight"].isna().mean() for side in (ours, theirs)]
+    assert weight["missing_rate_change"] == pytest.approx(missing[1] - missing[0])
+
+
+@pytest.mark.parametrize("name", ["b.csv", "b.tsv", "b.csv.gz", "b.jsonl", "b.xlsx"])
+def test_formats_can_be_mixed(tmp_path: Path, name: str) -> None:
+    reference = written(tmp_path, "a.parquet", frame(1))
+    plain = written(tmp_path, name.removesuffix(".gz"), frame(1).drop(columns="active"))
+    if name.endswith(".gz"):
+        packed = tmp_path / name
+        packed.write_bytes(gzip.compress(plain.read_bytes()))
+        plain = packed
+    found = drift(reference, plain)
+    for column in ("weight", "visits", "plan", "since"):
+        assert found["columns"][column]["effect"] == pytest.approx(0, abs=1e-3), column
+    assert found["columns"]["active"]["verdict"] == "undefined"
+
+
+def test_texts_that_are_no_numbers_count_as_missing_among_numbers(tmp_path: Path) -> None:
+    reference = pd.DataFrame({"x": [*map(str, range(1000)), "n/a"]})
+    current = pd.DataFrame({"x": [*map(str, range(600)), *["broken"] * 400]})
+    found = drift(written(tmp_path, "a.csv", reference), written(tmp_path, "b.csv", current))
+    column = found["columns"]["x"]
+    assert (column["kind"], found["verdict"]) == ("number", "confirmed")
+    assert column["statistics"]["missing_rate_change"] == pytest.approx(0.4 - 1 / 1001)
+
+
+def test_a_column_of_one_file_or_of_another_kind_is_undefined(tmp_path: Path) -> None:
+    reference = pa.table({"x": [1.0] * 50, "gone": [1.0] * 50, "kind": [1] * 50, "l": [[1]] * 50})
+    current = pa.table({"x": [1.0] * 50, "new": [1.0] * 50, "kind": ["a"] * 50, "l": [[1]] * 50})
+    paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    for path, rows in zip(paths, (reference, current), strict=True):
+        parquet.write_table(rows, path)
+    columns = drift(*paths)["columns"]
+    verdicts = {name: column["verdict"] for name, column in columns.items()}
+    assert verdicts.pop("x") == "none"
+    assert set(verdicts.values()) == {"undefined"}
+    assert set(verdicts) == {"gone", "new", "kind", "l"}
+    assert columns["gone"]["reason"] == "gone is not in both profiles with the same kind."
+    assert columns["gone"]["effect"] is None
+
+
+def test_few_rows_are_undefined_and_not_silent(tmp_path: Path) -> None:
+    rows = frame(1).head(20)
+    found = drift(written(tmp_path, "a.csv", rows), written(tmp_path, "b.csv", rows))
+    assert found["verdict"] == "undefined"
+    assert "30 are needed" in found["reason"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("no.parquet", None, "no such file"),
+        ("no.parquet", b"PAR1 and no more", "no Parquet, or damaged"),
+        ("odd.pdf", b"%PDF", "cannot read .pdf files; there are .csv"),
+        ("other.csv", b"p,q\n1,2\n", "it has no column of"),
+        ("ragged.csv", b"weight,visits\n1\n", "each row needs one value per column"),
+    ],
+)
+def test_a_file_that_cannot_be_compared_is_refused_by_name(
+    tmp_path: Path, quiet: tuple[Path, Path], name: str, content: bytes | None, said: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    done = CliRunner().invoke(cli, ["drift", str(quiet[0]), str(path), "--json"])
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"error: {path}: ")
+    assert said in done.stderr
+    assert json.loads(done.stdout)["error"]
+
+
+def test_people_get_a_table_with_the_largest_effect_first(tmp_path: Path) -> None:
+    paths = [
+        written(tmp_path, "a.parquet", frame(1)),
+        written(tmp_path, "b.parquet", frame(2, 8.0)),
+    ]
+    done = CliRunner().invoke(cli, ["drift", *map(str, paths)])
+    assert done.exit_code == 0
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[1].split()[:2] == ["weight", "confirmed"]
+    assert "4,000 rows of reference, 4,000 compared with them" in done.stderr
+
+
+def test_nothing_of_the_platform_is_imported(quiet: tuple[Path, Path]) -> None:
+    program = (
+        "import sys; sys.argv = ['leeway', 'drift', *sys.argv[1:], '--json']\n"
+        "from cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'dagster', 'pandas', 'scipy', 'sklearn', 'psycopg2', 'mlflow', 'leeway.spec'}\n"
+        "found = sorted(heavy & sys.modules.keys())\n"
+        "sys.exit(f'imported: {found}' if found else 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, quiet)],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
