@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from leeway.data.tables import to_parquet
+from leeway.drift.buffers import numbers_in
 from leeway.drift.cells import Cells
 from leeway.drift.history import PastBatch, past_batch_fields, past_batch_from
 from leeway.drift.levels import CategoryProfile
@@ -63,7 +64,7 @@ def from_bytes(data: bytes) -> dict[str, Profile]:
     Raises:
         ValueError: when the bytes are not stored profiles.
     """
-    table = parquet.read_table(pa.BufferReader(data))
+    table = parquet.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     notes = _notes(table.schema)
     columns: dict[str, dict[str, ColumnProfile]] = {}
     for row in range(table.num_rows):
@@ -124,7 +125,7 @@ def _column(field: Mapping[str, pa.Scalar]) -> ColumnProfile:
         levels = zip(field["levels"].as_py(), field["counts"].as_py(), strict=True)
         return CategoryProfile(dict(levels), field["missing"].as_py(), field["bucketed"].as_py())
     cells, counts, offsets, same = (
-        field[name].values.to_numpy() for name in ("cells", "counts", "offsets", "same")
+        numbers_in(field[name].values) for name in ("cells", "counts", "offsets", "same")
     )
     plain = ("missing", "nan", "infinite", "rounded", "lowest", "highest")
     return NumberProfile(
