@@ -159,7 +159,7 @@ def check(name: str | None, as_json: bool) -> None:
 @click.argument("current", type=click.Path(path_type=Path))
 @JSON
 def drift(reference: Path, current: Path, as_json: bool) -> None:
-    """Say whether the rows of CURRENT have drifted from those of REFERENCE.
+    """Say whether CURRENT has drifted from REFERENCE.
 
     Both are files: Parquet, CSV, TSV, JSON lines or Excel. No project is needed.
 

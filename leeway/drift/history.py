@@ -4,22 +4,25 @@ Belongs here: past effects, and how they widen an interval. Does not belong here
 (`leeway.drift.effects`) or the rule (`leeway.drift.verdict`).
 
 Batches differ by more than the chance of drawing rows: days, machines, seasons within limits. The
-excess of the mean square of past effects over what drawing rows alone gives is its variance.
-A margin grows by it as a prediction interval of a new value does (Hahn and Meeker, Statistical
-Intervals, 1991, chapter 4): by Student's t, so that few batches count for less. Batches that follow
-each other alike count as fewer: n (1 - r) / (1 + r) with their lag-1 autocorrelation r (Bayley and
-Hammersley 1946), which is corrected for its bias in short series (Marriott and Pope 1954).
+excess of the mean square of past effects over what drawing rows alone gives estimates its variance,
+of which the upper 95 % bound counts, so that few batches widen more. Batches that follow each other
+alike count as fewer: n (1 - r) / (1 + r) with their lag-1 autocorrelation r (Bayley and Hammersley
+1946), which is corrected for its bias in short series (Marriott and Pope 1954). A new batch may
+then be as far off as a normal deviate with that variance is, beside the margin of drawing its rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import hypot, sqrt
+from statistics import NormalDist
 
 import numpy as np
 
 # Fewer say little about what is usual, and a rank among them nothing.
 ENOUGH_BATCHES = 30
+_CONFIDENT = NormalDist().inv_cdf(0.95)
 MOST_BATCHES = 100  # the newest ones: what was usual long ago may not be any more
 
 
@@ -42,23 +45,17 @@ PastBatch = Mapping[str, Mapping[str, PastEffect]]
 class Usual:
     """How one effect on one column varies between batches.
 
-    `variance` is what goes beyond drawing rows, `batches` how many it rests on, `effective` how
-    many independent ones these are worth, and `largest` the largest of them.
+    `variance` is the most that goes beyond drawing rows, `batches` how many it rests on, and
+    `largest` the largest effect on them.
     """
 
     variance: float
     batches: int
-    effective: float
     largest: float
 
     def widen(self, margin: float, alpha: float) -> float:
         """The margin of an effect at the probability of error `alpha`, with what is usual."""
-        if self.variance == 0:
-            return margin
-        from scipy.special import stdtrit
-
-        usual = float(stdtrit(max(self.effective - 1, 1), 1 - alpha / 2))
-        return float(np.hypot(margin, usual * np.sqrt(self.variance)))
+        return hypot(margin, NormalDist().inv_cdf(1 - alpha / 2) * sqrt(self.variance))
 
 
 def usual(history: Sequence[PastBatch], column: str, measure: str) -> Usual | None:
@@ -69,10 +66,11 @@ def usual(history: Sequence[PastBatch], column: str, measure: str) -> Usual | No
         return None
     estimates = np.array([each.estimate for each in past])
     expected = np.array([each.expected_square for each in past])
-    variance = max(0.0, float((estimates**2 - expected).mean()))
+    excess = estimates**2 - expected
     alike = _autocorrelation(estimates)
     effective = len(past) * (1 - alike) / (1 + alike)
-    return Usual(variance, len(past), effective, float(estimates.max()))
+    most = float(excess.mean() + _CONFIDENT * excess.std(ddof=1) / np.sqrt(effective))
+    return Usual(max(0.0, most), len(past), float(estimates.max()))
 
 
 def _autocorrelation(series: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:

@@ -45,17 +45,26 @@ def sides_of(name: str, reference: Profile, current: Profile) -> Sides | None:
     return Sides(ours, theirs, (reference.rows, current.rows))
 
 
-def measured(sides: Sides, min_rows: int) -> tuple[list[RawEffect], dict[str, float]]:
-    """The effects and the evidence; of the values where both sides have `min_rows` of them."""
+def effects_of(sides: Sides, min_rows: int) -> list[RawEffect]:
+    """The effects; on the values where both sides have `min_rows` of them."""
     ours, theirs = sides.reference, sides.current
-    effects: list[RawEffect] = []
-    statistics: dict[str, float] = {}
+    missing = missing_effect(ours, theirs, sides.rows)
+    if min(sides.known) < min_rows:
+        return [missing]
+    if isinstance(ours, NumberProfile) and isinstance(theirs, NumberProfile):
+        return [number_effect(pair_of(ours, theirs), sides.known), missing]
+    if isinstance(ours, CategoryProfile) and isinstance(theirs, CategoryProfile):
+        return [*level_effects(ours, theirs), missing]
+    return [missing]
+
+
+def evidence_of(sides: Sides, min_rows: int) -> dict[str, float]:
+    """The statistics that are shown; of the values where both sides have `min_rows` of them."""
+    ours, theirs = sides.reference, sides.current
+    found: dict[str, float] = {}
     if min(sides.known) >= min_rows:
         if isinstance(ours, NumberProfile) and isinstance(theirs, NumberProfile):
-            pair = pair_of(ours, theirs)
-            effects = [number_effect(pair, sides.known)]
-            statistics = number_statistics(pair, ours, theirs)
+            found = number_statistics(pair_of(ours, theirs), ours, theirs)
         elif isinstance(ours, CategoryProfile) and isinstance(theirs, CategoryProfile):
-            effects, statistics = level_effects(ours, theirs), level_statistics(ours, theirs)
-    statistics["missing_rate_change"] = missing_rate_change(ours, theirs, sides.rows)
-    return [*effects, missing_effect(ours, theirs, sides.rows)], statistics
+            found = level_statistics(ours, theirs)
+    return found | {"missing_rate_change": missing_rate_change(ours, theirs, sides.rows)}

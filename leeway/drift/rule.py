@@ -29,7 +29,7 @@ from leeway.drift.column import MILDEST_FIRST, ColumnDrift, DriftVerdict, Effect
 from leeway.drift.effects import Measure, RawEffect
 from leeway.drift.history import PastBatch, Usual, usual
 from leeway.drift.levels import CategoryProfile
-from leeway.drift.measured import Sides, measured, sides_of
+from leeway.drift.measured import Sides, effects_of, evidence_of, sides_of
 from leeway.drift.number_pair import pair_of
 from leeway.drift.numbers import NumberProfile
 from leeway.drift.policy import DriftPolicy, Watched
@@ -81,8 +81,9 @@ def judge_column(column: Watched, kind: Kind, looks: Looks) -> ColumnDrift:
     if min(sides.rows) < drift.min_rows:
         reason = _too_few(column.name, min(sides.rows), drift)
         return _undefined(column, kind, drift, reason)
-    raw, statistics = measured(sides, drift.min_rows)
-    effects = tuple(_judged(column, each, sides, looks) for each in raw)
+    statistics = evidence_of(sides, drift.min_rows)
+    measured = effects_of(sides, drift.min_rows)
+    effects = tuple(_judged(column, each, sides, looks) for each in measured)
     verdict = max((each.verdict for each in effects), key=MILDEST_FIRST.index)
     if verdict == "none" and not any(each.measure in WHOLE for each in effects):
         few = min(sides.known)
@@ -151,7 +152,7 @@ def _is_proof_of_both(column: Watched, measure: Measure, looks: Looks, found: Us
     sides = None if looks.both is None else sides_of(column.name, looks.reference, looks.both)
     if sides is None:
         return False
-    raw = [each for each in measured(sides, looks.drift.min_rows)[0] if each.measure == measure]
+    raw = [each for each in effects_of(sides, looks.drift.min_rows) if each.measure == measure]
     return any(_is_proof(column, each, sides, looks, found) for each in raw)
 
 

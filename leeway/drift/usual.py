@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leeway.drift.history import MOST_BATCHES, PastBatch, PastEffect
-from leeway.drift.measured import measured, sides_of
+from leeway.drift.measured import effects_of, sides_of
 from leeway.drift.profile import Profile
 
 MOST_OF_ALL = 0.5  # a batch that is more than that of the rows is hardly compared with others
@@ -39,6 +39,6 @@ def _past(reference: Profile, batch: Profile, share: float) -> PastBatch:
         if sides is not None and min(sides.rows) >= MIN_ROWS:
             found[name] = {
                 raw.measure: PastEffect(min(1.0, raw.estimate / (1 - share)), raw.expected_square)
-                for raw in measured(sides, MIN_ROWS)[0]
+                for raw in effects_of(sides, MIN_ROWS)
             }
     return found

@@ -92,7 +92,8 @@ class Conditions:
             self.graph.instance.report_runless_asset_event(event)
 
 
-DATA, JUDGED = ("raw", "staged", "clean"), ("drift", "predictions", "performance", "report")
+DATA = ("raw", "staged", "clean", "profile")
+JUDGED = ("drift", "predictions", "performance", "report")
 
 
 @pytest.mark.timeout(300)

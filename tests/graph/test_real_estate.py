@@ -108,7 +108,7 @@ def test_months_become_a_champion_and_larger_houses_are_drift(
     reference.hold({month: listings(seed) for seed, month in enumerate(MONTHS)} | {
         "2024-03": listings(2, larger=2.0)
     })  # fmt: skip
-    second = graph.materialize(["2024-03"], ["raw", "staged", "clean", "drift"])
+    second = graph.materialize(["2024-03"], ["raw", "staged", "clean", "profile", "drift"])
     drift = ledger.require(NAME, "drift", "2024-03").facts
     assert drift["verdict"] == "confirmed"
     assert "house_size" in drift["columns"]

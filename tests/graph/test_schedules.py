@@ -24,6 +24,9 @@ from tests.graph.conftest import NAME
 ALL = {"quality": "daily", "scoring": "daily", "monitoring": "weekly", "training": "monthly"}
 
 
+OF_DATA = {"raw", "staged", "clean", "profile"}
+
+
 def stage(**schedules: str) -> Stage:
     content = load_use_cases()[NAME].model_dump() | {"schedules": schedules}
     return stage_of(NAME, UseCase.model_validate(content))
@@ -86,7 +89,7 @@ def test_each_schedule_has_a_job_and_training_has_that_of_retraining() -> None:
     assert {schedule_job_name(NAME, part) for part in SCHEDULED} <= names
     assert schedule_job_name(NAME, "training") == f"{NAME}_retrain"
     assert set(SCHEDULED_NODES) | {"training"} == set(SCHEDULED) == set(get_args(Scheduled))
-    assert set().union(*SCHEDULED_NODES.values()) - {"raw", "staged", "clean"} <= set(RETRAINED)
+    assert set().union(*SCHEDULED_NODES.values()) - OF_DATA <= set(RETRAINED)
 
 
 def test_a_tick_asks_for_the_newest_batch_or_says_what_is_missing(
