@@ -15,6 +15,7 @@ from assets.released import Batch, node_of_batches
 from assets.stage import Stage, metadata_of, png
 from leeway.digests import canonical_json
 from leeway.drift.history import past_batch_fields
+from leeway.drift.origin import origin_of, who_of
 from leeway.drift.stored import from_bytes
 from leeway.drift.verdict import BatchDrift, compare_profiles
 from leeway.plan import label
@@ -39,7 +40,8 @@ def _compare(batch: Batch) -> tuple[BatchDrift, Commit]:
     stage, champion = batch.stage, batch.champion
     work = batch.begin("drift", "profile")
     reference, earlier = reference_of(batch), before(batch)
-    current = from_bytes(work.read("profile", batch.name))["clean"]
+    stored = from_bytes(work.read("profile", batch.name))
+    current = stored.profiles["clean"]
     ends = (current.until, earlier.until if earlier else None)
     found = compare_profiles(
         reference.profiles["train"],
@@ -50,6 +52,13 @@ def _compare(batch: Batch) -> tuple[BatchDrift, Commit]:
         seconds=None if ends[0] is None or ends[1] is None else ends[0] - ends[1],
         history=reference.history,
     )
+    origins = {
+        column.name: origin_of(
+            column.name, column.measure, reference, stored, stage.use_case.drift.min_rows
+        )
+        for column in found.columns
+        if column.verdict == "confirmed" and column.measure is not None
+    }
     # A model that was trained on a batch cannot be surprised by it: training again would give the
     # same model, and a batch that differs from those before it would ask for that for ever.
     trained_on = batch.name in champion.manifest["batches"]
@@ -79,6 +88,8 @@ def _compare(batch: Batch) -> tuple[BatchDrift, Commit]:
             "trained_on": trained_on,
             "version": champion.release.version,
             "effects": past_batch_fields(found.past_batch),
+            "origins": {name: origin.as_dict() for name, origin in origins.items()},
+            "origin": who_of([origins[name] for name in found.drifted if name in origins]),
         },
         also=also,
     )
@@ -97,6 +108,7 @@ def _metadata(found: BatchDrift, commit: Commit, batch: Batch) -> dict[str, Any]
         drifted_share="undefined" if found.drifted_share is None else found.drifted_share,
         alarm_probability=found.alarm_probability,
         usual_batches=found.history,
+        origin=commit.facts["origin"] or "nothing is confirmed",
         compared_with=f"version {batch.champion.release.version}",
         effects=png(drift_plot(found.columns)),
         columns=dg.MetadataValue.table(
@@ -117,6 +129,7 @@ def _metadata(found: BatchDrift, commit: Commit, batch: Batch) -> dict[str, Any]
                             f"{name} {value:.3g}" for name, value in column.statistics.items()
                         ),
                         "reason": column.reason,
+                        "origin": commit.facts["origins"].get(column.name, {}).get("reason", ""),
                     }
                 )
                 for column in found.columns

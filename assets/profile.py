@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets.stage import Stage, Work, batches_of, begin, metadata_of
+from leeway.definitions import definitions_of
 from leeway.drift.declared import kinds_of, profile_table, time_of
 from leeway.drift.profile import Profile, profile_parquet
-from leeway.drift.stored import to_bytes
+from leeway.drift.stored import Stored, to_bytes
+from resources.origin import git_commit
 from resources.platform import Platform
+from resources.settings import PROJECT
 from resources.warehouse import read_batch
 
 if TYPE_CHECKING:
@@ -34,16 +37,17 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
         metadata: dict[str, Any] = {}
+        commit = git_commit()
         for batch in batches_of(context):
             work = begin(stage, platform, context, "profile", batch)
-            metadata = _store(work, batch)
+            metadata = _store(work, batch, commit)
             context.add_asset_metadata(metadata, stage.key("profile"), partition_key=batch)
         return dg.MaterializeResult(metadata=metadata)
 
     return profile
 
 
-def _store(work: Work, batch: str) -> dict[str, Any]:
+def _store(work: Work, batch: str, made_from: str | None) -> dict[str, Any]:
     import pyarrow as pa
 
     columns = work.stage.use_case.columns
@@ -51,7 +55,14 @@ def _store(work: Work, batch: str) -> dict[str, Any]:
     profiles = {"clean": profile_parquet(data, kinds_of(columns), time_of(columns))}
     for layer in BEFORE_CLEAN:
         profiles[layer] = _of_table(work, layer, batch, columns)
-    stored = to_bytes(profiles)
+    definitions = definitions_of(work.stage.name, work.stage.use_case, PROJECT)
+    stored = to_bytes(
+        Stored(
+            profiles,
+            definitions={layer: [digest] for layer, digest in definitions.items()},
+            commits=[made_from] if made_from else [],
+        )
+    )
     clean = profiles["clean"]
     facts = {"until": clean.until, "since": clean.since}
     commit = work.commit("reports", "parquet", stored, rows=clean.rows, facts=facts)

@@ -4,21 +4,13 @@ Belongs here: reading the reference profile of a release, earlier verdicts and p
 belong here: comparing (`leeway.drift.verdict`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assets.released import Batch
-from leeway.drift.history import MOST_BATCHES, PastBatch, past_batch_from
+from leeway.drift.history import MOST_BATCHES, past_batch_from
 from leeway.drift.profile import Profile
-from leeway.drift.stored import from_bytes, history_from_bytes
+from leeway.drift.stored import Stored, from_bytes
 from resources.ledger import Commit
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The champion's profiles by layer, and what is usual of batches, oldest first."""
-
-    profiles: dict[str, Profile]
-    history: list[PastBatch]
 
 
 @dataclass(frozen=True)
@@ -29,17 +21,17 @@ class Before:
     until: float | None
 
 
-def reference_of(batch: Batch) -> Reference:
-    """What the champion was trained on, and the batches that came since and did not drift."""
+def reference_of(batch: Batch) -> Stored:
+    """What the champion was trained on; the batches that came since and did not drift are usual."""
     champion = batch.champion
     entry = champion.manifest["files"]["reference_profile"]
-    data = batch.platform.store.get(str(entry["uri"]), str(entry["digest"]))
+    stored = from_bytes(batch.platform.store.get(str(entry["uri"]), str(entry["digest"])))
     since = [
         past_batch_from(commit.facts["effects"])
         for commit in _verdicts(batch)
         if commit.facts["verdict"] != "confirmed" and not commit.facts["trained_on"]
     ]
-    return Reference(from_bytes(data), [*history_from_bytes(data), *since])
+    return replace(stored, history=[*stored.history, *since])
 
 
 def before(batch: Batch) -> Before | None:
@@ -54,7 +46,7 @@ def before(batch: Batch) -> Before | None:
     if not quiet or judged[0].facts["trained_on"]:
         return Before(None, until)
     data = batch.platform.store.get(found[0].uri, found[0].digest)
-    return Before(from_bytes(data)["clean"], until)
+    return Before(from_bytes(data).profiles["clean"], until)
 
 
 def _verdicts(batch: Batch) -> list[Commit]:

@@ -52,10 +52,10 @@ with ThreadPoolExecutor(os.cpu_count()) as threads:
 STORE = """
 import sys
 from pathlib import Path
-from leeway.drift.stored import to_bytes
+from leeway.drift.stored import Stored, to_bytes
 from resources.drift_files import profiles_of
 found = profiles_of(Path(sys.argv[1]), Path(sys.argv[1]))
-Path(sys.argv[2]).write_bytes(to_bytes({"train": found.reference}))
+Path(sys.argv[2]).write_bytes(to_bytes(Stored({"train": found.reference})))
 """
 INCREMENTAL = """
 import sys
@@ -66,7 +66,7 @@ from leeway.drift.profile import profile_parquet
 from leeway.drift.stored import from_bytes
 from leeway.drift.verdict import compare_profiles
 from resources.drift_files import FileColumn
-reference = from_bytes(Path(sys.argv[1]).read_bytes())["train"]
+reference = from_bytes(Path(sys.argv[1]).read_bytes()).profiles["train"]
 kinds = {
     name: "number" if isinstance(column, NumberProfile) else "category"
     for name, column in reference.columns.items()
@@ -84,7 +84,8 @@ from leeway.drift.profile import merge_profiles
 from leeway.drift.stored import from_bytes
 from leeway.drift.verdict import compare_profiles
 from resources.drift_files import FileColumn
-days = [from_bytes(path.read_bytes())["clean"] for path in sorted(Path(sys.argv[1]).iterdir())]
+paths = sorted(Path(sys.argv[1]).iterdir())
+days = [from_bytes(path.read_bytes()).profiles["train"] for path in paths]
 year = merge_profiles(days)
 columns = [FileColumn(name) for name in year.columns]
 print(compare_profiles(year, days[-1], UsualPolicy(), columns).verdict, year.rows)

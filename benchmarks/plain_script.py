@@ -276,7 +276,7 @@ def score(
 ) -> None:
     """Drift, predictions, performance and report of each batch."""
     from leeway.data.quality import column_quality
-    from leeway.drift.stored import to_bytes
+    from leeway.drift.stored import Stored, to_bytes
     from leeway.drift.verdict import compare_profiles
     from leeway.performance import measure
     from leeway.plots import drift_plot
@@ -286,10 +286,10 @@ def score(
 
     use_case, classes = script.use_case, model.tuned["classes"]
     reference = profile_table(training, use_case.columns)
-    script.put("reports", "parquet", to_bytes({"train": reference}))
+    script.put("reports", "parquet", to_bytes(Stored({"train": reference})))
     for batch, table in clean.items():
         current = profile_table(table, use_case.columns)
-        script.put("reports", "parquet", to_bytes({"clean": current}))
+        script.put("reports", "parquet", to_bytes(Stored({"clean": current})))
         found = compare_profiles(reference, current, use_case.drift, use_case.columns)
         script.put("reports", "json", canonical_json(found.as_dict()))
         plot = drift_plot(found.columns)

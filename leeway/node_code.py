@@ -121,7 +121,12 @@ CODE: Mapping[str, tuple[str, ...]] = {
     "staged": ("assets/cleaning.py", "dbt_project/models/{name}/staging/*", "dbt_project/macros/*"),
     # staged is a view: its SQL runs when clean is built.
     "clean": ("assets/cleaning.py", "dbt_project/models/{name}/*/*", "dbt_project/macros/*"),
-    "profile": ("assets/profile.py", "leeway/drift/declared.py", *_PROFILING),
+    "profile": (
+        "assets/profile.py",
+        "leeway/definitions.py",
+        "leeway/drift/declared.py",
+        *_PROFILING,
+    ),
     "training_set": (
         "assets/training_set.py",
         "leeway/data/training_set.py",
@@ -168,7 +173,13 @@ CODE: Mapping[str, tuple[str, ...]] = {
         "leeway/training/model_file.py",
         *_METRICS,
     ),
-    "drift": ("assets/drift.py", "assets/reference.py", *_COMPARING),
+    "drift": (
+        "assets/drift.py",
+        "assets/reference.py",
+        "leeway/definitions.py",
+        "leeway/drift/origin.py",
+        *_COMPARING,
+    ),
     "predictions": (
         "assets/predictions.py",
         "leeway/prediction.py",

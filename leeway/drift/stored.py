@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,56 +44,64 @@ _SCHEMA = pa.schema(
     }
 )
 _NOTE = "leeway.profiles"
-_HISTORY = "leeway.history"
 
 
-def to_bytes(profiles: Mapping[str, Profile], history: Sequence[PastBatch] = ()) -> bytes:
-    """Named profiles, and what is usual of their batches, as Parquet; equal ones: equal bytes."""
+@dataclass(frozen=True)
+class Stored:
+    """What is kept of a batch, or of the batches that a model was trained on.
+
+    `profiles` by layer: raw, staged, clean, and of a model `train`. `history` is what is usual of
+    the batches. `definitions` are digests of what says how a layer is made, by layer, and `commits`
+    the commits of the project that they were made from: of several batches there may be several.
+    """
+
+    profiles: Mapping[str, Profile]
+    history: Sequence[PastBatch] = ()
+    definitions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    commits: Sequence[str] = ()
+
+
+def to_bytes(stored: Stored) -> bytes:
+    """The profiles as Parquet, the others as its notes; equal ones give equal bytes."""
     rows = [
         {"profile": name, "column": column, **_fields(found)}
-        for name, profile in profiles.items()
+        for name, profile in stored.profiles.items()
         for column, found in profile.columns.items()
     ]
-    spans = {name: [each.rows, each.since, each.until] for name, each in profiles.items()}
-    notes = {_NOTE: json.dumps(spans), _HISTORY: json.dumps([*map(past_batch_fields, history)])}
-    return to_parquet(pa.Table.from_pylist(rows, _SCHEMA), notes)
+    note = {
+        "spans": {name: [p.rows, p.since, p.until] for name, p in stored.profiles.items()},
+        "history": [past_batch_fields(batch) for batch in stored.history],
+        "definitions": {name: list(found) for name, found in stored.definitions.items()},
+        "commits": list(stored.commits),
+    }
+    return to_parquet(pa.Table.from_pylist(rows, _SCHEMA), {_NOTE: json.dumps(note)})
 
 
-def from_bytes(data: bytes) -> dict[str, Profile]:
-    """The profiles that `to_bytes` was given.
+def from_bytes(data: bytes) -> Stored:
+    """The inverse of `to_bytes`.
 
     Raises:
         ValueError: when the bytes are not stored profiles.
     """
     table = parquet.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
-    notes = _notes(table.schema)
+    note = (table.schema.metadata or {}).get(_NOTE.encode())
+    if note is None:
+        raise ValueError("these are not stored profiles; materialize what made them again")
+    known = json.loads(note)
     columns: dict[str, dict[str, ColumnProfile]] = {}
     for row in range(table.num_rows):
-        field = {name: table[name][row] for name in table.column_names}
-        owner = columns.setdefault(field["profile"].as_py(), {})
-        owner[field["column"].as_py()] = _column(field)
-    spans = json.loads(notes[_NOTE])
-    return {
-        name: Profile(rows, columns.get(name, {}), since, until)
-        for name, (rows, since, until) in spans.items()
-    }
-
-
-def history_from_bytes(data: bytes) -> list[PastBatch]:
-    """The history that `to_bytes` was given.
-
-    Raises:
-        ValueError: when the bytes are not stored profiles.
-    """
-    notes = _notes(parquet.read_schema(pa.BufferReader(data)))
-    return [past_batch_from(batch) for batch in json.loads(notes[_HISTORY])]
-
-
-def _notes(schema: pa.Schema) -> dict[str, str]:
-    notes = {key.decode(): note.decode() for key, note in (schema.metadata or {}).items()}
-    if _NOTE not in notes:
-        raise ValueError("these are not stored profiles; materialize what made them again")
-    return notes
+        cell = {name: table[name][row] for name in table.column_names}
+        owner = columns.setdefault(cell["profile"].as_py(), {})
+        owner[cell["column"].as_py()] = _column(cell)
+    return Stored(
+        {
+            name: Profile(rows, columns.get(name, {}), since, until)
+            for name, (rows, since, until) in known["spans"].items()
+        },
+        [past_batch_from(batch) for batch in known["history"]],
+        known["definitions"],
+        known["commits"],
+    )
 
 
 def _fields(column: ColumnProfile) -> dict[str, Any]:
@@ -119,16 +128,16 @@ def _fields(column: ColumnProfile) -> dict[str, Any]:
     }
 
 
-def _column(field: Mapping[str, pa.Scalar]) -> ColumnProfile:
-    shift = field["shift"].as_py()
+def _column(cell: Mapping[str, pa.Scalar]) -> ColumnProfile:
+    shift = cell["shift"].as_py()
     if shift is None:
-        levels = zip(field["levels"].as_py(), field["counts"].as_py(), strict=True)
-        return CategoryProfile(dict(levels), field["missing"].as_py(), field["bucketed"].as_py())
+        levels = zip(cell["levels"].as_py(), cell["counts"].as_py(), strict=True)
+        return CategoryProfile(dict(levels), cell["missing"].as_py(), cell["bucketed"].as_py())
     cells, counts, offsets, same = (
-        numbers_in(field[name].values) for name in ("cells", "counts", "offsets", "same")
+        numbers_in(cell[name].values) for name in ("cells", "counts", "offsets", "same")
     )
     plain = ("missing", "nan", "infinite", "rounded", "lowest", "highest")
     return NumberProfile(
         Cells(shift, np.cumsum(cells), counts, offsets, same),
-        **{name: field[name].as_py() for name in plain},
+        **{name: cell[name].as_py() for name in plain},
     )

@@ -16,6 +16,7 @@ from pyarrow import parquet
 from leeway.data.tables import to_parquet
 from leeway.drift.cells import MAX_CELLS, keys_of, values_of
 from leeway.drift.declared import kinds_of, profile_table, time_of
+from leeway.drift.history import PastEffect
 from leeway.drift.levels import BUCKETS, MAX_BYTES, MAX_LEVELS, CategoryProfile
 from leeway.drift.numbers import NumberProfile
 from leeway.drift.profile import (
@@ -24,7 +25,7 @@ from leeway.drift.profile import (
     profile_column,
     profile_parquet,
 )
-from leeway.drift.stored import from_bytes, history_from_bytes, to_bytes
+from leeway.drift.stored import Stored, from_bytes, to_bytes
 from leeway.spec import Column
 
 X = Column(name="x", type="number", description="a number")
@@ -108,17 +109,21 @@ def test_missing_values_nan_and_infinities_are_counted_apart() -> None:
 @settings(max_examples=60, derandomize=True, deadline=None)
 @given(rows=ROWS)
 def test_what_is_stored_keeps_every_bit(rows: Any) -> None:
-    found = {"clean": profile(rows), "raw": profile(rows[:3])}
+    found = Stored(
+        {"clean": profile(rows), "raw": profile(rows[:3])},
+        [{"x": {"ks": PastEffect(0.25, 0.125)}}],
+        {"raw": ["a", "b"]},
+        ["c"],
+    )
     stored = to_bytes(found)
     assert from_bytes(stored) == found
     assert to_bytes(from_bytes(stored)) == stored
-    assert history_from_bytes(stored) == []
 
 
 def test_what_is_stored_keeps_coarsened_numbers_up_to_the_largest_float() -> None:
     values = np.random.default_rng(0).uniform(-1, 1, 5000) * np.finfo(float).max
     found = profile_table(pa.table({"x": values}), [X])
-    assert from_bytes(to_bytes({"clean": found})) == {"clean": found}
+    assert from_bytes(to_bytes(Stored({"clean": found}))).profiles == {"clean": found}
 
 
 def test_bytes_that_are_no_profile_are_refused() -> None:
@@ -129,8 +134,8 @@ def test_bytes_that_are_no_profile_are_refused() -> None:
 @pytest.mark.parametrize("rows", [3_000, 300_000])
 def test_a_profile_has_some_kilobytes_per_column_whatever_the_rows(rows: int) -> None:
     rng = np.random.default_rng(0)
-    stored = to_bytes({"clean": profile_table(pa.table({"x": rng.lognormal(0, 2, rows)}), [X])})
-    assert len(stored) < 40_000
+    found = profile_table(pa.table({"x": rng.lognormal(0, 2, rows)}), [X])
+    assert len(to_bytes(Stored({"clean": found}))) < 40_000
 
 
 @settings(max_examples=100, derandomize=True, deadline=None)
