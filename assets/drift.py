@@ -14,6 +14,7 @@ from assets.reference import before, reference_of
 from assets.released import Batch, node_of_batches
 from assets.stage import Stage, metadata_of, png
 from leeway.digests import canonical_json
+from leeway.drift.content import content_of
 from leeway.drift.history import past_batch_fields
 from leeway.drift.origin import origin_of, who_of
 from leeway.drift.stored import from_bytes
@@ -59,6 +60,7 @@ def _compare(batch: Batch) -> tuple[BatchDrift, Commit]:
         for column in found.columns
         if column.verdict == "confirmed" and column.measure is not None
     }
+    content = content_of(found, reference.profiles["train"], current, origins)
     # A model that was trained on a batch cannot be surprised by it: training again would give the
     # same model, and a batch that differs from those before it would ask for that for ever.
     trained_on = batch.name in champion.manifest["batches"]
@@ -78,7 +80,7 @@ def _compare(batch: Batch) -> tuple[BatchDrift, Commit]:
     commit = work.commit(
         "reports",
         "json",
-        canonical_json(found.as_dict()),
+        canonical_json(content),
         rows=len(found.columns),
         facts={
             "verdict": found.verdict,
@@ -88,7 +90,7 @@ def _compare(batch: Batch) -> tuple[BatchDrift, Commit]:
             "trained_on": trained_on,
             "version": champion.release.version,
             "effects": past_batch_fields(found.past_batch),
-            "origins": {name: origin.as_dict() for name, origin in origins.items()},
+            "origins": content["origins"],
             "origin": who_of([origins[name] for name in found.drifted if name in origins]),
         },
         also=also,

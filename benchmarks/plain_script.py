@@ -276,6 +276,7 @@ def score(
 ) -> None:
     """Drift, predictions, performance and report of each batch."""
     from leeway.data.quality import column_quality
+    from leeway.drift.content import content_of
     from leeway.drift.stored import Stored, to_bytes
     from leeway.drift.verdict import compare_profiles
     from leeway.performance import measure
@@ -291,7 +292,8 @@ def score(
         current = profile_table(table, use_case.columns)
         script.put("reports", "parquet", to_bytes(Stored({"clean": current})))
         found = compare_profiles(reference, current, use_case.drift, use_case.columns)
-        script.put("reports", "json", canonical_json(found.as_dict()))
+        content = content_of(found, reference, current, {})
+        script.put("reports", "json", canonical_json(content))
         plot = drift_plot(found.columns)
         predicted = prediction_table(
             model.pipeline, table, use_case, classes, calibration, threshold
@@ -309,7 +311,7 @@ def score(
                 allowed_rejects=use_case.max_rejected,
                 raw={"rows": table.num_rows, "rejected": 0, "reasons": {}, "source": ""},
                 columns=column_quality(table, use_case),
-                drift=found.as_dict(),
+                drift=content,
                 performance=json.loads(canonical_json(measured.as_dict())),
                 plot=plot,
             )

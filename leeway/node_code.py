@@ -177,6 +177,8 @@ CODE: Mapping[str, tuple[str, ...]] = {
         "assets/drift.py",
         "assets/reference.py",
         "leeway/definitions.py",
+        "leeway/drift/content.py",
+        "leeway/drift/distribution.py",
         "leeway/drift/origin.py",
         *_COMPARING,
     ),
@@ -196,6 +198,9 @@ CODE: Mapping[str, tuple[str, ...]] = {
     "report": (
         "assets/report.py",
         "leeway/report.py",
+        "leeway/report_drift.py",
+        "leeway/drift/distribution.py",
+        "leeway/drift/pictures.py",
         "leeway/data/quality.py",
         "resources/pdf.py",
         *_COMPARING,

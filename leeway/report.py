@@ -16,14 +16,15 @@ from html import escape
 from typing import Any
 
 from leeway.data.quality import ColumnQuality
+from leeway.report_drift import columns_html, number, verdict_html
 
-# As capabilities of the field have it: N. Siddiqi, Credit Risk Scorecards, 2006.
-PSI_BANDS = ((0.1, "none"), (0.2, "moderate"))
 STYLE = (
     "body{font:14px sans-serif;max-width:70em;margin:2em auto;color:#222}"
     "table{border-collapse:collapse;margin:.5em 0 1.5em}"
     "th,td{border-bottom:1px solid #ccc;padding:.2em .6em;text-align:left;vertical-align:top}"
-    "th{background:#f2f2f2}img{max-width:100%}"
+    "th{background:#f2f2f2}img{max-width:100%}p.confirmed,p.suspect,p.none,p.undefined"
+    "{border-left:.4em solid;padding:.4em .8em;background:#f7f7f7}"
+    ".confirmed{color:#a33f00}.suspect{color:#8a6100}.none{color:#006b4f}.undefined{color:#666}"
 )
 
 
@@ -47,19 +48,15 @@ class BatchReport:
     plot: bytes
 
 
-def psi_band(psi: float) -> str:
-    """How a population stability index is commonly read: none, moderate or large."""
-    return next((name for limit, name in PSI_BANDS if psi < limit), "large")
-
-
 def report_html(report: BatchReport) -> str:
     """The page."""
     title = f"{report.title}: batch {report.batch}"
     parts = [
         f"<h1>{escape(title)}</h1>",
-        _quality(report),
-        _drift(report),
+        verdict_html(report.drift, report.version, report.algorithm),
+        _columns(report),
         _performance(report),
+        _quality(report),
     ]
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
@@ -92,36 +89,16 @@ def _quality(report: BatchReport) -> str:
     return f"<h2>Data quality</h2><p>{escape(facts)}</p>{reasons}{_table(heads, columns)}"
 
 
-def _drift(report: BatchReport) -> str:
-    drift = report.drift
+def _columns(report: BatchReport) -> str:
     about = (
-        f"{drift['verdict']}: {drift['reason']} Compared with the training part of version "
-        f"{report.version} ({report.algorithm}). The index (PSI) is commonly read as none below "
-        "0.1, moderate below 0.2 and large from there on; the verdict rests on the effect and its "
-        "interval, which know how many rows there are."
+        "The index (PSI) is commonly read as none below 0.1, moderate below 0.2 and large from "
+        "there on; the verdict rests on the effect and its interval, which know how many rows "
+        "there are."
     )
-    columns = drift["columns"]
-    ordered = sorted(columns, key=lambda name: -columns[name]["statistics"].get("psi", -1))
-    rows = ((name, *_drift_cells(columns[name])) for name in ordered)
-    heads = ("column", "role", "PSI", "read as", "verdict", "effect", "interval", "threshold")
     picture = base64.b64encode(report.plot).decode()
     return (
-        f"<h2>Drift</h2><p>{escape(about)}</p>{_table(heads, rows)}"
+        f"<h2>Columns</h2><p>{about}</p>{columns_html(report.drift)}"
         f'<img alt="effect of each column" src="data:image/png;base64,{picture}">'
-    )
-
-
-def _drift_cells(column: Mapping[str, Any]) -> tuple[str, ...]:
-    psi = column["statistics"].get("psi")
-    interval = column["interval"]
-    return (
-        column["role"],
-        _number(psi),
-        "undefined" if psi is None else psi_band(psi),
-        column["verdict"],
-        _number(column["effect"]),
-        "undefined" if interval is None else f"{_number(interval[0])} to {_number(interval[1])}",
-        _number(column["threshold"]),
     )
 
 
@@ -136,10 +113,10 @@ def _performance(report: BatchReport) -> str:
         (
             segment,
             name,
-            _number(metric["value"]) if metric["value"] is not None else metric["reason"],
+            number(metric["value"]) if metric["value"] is not None else metric["reason"],
             "undefined"
             if metric["low"] is None
-            else f"{_number(metric['low'])} to {_number(metric['high'])}",
+            else f"{number(metric['low'])} to {number(metric['high'])}",
             metric["unit"],
             metric["rows"],
         )
@@ -148,10 +125,6 @@ def _performance(report: BatchReport) -> str:
     )
     heads = ("segment", "metric", "value", "95 % interval", "unit", "rows")
     return f"<h2>Performance</h2><p>{escape(about)}</p>{_table(heads, rows)}"
-
-
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4g}"
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

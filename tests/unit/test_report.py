@@ -11,13 +11,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
 
 from leeway.data.quality import column_quality
-from leeway.report import BatchReport, psi_band, report_html
-from leeway.spec import UseCase
+from leeway.drift.content import content_of
+from leeway.drift.declared import profile_table
+from leeway.drift.distribution import MOST_COLUMNS
+from leeway.drift.verdict import compare_profiles
+from leeway.report import BatchReport, report_html
+from leeway.report_drift import psi_band
+from leeway.spec import Column, Drift, UseCase
 from resources.pdf import NoPdf, pdf_of
 
 EVIL = '<script>alert("1")</script>'
@@ -51,16 +57,22 @@ TABLE = pa.table(
 )
 
 
-def drift_of(psi: float | None) -> dict[str, Any]:
-    statistics = {} if psi is None else {"psi": psi}
-    return {
-        "role": "feature",
-        "verdict": "none" if psi else "undefined",
-        "effect": psi,
-        "interval": None if psi is None else [0.0, 1.0],
-        "threshold": 0.1,
-        "statistics": statistics,
-    }
+X = Column(name="size", type="number", unit="mm", description=".")
+C = Column(name="site", type="category", description=".")
+
+
+def drift_of(columns: list[Column], sides: list[pa.Table], **more: Any) -> dict[str, Any]:
+    """What the node `drift` stores of a batch."""
+    profiles = [profile_table(side, columns) for side in sides]
+    found = compare_profiles(profiles[0], profiles[1], Drift(), columns)
+    return content_of(found, profiles[0], profiles[1], {}) | more
+
+
+SIDES = [
+    pa.table({"size": np.arange(500.0) + moved, "site": [level] * 500})
+    for moved, level in ((0, "a"), (300, EVIL))
+]
+DRIFT = drift_of([X, C], SIDES, origins={"size": {"reason": f"Introduced by {EVIL}."}})
 
 
 def report(**changes: Any) -> BatchReport:
@@ -74,11 +86,7 @@ def report(**changes: Any) -> BatchReport:
         "allowed_rejects": 0.05,
         "raw": {"rows": 5, "rejected": 1, "source": "a file", "reasons": {f"y: {EVIL}": 1}},
         "columns": column_quality(TABLE, use_case()),
-        "drift": {
-            "verdict": "none",
-            "reason": "fine",
-            "columns": {"size": drift_of(0.05), "site": drift_of(None), "big": drift_of(0.4)},
-        },
+        "drift": DRIFT,
         "performance": {
             "rows": 4,
             "labelled": 3,
@@ -143,19 +151,55 @@ def test_the_page_needs_nothing_beside_it_and_runs_nothing() -> None:
     assert html == report_html(report()), "equal content gives equal bytes"
 
 
-def test_columns_are_in_the_order_of_their_index_and_undefined_is_said() -> None:
-    rows = Page(report_html(report())).rows
-    start = next(i for i, row in enumerate(rows) if row[:3] == ["column", "role", "PSI"])
-    shown = [row[0:1] + row[2:4] for row in rows[start + 1 : start + 4]]
-    verdicts = {row[0]: row[4] for row in rows[start + 1 : start + 4]}
-    assert verdicts == {"big": "none", "size": "none", "site": "undefined"}
-    assert shown == [
-        ["big", "0.4", "large"],
-        ["size", "0.05", "none"],
-        ["site", "undefined", "undefined"],
-    ]
+def test_the_verdict_comes_first_and_then_columns_by_effect() -> None:
+    html = report_html(report())
+    assert html.index("This batch has drifted.") < html.index("<h2>Columns</h2>")
+    assert html.index("<h2>Columns</h2>") < html.index("<h2>Performance</h2>")
+    rows = Page(html).rows
+    start = next(i for i, row in enumerate(rows) if row[:2] == ["column", "moved"])
+    shown = {row[0]: row for row in rows[start + 1 : start + 3]}
+    assert list(shown) == ["sitefeature", "sizefeature"]
+    assert shown["sizefeature"][1].startswith("median: 249 to 549 mm (between +2")
+    assert shown["sizefeature"][3] == "confirmed"
+    assert shown["sizefeature"][5].endswith("(large)")
+    assert "wasserstein 300" in shown["sizefeature"][6]
+    assert "Compared with what version 3 (ridge) was trained on: 500 rows, here 500." in html
+    assert "confirmed in at most 0.55%" in html
     assert ["all rows", "accuracy", "0.5", "undefined", "fraction", "3"] in rows
-    assert ["all rows", "roc_auc", "none", "undefined", "x", "1"] in rows
+    assert any(row[:5] == ["all rows", "roc_auc", "none", "undefined", "x"] for row in rows)
+
+
+def test_a_column_that_is_undefined_says_why() -> None:
+    few = [side.slice(0, 9) for side in SIDES]
+    html = report_html(report(drift=drift_of([X, C], few)))
+    assert "Whether this batch has drifted is undefined." in html
+    assert "size has 9 values on one side; 30 are needed." in html
+
+
+def test_both_distributions_are_drawn_with_unit_and_levels() -> None:
+    html = report_html(report())
+    assert html.count("<svg") == 2
+    assert html.count('fill="none" stroke="#D55E00"') == 1
+    assert "mm</text>" in html
+    assert "&lt;script&gt;alert" in html.split("<svg")[1], "a level is the text that it is"
+    shares = DRIFT["distributions"]["size"]
+    assert sum(shares["reference"]) == pytest.approx(1, abs=1e-3)
+    assert sum(shares["current"]) == pytest.approx(1, abs=1e-3)
+    assert np.argmax(shares["current"]) > np.argmax(shares["reference"])
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(500, 100), (60, 200_000)])
+def test_the_page_is_below_half_a_megabyte_whatever_the_batch(columns: int, rows: int) -> None:
+    rng = np.random.default_rng(0)
+    names = [f"measured_quantity_{n}" for n in range(columns)]
+    watched = [X.model_copy(update={"name": name}) for name in names]
+    values = rng.lognormal(0, 2, rows)
+    sides = [pa.table(dict.fromkeys(names, values * factor)) for factor in (1, 5)]
+    html = report_html(report(drift=drift_of(watched, sides)))
+    assert html.count("<svg") == MOST_COLUMNS
+    assert len(html.encode()) < 500_000
+    if columns > 300:
+        assert "200 columns with smaller effects are not shown." in html
 
 
 def test_rows_that_judge_are_told_apart_from_those_fitted_on() -> None:
