@@ -5,8 +5,10 @@ incident. Does not belong here: the verdict (`leeway.drift.verdict`) or what fol
 from it (`leeway.retraining`).
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -14,15 +16,44 @@ from assets.reference import before, reference_of
 from assets.released import Batch, node_of_batches
 from assets.stage import Stage, metadata_of, png
 from leeway.digests import canonical_json
+from leeway.drift.column import ColumnDrift
 from leeway.drift.content import content_of
+from leeway.drift.distribution import Distribution, distributions_of
 from leeway.drift.history import past_batch_fields
-from leeway.drift.origin import origin_of, who_of
-from leeway.drift.stored import from_bytes
+from leeway.drift.origin import Origin, origin_of, who_of
+from leeway.drift.stored import Stored, from_bytes
 from leeway.drift.verdict import BatchDrift, compare_profiles
 from leeway.plan import label
 from leeway.retraining import incident_digest
 from resources.ledger import Commit
 from resources.releases import insert_incident
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The verdict on a batch, who moved its columns, and how they look."""
+
+    verdict: BatchDrift
+    origins: Mapping[str, Origin]
+    distributions: Mapping[str, Distribution]
+    trained_on: bool
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For the ledger: what others ask of a batch without reading its object."""
+        moved = [self.origins[name] for name in self.verdict.drifted if name in self.origins]
+        return {
+            "verdict": self.verdict.verdict,
+            "reason": self.verdict.reason,
+            "columns": list(self.verdict.drifted),
+            "target_verdict": self.verdict.target_verdict,
+            "trained_on": self.trained_on,
+            "effects": past_batch_fields(self.verdict.past_batch),
+            "origin": who_of(moved),
+        }
 
 
 def build(stage: Stage) -> dg.AssetsDefinition:
@@ -32,75 +63,77 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         "drift",
         "One row per monitored column: how far a batch is from the reference profile.",
         "json",
-        lambda batch: _metadata(*_compare(batch), batch),
+        _materialize,
         without="there is no reference: drift is undefined",
     )
 
 
-def _compare(batch: Batch) -> tuple[BatchDrift, Commit]:
-    stage, champion = batch.stage, batch.champion
+def _materialize(batch: Batch) -> dict[str, Any]:
     work = batch.begin("drift", "profile")
+    judged = _judge(batch, from_bytes(work.read("profile", batch.name)))
+    content = content_of(judged.verdict, judged.origins, judged.distributions)
+    commit = work.commit(
+        "reports",
+        "json",
+        canonical_json(content),
+        rows=len(judged.verdict.columns),
+        facts=judged.facts | {"version": batch.champion.release.version},
+        also=_incident(batch, judged, work.inputs[label("profile", batch.name)].digest),
+    )
+    return _metadata(judged, commit, batch)
+
+
+def _judge(batch: Batch, stored: Stored) -> Judged:
+    use_case, name = batch.stage.use_case, batch.name
     reference, earlier = reference_of(batch), before(batch)
-    stored = from_bytes(work.read("profile", batch.name))
-    current = stored.profiles["clean"]
+    train, current = reference.profiles["train"], stored.profiles["clean"]
     ends = (current.until, earlier.until if earlier else None)
     found = compare_profiles(
-        reference.profiles["train"],
+        train,
         current,
-        stage.use_case.drift,
-        stage.use_case.columns,
+        use_case.drift,
+        use_case.columns,
         before=earlier.profile if earlier else None,
         seconds=None if ends[0] is None or ends[1] is None else ends[0] - ends[1],
         history=reference.history,
     )
     origins = {
-        column.name: origin_of(
-            column.name, column.measure, reference, stored, stage.use_case.drift.min_rows
-        )
-        for column in found.columns
-        if column.verdict == "confirmed" and column.measure is not None
+        each.name: origin_of(each.name, each.measure, reference, stored, use_case.drift.min_rows)
+        for each in found.columns
+        if each.verdict == "confirmed" and each.measure is not None
     }
-    content = content_of(found, reference.profiles["train"], current, origins)
     # A model that was trained on a batch cannot be surprised by it: training again would give the
     # same model, and a batch that differs from those before it would ask for that for ever.
-    trained_on = batch.name in champion.manifest["batches"]
-    also = None
-    if found.verdict == "confirmed" and not trained_on:
-        profile = work.inputs[label("profile", batch.name)]
-        digest = incident_digest(stage.name, champion.digest, profile.digest, found.drifted)
-        also = partial(
-            insert_incident,
-            use_case=stage.name,
-            digest=digest,
-            batch=batch.name,
-            columns=found.drifted,
-            release_digest=champion.digest,
-            run_id=batch.context.run.run_id,
-        )
-    commit = work.commit(
-        "reports",
-        "json",
-        canonical_json(content),
-        rows=len(found.columns),
-        facts={
-            "verdict": found.verdict,
-            "reason": found.reason,
-            "columns": list(found.drifted),
-            "target_verdict": found.target_verdict,
-            "trained_on": trained_on,
-            "version": champion.release.version,
-            "effects": past_batch_fields(found.past_batch),
-            "origins": content["origins"],
-            "origin": who_of([origins[name] for name in found.drifted if name in origins]),
-        },
-        also=also,
+    trained_on = name in batch.champion.manifest["batches"]
+    return Judged(found, origins, distributions_of(train, current, found.columns), trained_on)
+
+
+def _incident(
+    batch: Batch, judged: Judged, profile: str
+) -> "Callable[[psycopg2.extensions.cursor], None] | None":
+    """Records the incident that a confirmed verdict is; None where it is none."""
+    found = judged.verdict
+    if found.verdict != "confirmed" or judged.trained_on:
+        return None
+    stage, champion = batch.stage, batch.champion
+    return partial(
+        insert_incident,
+        use_case=stage.name,
+        digest=incident_digest(stage.name, champion.digest, profile, found.drifted),
+        batch=batch.name,
+        columns=found.drifted,
+        release_digest=champion.digest,
+        run_id=batch.context.run.run_id,
     )
-    return found, commit
 
 
-def _metadata(found: BatchDrift, commit: Commit, batch: Batch) -> dict[str, Any]:
-    from leeway.plots import drift_plot
+def _metadata(judged: Judged, commit: Commit, batch: Batch) -> dict[str, Any]:
+    from leeway.plots_drift import distributions_plot, drift_plot
 
+    found = judged.verdict
+    pictures = {"effects": png(drift_plot(found.columns))}
+    if judged.distributions:
+        pictures["distributions"] = png(distributions_plot(judged.distributions))
     return metadata_of(
         commit,
         batch=batch.name,
@@ -108,33 +141,29 @@ def _metadata(found: BatchDrift, commit: Commit, batch: Batch) -> dict[str, Any]
         reason=found.reason,
         drifted_columns=", ".join(found.drifted) or "none",
         drifted_share="undefined" if found.drifted_share is None else found.drifted_share,
-        alarm_probability=found.alarm_probability,
-        usual_batches=found.history,
-        origin=commit.facts["origin"] or "nothing is confirmed",
+        who_moved=commit.facts["origin"] or "nothing is confirmed",
         compared_with=f"version {batch.champion.release.version}",
-        effects=png(drift_plot(found.columns)),
+        batches_that_tell_what_is_usual=found.history,
+        alarm_probability=found.alarm_probability,
         columns=dg.MetadataValue.table(
-            records=[
-                dg.TableRecord(
-                    {
-                        "column": column.name,
-                        "role": column.role,
-                        "verdict": column.verdict,
-                        "measure": column.measure or "undefined",
-                        "effect": "undefined" if column.effect is None else f"{column.effect:.3f}",
-                        "lower_bound": (
-                            "undefined" if column.interval is None else f"{column.interval[0]:.3f}"
-                        ),
-                        "change": column.change.told() if column.change else "undefined",
-                        "threshold": f"{column.threshold:g}",
-                        "statistics": ", ".join(
-                            f"{name} {value:.3g}" for name, value in column.statistics.items()
-                        ),
-                        "reason": column.reason,
-                        "origin": commit.facts["origins"].get(column.name, {}).get("reason", ""),
-                    }
-                )
-                for column in found.columns
-            ]
+            records=[dg.TableRecord(_record(each, judged.origins)) for each in found.columns]
         ),
+        **pictures,
     )
+
+
+def _record(column: ColumnDrift, origins: Mapping[str, Origin]) -> dict[str, str]:
+    origin = origins.get(column.name)
+    return {
+        "column": column.name,
+        "role": column.role,
+        "verdict": column.verdict,
+        "moved": column.change.told() if column.change else "undefined",
+        "measure": column.measure or "undefined",
+        "effect": "undefined" if column.effect is None else f"{column.effect:.3f}",
+        "lower_bound": "undefined" if column.interval is None else f"{column.interval[0]:.3f}",
+        "threshold": f"{column.threshold:g}",
+        "statistics": ", ".join(f"{name} {x:.3g}" for name, x in column.statistics.items()),
+        "reason": column.reason,
+        "who_moved": origin.reason if origin else "",
+    }

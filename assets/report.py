@@ -46,7 +46,7 @@ def _write(batch: Batch) -> dict[str, Any]:
 def _page(work: Work, batch: Batch) -> str:
     from leeway.data.quality import column_quality
     from leeway.drift.column import ColumnDrift
-    from leeway.plots import drift_plot
+    from leeway.plots_drift import drift_plot
     from leeway.report import BatchReport, report_html
 
     use_case = work.stage.use_case

@@ -277,10 +277,11 @@ def score(
     """Drift, predictions, performance and report of each batch."""
     from leeway.data.quality import column_quality
     from leeway.drift.content import content_of
+    from leeway.drift.distribution import distributions_of
     from leeway.drift.stored import Stored, to_bytes
     from leeway.drift.verdict import compare_profiles
     from leeway.performance import measure
-    from leeway.plots import drift_plot
+    from leeway.plots_drift import drift_plot
     from leeway.prediction import prediction_table
     from leeway.report import BatchReport, report_html
     from resources.pdf import NoPdf, pdf_of
@@ -292,7 +293,8 @@ def score(
         current = profile_table(table, use_case.columns)
         script.put("reports", "parquet", to_bytes(Stored({"clean": current})))
         found = compare_profiles(reference, current, use_case.drift, use_case.columns)
-        content = content_of(found, reference, current, {})
+        shown = distributions_of(reference, current, found.columns)
+        content = content_of(found, {}, shown)
         script.put("reports", "json", canonical_json(content))
         plot = drift_plot(found.columns)
         predicted = prediction_table(

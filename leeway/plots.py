@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from leeway.drift.column import ColumnDrift
     from leeway.training.search import CandidateScore
 
 DOTS_PER_INCH = 90
@@ -24,13 +23,6 @@ MOST_POINTS = 1000  # more neither fit into a small file nor can be told apart
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
 GREY = "#999999"
-MOST_COLUMNS = 40
-VERDICT_COLOURS = {
-    "none": COLOURS[2],
-    "suspect": COLOURS[1],
-    "confirmed": COLOURS[3],
-    "undefined": GREY,
-}
 
 
 def candidate_plot(scores: Sequence[CandidateScore], metric: str, unit: str) -> bytes:
@@ -134,32 +126,6 @@ def pca_plot(
     first, second = 100 * explained_variance_ratio
     axes.set_xlabel(f"component 1 (standard deviations; {first:.0f} % of variance)")
     axes.set_ylabel(f"component 2 (standard deviations; {second:.0f} % of variance)")
-    return as_png(figure)
-
-
-def drift_plot(columns: Sequence[ColumnDrift]) -> bytes:
-    """The effect of each column with its interval, and the smallest effect worth acting on.
-
-    Args:
-        columns: from `leeway.drift.verdict.compare_profiles`, largest effect first; of more than
-            40, those are drawn. An undefined one says so.
-    """
-    largest = sorted(columns, key=lambda column: -1 if column.effect is None else column.effect)
-    shown = largest[::-1][:MOST_COLUMNS]
-    figure, axes = new_figure(6.0, 1.2 + 0.3 * len(shown))
-    for position, column in enumerate(shown):
-        if column.effect is None or column.interval is None:
-            axes.text(0, position, " undefined", va="center", color=GREY)
-            continue
-        colour = VERDICT_COLOURS[column.verdict]
-        axes.plot(column.interval, [position] * 2, color=colour, linewidth=2)
-        axes.plot(column.effect, position, "o", color=colour, ms=5)
-        axes.plot([column.threshold] * 2, [position - 0.4, position + 0.4], color=COLOURS[7])
-    names = [f"{column.name} ({column.verdict})" for column in shown]
-    axes.set_yticks(range(len(shown)), names)
-    axes.set_ylim(len(shown) - 0.5, -0.5)
-    axes.set_xlim(0, 1)
-    axes.set_xlabel("effect (share of rows); line: interval, black: threshold")
     return as_png(figure)
 
 

@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 from leeway.drift.column import ColumnDrift, DriftVerdict
-from leeway.plots import candidate_plot, confusion_plot, drift_plot, pca_plot, shap_plot
+from leeway.drift.distribution import Distribution
+from leeway.plots import candidate_plot, confusion_plot, pca_plot, shap_plot
+from leeway.plots_drift import distributions_plot, drift_plot
 from leeway.training.search import CandidateScore
 
 RANDOM = np.random.default_rng(0)
@@ -35,6 +37,7 @@ DRIFT = [
     column("body_mass_g", "none", 0.07),
     column("sex", "undefined", None),
 ]
+BINNED = Distribution(tuple(np.linspace(0, 1, 41).tolist()), (), (0.025,) * 40, (0.0, 0.05) * 20)
 PICTURES: dict[str, Callable[[], bytes]] = {
     "candidates": lambda: candidate_plot(SCORES, "macro_f1", "fraction"),
     "confusion": lambda: confusion_plot(
@@ -47,6 +50,8 @@ PICTURES: dict[str, Callable[[], bytes]] = {
         RANDOM.normal(size=(9000, 2)), RANDOM.choice(list("abcdefghij"), 9000), np.array([0.5, 0.2])
     ),
     "drift": lambda: drift_plot(DRIFT),
+    "distributions": lambda: distributions_plot({f"column_{i}": BINNED for i in range(8)}),
+    "levels": lambda: distributions_plot({"plan": Distribution((), ("a", "b"), (0, 1), (1, 0))}),
     "map of numbers": lambda: pca_plot(
         RANDOM.normal(size=(9000, 2)), RANDOM.normal(size=9000), np.array([0.5, 0.2])
     ),

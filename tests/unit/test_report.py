@@ -19,7 +19,7 @@ from PIL import Image
 from leeway.data.quality import column_quality
 from leeway.drift.content import content_of
 from leeway.drift.declared import profile_table
-from leeway.drift.distribution import MOST_COLUMNS
+from leeway.drift.distribution import MOST_COLUMNS, distributions_of
 from leeway.drift.verdict import compare_profiles
 from leeway.report import BatchReport, report_html
 from leeway.report_drift import psi_band
@@ -65,7 +65,8 @@ def drift_of(columns: list[Column], sides: list[pa.Table], **more: Any) -> dict[
     """What the node `drift` stores of a batch."""
     profiles = [profile_table(side, columns) for side in sides]
     found = compare_profiles(profiles[0], profiles[1], Drift(), columns)
-    return content_of(found, profiles[0], profiles[1], {}) | more
+    shown = distributions_of(profiles[0], profiles[1], found.columns)
+    return content_of(found, {}, shown) | more
 
 
 SIDES = [
