@@ -2,7 +2,7 @@
 
 Belongs here: reading the batch and the champion's reference, storing the verdict, recording an
 incident. Does not belong here: the verdict (`leeway.drift.verdict`) or what follows
-from it (`leeway.retraining`).
+from it (`leeway.controller`).
 """
 
 import json
@@ -13,12 +13,12 @@ import dagster as dg
 
 from assets.released import Batch, node_of_batches
 from assets.stage import Stage, metadata_of, png
+from leeway.controller.facts import incident_digest
 from leeway.data.tables import from_parquet
 from leeway.digests import canonical_json
 from leeway.drift.profile import Profile, profile_table
 from leeway.drift.verdict import BatchDrift, compare_profiles
 from leeway.plan import label
-from leeway.retraining import incident_digest
 from resources.ledger import Commit
 from resources.releases import insert_incident
 

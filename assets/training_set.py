@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.columns import columns_of_clean
+from assets.requested import require_newest_decision
 from assets.stage import Input, Stage, Work, begin, metadata_of
 from leeway.data.tables import from_parquet, to_parquet
 from leeway.data.training_set import PART, TEST, TRAIN, NotEnoughRows, build_training_set, part_of
@@ -30,6 +31,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     def training_set(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
+        require_newest_decision(stage, platform, context.run.tags)
         batches, left_out = _members(stage, platform)
         for batch in left_out:
             context.log.warning("batch %s is left out: too many of its rows were rejected", batch)

@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from assets.release import INCIDENT_TAG
-from orchestration.sensors import retraining_tick
+from assets.requested import INCIDENT_TAG
+from orchestration.retraining import retraining_tick
 from tests.batches import penguins
 from tests.graph.conftest import LONGER_BY_MM, NAME, Graph, Kept, check_results
+from tests.graph.history import asked_by
 
 
-def tick(graph: Graph, now: datetime | None = None) -> dg.RunRequest | dg.SkipReason:
+def tick(graph: Graph, now: datetime | None = None) -> dg.SensorResult:
     return retraining_tick(graph.stage, graph.instance, graph.platform, now or datetime.now(UTC))
 
 
@@ -32,7 +33,7 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(
     assert champion is not None
     assert champion.version == 1
     assert champion.facts["metrics"]["macro_f1"]["value"] >= 0.9
-    assert isinstance(tick(graph), dg.SkipReason)
+    assert tick(graph).skip_reason
 
     # A batch like those before it: processed, judged, and nothing follows.
     graph.write("2010", penguins(first_key=2001, year=[2009]))
@@ -41,7 +42,7 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(
     quiet = graph.materialize(["2010"], batch_nodes)
     assert quiet.success
     assert check_results(quiet)["no_drift"].passed
-    assert isinstance(tick(graph, after_cooldown()), dg.SkipReason)
+    assert tick(graph, after_cooldown()).skip_reason
 
     # A batch with bills ten millimetres longer: the check fails and one training is asked for.
     drifted = penguins(first_key=3001, year=[2009])
@@ -53,12 +54,10 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(
     assert not check.passed
     assert check.severity is dg.AssetCheckSeverity.ERROR
     assert "bill_length_mm" in (check.description or "")
-    assert isinstance(tick(graph), dg.SkipReason), "the cool-down since the first release holds"
+    assert tick(graph).skip_reason, "the cool-down since the first release holds"
 
-    request = tick(graph, after_cooldown())
-    assert isinstance(request, dg.RunRequest)
-    again = tick(graph, after_cooldown())
-    assert isinstance(again, dg.RunRequest)
+    request = asked_by(tick(graph, after_cooldown()))
+    again = asked_by(tick(graph, after_cooldown()))
     assert again.run_key == request.run_key, "the same evidence asks for the same run"
     retrained = graph.carry_out(request)
     assert retrained.success
@@ -79,5 +78,5 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(
     ]
 
     # The incident has been trained for: nothing more is asked for, however often one looks.
-    assert isinstance(tick(graph, after_cooldown()), dg.SkipReason)
-    assert isinstance(tick(graph, after_cooldown() + timedelta(days=30)), dg.SkipReason)
+    assert tick(graph, after_cooldown()).skip_reason
+    assert tick(graph, after_cooldown() + timedelta(days=30)).skip_reason
