@@ -29,8 +29,6 @@ FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 UNFINISHED = [status for status in dg.DagsterRunStatus if status.name not in FINISHED]
 MOST_UNFINISHED = 100  # of one job
 MOST_ATTEMPTS = 30  # runs of one incident: its attempts, and what Dagster or a person made again
-# A day's cool-down that is doubled so often is longer than the longest wait that can be asked for.
-MOST_RESULTS = 20
 MOST_INCIDENTS = 50  # of the champion; ten batches in a row, each with one of every cause
 # Dagster says of a run that a crash ended that it will make it again, and of which run that is.
 WILL_RETRY, RETRIED_BY = "dagster/will_retry", "dagster/auto_retry_run_id"
@@ -92,9 +90,7 @@ def _overdue(
 def _judged(known: Facts, policy: Retraining) -> list[Incident]:
     """The incidents of which the controller asks what became of their training."""
     confirmed = confirmed_incidents(known, policy)
-    begun = {intent.incident for intent in known.intents[-1:]}
     found = {each.digest: each for each in confirmed[-1:]}
-    found |= {each.digest: each for each in confirmed if each.digest in begun}
     if known.overdue is not None:
         found[known.overdue.digest] = known.overdue
     return list(found.values())
@@ -142,7 +138,7 @@ def _trainings(
     incidents = {record.dagster_run.tags.get(INCIDENT_TAG, "") for record in runs}
     results = platform.recorded.results(
         name,
-        MOST_RESULTS,
+        champion.version,
         [record.dagster_run.run_id for record in runs],
         [*incidents, *(each.digest for each in judged)],
     )

@@ -31,21 +31,21 @@ def retraining_tick(
     """A request under the key of the incident and the attempt, or the reason for none.
 
     A decision that is not the last one again is recorded before it is carried out. A tick that is
-    repeated finds it recorded and asks for the same run, of which Dagster makes one; of two ticks
+    repeated finds it recorded and asks for the same run, of which Dagster makes one. Of two ticks
     at once, the one whose decision is not recorded asks for nothing.
     """
     name, use_case = stage.name, stage.use_case
-    # Before the facts: what is recorded while they are read makes this decision be refused.
-    before = platform.decisions.newest(name)
+    # Before the facts: what happens while they are read makes the decision be refused.
+    since = platform.decisions.position(name)
     facts = facts_of(name, use_case, instance, platform, now, switched_off=retraining_is_off())
     decision = decide(facts, use_case.retraining, now)
     policy = digest_of(use_case.retraining.model_dump())
-    if before is not None and before.says(decision, policy):
+    if since.newest is not None and since.newest.says(decision, policy):
         return dg.SensorResult(**_asked(stage, decision, facts))
     aged = facts.overdue is not None and facts.overdue.digest == decision.incident
     overdue = (facts.overdue, facts.champion) if aged and facts.overdue else None
-    if not platform.decisions.record(name, decision, policy, now, before=before, overdue=overdue):
-        return dg.SensorResult(skip_reason="another tick decided meanwhile")
+    if not platform.decisions.record(name, decision, policy, now, since=since, overdue=overdue):
+        return dg.SensorResult(skip_reason="another tick decided, or a training began, meanwhile")
     return dg.SensorResult(
         asset_events=[_observation(stage, decision)], **_asked(stage, decision, facts)
     )

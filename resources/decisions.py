@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from leeway.controller.facts import Incident, Intent
 from leeway.controller.machine import Decision
@@ -38,15 +38,27 @@ class RecordedDecision:
         return (self.decision, self.policy) == (replace(decision, until=None), policy)
 
 
+@dataclass(frozen=True)
+class Position:
+    """How far things were when the facts were read: what is decided then holds only from there.
+
+    `token` is of the newest training that has begun.
+    """
+
+    newest: RecordedDecision | None
+    token: int
+
+
 class Decisions:
     """Reads and writes the decisions of one installation."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def newest(self, use_case: str) -> RecordedDecision | None:
-        """The last decision of a use case, or None before the first."""
+    def position(self, use_case: str) -> Position:
+        """The last decision of a use case, and the last training that has begun."""
         with transaction(self.settings) as cursor:
+            token = _token(cursor, use_case, "")
             cursor.execute(
                 # _COLUMNS is a literal of this module.
                 f"select {_COLUMNS} from leeway.decisions where use_case = %s "  # noqa: S608
@@ -55,9 +67,9 @@ class Decisions:
             )
             row = cursor.fetchone()
         if row is None:
-            return None
+            return Position(None, token)
         seq, at, policy, *decision = row
-        return RecordedDecision(seq, at, policy, Decision(*decision))
+        return Position(RecordedDecision(seq, at, policy, Decision(*decision)), token)
 
     def intents(self, use_case: str, newest: int) -> list[Intent]:
         """The newest decisions to train, the newest of all last."""
@@ -76,23 +88,28 @@ class Decisions:
         policy: str,
         at: datetime,
         *,
-        before: RecordedDecision | None,
+        since: Position,
         overdue: tuple[Incident, str] | None = None,
     ) -> bool:
-        """Appends a decision; False when another one was recorded since `before`.
+        """Appends a decision; False when another one was, or a training began, meanwhile.
+
+        A training that begins now waits for the end of the transaction, and looks then whether it
+        is still the newest that was decided (`assets.requested`).
 
         Args:
             use_case: its name.
             decision: what was decided.
             policy: digest of the policy.
             at: by the clock that was decided with.
-            before: the newest decision when the facts were read.
+            since: what was asked for before the facts were read.
             overdue: the champion's age, if the decision is about it, and the release that is old:
                 recorded with it, since no node records the passing of time.
         """
         fault("decision.before_record")
         with transaction(self.settings) as cursor:
-            recorded = self._append(cursor, use_case, decision, policy, at, before)
+            recorded = _token(cursor, use_case, "for update") == since.token and _append(
+                cursor, use_case, decision, policy, at, since.newest
+            )
             if recorded and overdue is not None:
                 incident, release = overdue
                 insert_incident(
@@ -109,35 +126,49 @@ class Decisions:
         fault("decision.after_record")
         return recorded
 
-    @staticmethod
-    def _append(
-        cursor: psycopg2.extensions.cursor,
-        use_case: str,
-        decision: Decision,
-        policy: str,
-        at: datetime,
-        before: RecordedDecision | None,
-    ) -> bool:
-        cursor.execute(
-            """
-            insert into leeway.decisions
-                (use_case, after, at, state, action, incident, attempt, cause, reason, diagnosis,
-                 policy)
-            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-            on conflict (use_case, after) do nothing
-            """,
-            (
-                use_case,
-                before.seq if before else 0,
-                at,
-                decision.state,
-                decision.action,
-                decision.incident,
-                decision.attempt,
-                decision.cause,
-                decision.reason,
-                decision.diagnosis,
-                policy,
-            ),
-        )
-        return cursor.rowcount == 1
+
+def _token(
+    cursor: psycopg2.extensions.cursor, use_case: str, lock: Literal["", "for update"]
+) -> int:
+    """The token of the newest training that has begun, or 0."""
+    cursor.execute(
+        # `lock` is one of two literals.
+        "select token from leeway.attempts "  # noqa: S608
+        f"where use_case = %s and node = 'training_set' and batch = '' {lock}",
+        (use_case,),
+    )
+    row = cursor.fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _append(
+    cursor: psycopg2.extensions.cursor,
+    use_case: str,
+    decision: Decision,
+    policy: str,
+    at: datetime,
+    before: RecordedDecision | None,
+) -> bool:
+    cursor.execute(
+        """
+        insert into leeway.decisions
+            (use_case, after, at, state, action, incident, attempt, cause, reason, diagnosis,
+             policy)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        on conflict (use_case, after) do nothing
+        """,
+        (
+            use_case,
+            before.seq if before else 0,
+            at,
+            decision.state,
+            decision.action,
+            decision.incident,
+            decision.attempt,
+            decision.cause,
+            decision.reason,
+            decision.diagnosis,
+            policy,
+        ),
+    )
+    return cursor.rowcount == 1

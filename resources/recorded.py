@@ -17,6 +17,8 @@ from resources.settings import Settings
 
 # Further back nothing is looked at: the newest of them say whether something is the matter.
 NEWEST_BATCHES = 50
+# A day's cool-down that is doubled so often is longer than the longest wait that can be asked for.
+MOST_RESULTS = 20
 NEWEST_RELEASES = 5  # each was trained on every clean batch of its time
 # What became of a release: whoever moved it last knows; else a person may still, else its verdict.
 _OUTCOME = """
@@ -68,9 +70,18 @@ class Recorded:
             return [Look(*row) for row in cursor.fetchall()]
 
     def results(
-        self, use_case: str, newest: int, run_ids: Sequence[str], incidents: Sequence[str]
+        self, use_case: str, champion: int, run_ids: Sequence[str], incidents: Sequence[str]
     ) -> list[Result]:
-        """The newest releases, and those of some runs or incidents, oldest first."""
+        """The newest releases, the newest for an incident, and some others; oldest first.
+
+        Those that a person made, and left, may be many: they do not hide what incidents led to.
+
+        Args:
+            use_case: its name.
+            champion: version of the champion, which is among them.
+            run_ids: runs whose releases are among them.
+            incidents: digests of incidents whose releases are among them.
+        """
         with transaction(self.settings) as cursor:
             cursor.execute(
                 # _OUTCOME is a literal of this module.
@@ -80,10 +91,16 @@ class Recorded:
                 where use_case = %s and (
                     seq in (select seq from leeway.releases where use_case = %s
                             order by seq desc limit %s)
-                    or run_id = any(%s) or incident = any(%s))
+                    or seq in (select seq from leeway.releases
+                               where use_case = %s and incident is not null
+                               order by seq desc limit %s)
+                    or version = %s or run_id = any(%s) or incident = any(%s))
                 order by seq
                 """,  # noqa: S608
-                (use_case, use_case, newest, list(run_ids), list(incidents)),
+                (
+                    *(use_case, use_case, MOST_RESULTS, use_case, MOST_RESULTS),
+                    *(champion, list(run_ids), list(incidents)),
+                ),
             )
             return [Result(*row) for row in cursor.fetchall()]
 

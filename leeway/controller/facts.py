@@ -81,7 +81,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Intent:
-    """A recorded decision to train, which was carried out, or was about to be."""
+    """A recorded decision to train, which was carried out, or is about to be."""
 
     incident: str
     attempt: int

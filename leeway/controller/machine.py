@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from leeway.controller.facts import RESULTS, Cause, Facts, Incident, Intent, Outcome
+from leeway.controller.facts import RESULTS, Cause, Facts, Incident, Outcome
 from leeway.controller.waits import wait_of, without_benefit
 from leeway.controller.words import (
     FAILING,
@@ -79,16 +79,14 @@ def decide(facts: Facts, policy: Retraining, now: datetime) -> Decision:
     """Decides whether to train now.
 
     The newest incident that is confirmed counts. Those before it are not trained for any more: one
-    training sees all their data. A decision to train that was recorded and of which no run is
-    known is carried out first, so that two who decide at once ask for the same run.
+    training sees all their data.
 
     Args:
         facts: what was recorded.
         policy: of the use case.
         now: of the same awareness of time zones as the recorded times.
     """
-    intent = _uncarried(facts)
-    case = _case(facts, policy, intent)
+    case = _case(facts, policy)
     running = [training for training in facts.trainings if training.outcome == "running"]
     if running:
         since = min(training.started_at for training in running)
@@ -138,33 +136,18 @@ def _rows(facts: Facts, batches: set[str]) -> dict[str, int]:
     return rows
 
 
-def _case(facts: Facts, policy: Retraining, intent: Intent | None) -> Incident | None:
-    """The incident that is judged: the one being carried out, the newest, or the champion's age.
+def _case(facts: Facts, policy: Retraining) -> Incident | None:
+    """The incident that is judged: the newest, or the champion's age where nothing else is open.
 
-    The age counts where nothing else is open: the training for another incident answers both.
+    The training for another incident answers both.
     """
     confirmed = confirmed_incidents(facts, policy)
-    overdue = facts.overdue if "freshness" in policy.on else None
-    known = [*confirmed, *([overdue] if overdue else [])]
-    for each in known:
-        if intent is not None and each.digest == intent.incident and _is_open(each, facts):
-            return each
     newest = confirmed[-1] if confirmed else None
-    if overdue is not None and (newest is None or _answer(newest, facts) is not None):
-        return overdue
+    if facts.overdue is None or "freshness" not in policy.on:
+        return newest
+    if newest is None or _answer(newest, facts) is not None:
+        return facts.overdue
     return newest
-
-
-def _uncarried(facts: Facts) -> Intent | None:
-    """The newest decision to train, unless a run of it is known."""
-    if not facts.intents:
-        return None
-    newest = facts.intents[-1]
-    carried = any(
-        (training.incident, training.attempt) == (newest.incident, newest.attempt)
-        for training in facts.trainings
-    )
-    return None if carried else newest
 
 
 def _is_open(incident: Incident, facts: Facts) -> bool:

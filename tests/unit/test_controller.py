@@ -242,16 +242,14 @@ def test_a_decision_counts_from_when_it_was_carried_out() -> None:
     assert both.action == "retrain", "the decision and its run are one start"
 
 
-def test_what_was_decided_and_has_no_run_is_carried_out_first() -> None:
-    """So that a tick that was held up and one that comes later ask for the same run."""
-    found = [incident("i1"), incident("i2", "2010")]
+def test_a_decision_that_has_no_run_is_made_again_and_does_not_hold_itself_up() -> None:
     begun = [Intent("i1", 1, NOW - HOUR)]
-    assert decided(incidents=found).incident == "i2"
-    again = decided(Retraining(budget=1), incidents=found, intents=begun)
-    assert (again.action, again.run_key) == ("retrain", "i1:1"), "it does not hold itself up"
-    for run in (training("i1", "failed", HOUR), training("i1", "promoted", 2 * DAY)):
-        assert decided(incidents=found, intents=begun, trainings=[run]).incident == "i2"
-    assert decided(incidents=found[1:], intents=begun).incident == "i2", "not about the champion"
+    again = decided(Retraining(budget=1), intents=begun)
+    assert (again.action, again.run_key) == ("retrain", "i1:1")
+    newer = [incident(), incident("i2", "2010")]
+    assert decided(incidents=newer, intents=begun).incident == "i2"
+    held_up = decided(Retraining(budget=1), incidents=newer, intents=begun)
+    assert held_up.action == "wait", "its run may still be made"
 
 
 def test_a_failed_training_is_tried_again_without_cool_down_and_then_given_up() -> None:
