@@ -355,8 +355,9 @@ def test_an_installation_from_before_the_controller_gets_what_it_lacks(settings:
 
 def test_to_prepare_again_waits_for_nobody_who_writes(settings: Settings) -> None:
     """Guards: to add a column that is there takes a lock, and a sensor stood still meanwhile."""
-    with transaction(settings) as cursor:
-        cursor.execute("lock table leeway.incidents, leeway.releases, leeway.moves, "
-                       "leeway.decisions in row exclusive mode")  # fmt: skip
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(Ledger(settings).prepare).result(timeout=30)
+    with ThreadPoolExecutor(1) as pool, transaction(settings) as cursor:
+        cursor.execute(
+            "lock table leeway.incidents, leeway.releases, leeway.moves, leeway.decisions "
+            "in row exclusive mode"
+        )
+        pool.submit(Ledger(settings).prepare).result(timeout=30)

