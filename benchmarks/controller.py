@@ -15,7 +15,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING
 
 from benchmarks.timing import installation_at, say
@@ -47,13 +47,13 @@ def pure() -> bool:
         ],
     )
     policy = Retraining(confirm_after=2)
-    began = perf_counter()
+    began = process_time()  # nothing is waited for: what others use of the machine is left out
     for second in range(TICKS):
         decide(facts, policy, NOW + timedelta(seconds=second))
-    seconds = perf_counter() - began
+    seconds = process_time() - began
     kept = seconds < SECONDS
     each = seconds / TICKS * 1e6
-    say(f"{TICKS:,} ticks of the controller: {seconds:.2f} s ({each:.0f} us each); "
+    say(f"{TICKS:,} ticks of the controller: {seconds:.2f} s of CPU ({each:.0f} us each); "
         f"limit {SECONDS:g} s: {'kept' if kept else 'MISSED'}")  # fmt: skip
     return kept
 
@@ -168,8 +168,8 @@ def sensor(repetitions: int) -> bool:
                     times[batches].append(perf_counter() - began)
     ratio = statistics.median(many / few for few, many in zip(times[FEW], times[MANY], strict=True))
     for batches, found in times.items():
-        median = statistics.median(found) * 1e3
-        say(f"a tick of the sensor after {batches:>4} batches: {median:.1f} ms")
+        median, least = statistics.median(found) * 1e3, min(found) * 1e3
+        say(f"a tick after {batches:>4} batches: {median:.1f} ms, at least {least:.1f} ms")
     kept = ratio <= RATIO
     say(f"  ratio {ratio:.3f} (median of {repetitions} pairs); limit {RATIO}: "
         f"{'kept' if kept else 'MISSED'}")  # fmt: skip
