@@ -2,7 +2,7 @@
 
 Belongs here: recording a release once per training key, moving the champion with a comparison of
 what it was, and incidents. Does not belong here: judging a release (`leeway.release`) or deciding
-to retrain (`leeway.controller`; what it reads: `resources.evidence`).
+to retrain (`leeway.controller`; what it reads: `resources.recorded`).
 """
 
 from __future__ import annotations

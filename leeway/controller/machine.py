@@ -1,7 +1,7 @@
 """The state that recorded facts amount to, and what to do now.
 
 Belongs here: the decision with its reason. Does not belong here: how long a wait is
-(`leeway.controller.waits`), or carrying a decision out (`orchestration.sensors`).
+(`leeway.controller.waits`), or carrying a decision out (`orchestration.retraining`).
 
     healthy → suspect → confirmed → training → trial → promoted
                             ↑  ↑       │  └──→ no benefit

@@ -17,7 +17,7 @@ from leeway.controller.machine import Decision
 from leeway.spec import Retraining
 from tests.unit.controller_world import HOUR, Tick, World
 
-NOTHING = Decision("confirmed", "retrain", "", "")
+ASKED = Decision("confirmed", "retrain", "", "")
 POLICY = Retraining(cooldown="6h", budget=2, window="1d", longest_wait="2d")
 # Nothing of that age matters any more: longer than each window and wait.
 OLD = -3 * 24 * HOUR
@@ -43,9 +43,7 @@ def _decide(world: World) -> None:
 def _ask_late(world: World) -> None:
     """The daemon is back, and carries out what it had accepted first."""
     for intent in world.intents[:1]:
-        tick = Tick(
-            (0, 0), replace(NOTHING, incident=intent.incident, attempt=intent.attempt), True
-        )
+        tick = Tick((0, 0), replace(ASKED, incident=intent.incident, attempt=intent.attempt), True)
         world.ask(tick)
 
 
