@@ -2,7 +2,7 @@
 
 Belongs here: reading the batch and the champion's reference, storing the verdict, recording an
 incident. Does not belong here: the verdict (`leeway.drift.verdict`) or what follows
-from it (`leeway.retraining`).
+from it (`leeway.controller`).
 """
 
 from collections.abc import Callable, Mapping
@@ -15,16 +15,16 @@ import dagster as dg
 from assets.reference import before, reference_of
 from assets.released import Batch, node_of_batches
 from assets.stage import Stage, metadata_of, png
+from leeway.controller.facts import incident_digest
 from leeway.digests import canonical_json
 from leeway.drift.column import ColumnDrift
 from leeway.drift.content import content_of
 from leeway.drift.distribution import Distribution, distributions_of
 from leeway.drift.history import past_batch_fields
-from leeway.drift.origin import Origin, origin_of, who_of
+from leeway.drift.origin import Origin, Who, origin_of, who_of
 from leeway.drift.stored import Stored, from_bytes
 from leeway.drift.verdict import BatchDrift, compare_profiles
 from leeway.plan import label
-from leeway.retraining import incident_digest
 from resources.ledger import Commit
 from resources.releases import insert_incident
 
@@ -42,9 +42,14 @@ class Judged:
     trained_on: bool
 
     @property
+    def who(self) -> Who | None:
+        """Who moved the features; None where none is confirmed."""
+        drifted = self.verdict.drifted
+        return who_of([self.origins[name] for name in drifted if name in self.origins])
+
+    @property
     def facts(self) -> dict[str, Any]:
         """For the ledger: what others ask of a batch without reading its object."""
-        moved = [self.origins[name] for name in self.verdict.drifted if name in self.origins]
         return {
             "verdict": self.verdict.verdict,
             "reason": self.verdict.reason,
@@ -52,7 +57,7 @@ class Judged:
             "target_verdict": self.verdict.target_verdict,
             "trained_on": self.trained_on,
             "effects": past_batch_fields(self.verdict.past_batch),
-            "origin": who_of(moved),
+            "origin": self.who,
         }
 
 
@@ -124,6 +129,7 @@ def _incident(
         columns=found.drifted,
         release_digest=champion.digest,
         run_id=batch.context.run.run_id,
+        origin=judged.who or "unknown",
     )
 
 

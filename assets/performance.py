@@ -1,21 +1,29 @@
 """Stage `performance`: how good the predictions of a batch were, as far as labels are in.
 
-Belongs here: reading predictions and labels, storing the metrics. Does not belong here: measuring
-(`leeway.performance`).
+Belongs here: reading predictions and labels, storing the metrics, recording an incident where the
+labels prove a gate broken. Does not belong here: measuring (`leeway.performance`), or what follows
+from an incident (`leeway.controller`).
 """
 
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from assets.released import Batch, node_of_batches
-from assets.stage import Stage, metadata_of
+from assets.stage import Stage, Work, metadata_of
+from leeway.controller.facts import incident_digest
 from leeway.data.tables import from_parquet
 from leeway.data.training_set import TRAIN, part_of
 from leeway.digests import canonical_json
+from leeway.plan import label
 from resources.ledger import Commit
 from resources.monitoring import replace_segment_metrics
+from resources.releases import insert_incident
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
+
+    from leeway.performance import Performance
 
 # Given, because a batch without a single label has no record to infer it from.
 SCHEMA = dg.TableSchema(
@@ -43,7 +51,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
 
 
 def _measure(batch: Batch) -> dict[str, Any]:
-    from leeway.performance import WHOLE, broken_gates, measure
+    from leeway.performance import measure
 
     stage, champion = batch.stage, batch.champion
     work = batch.begin("performance", "predictions", "clean")
@@ -53,23 +61,7 @@ def _measure(batch: Batch) -> dict[str, Any]:
     trained = part_of(from_parquet(work.get(champion.manifest["files"]["training_set"])), TRAIN)
     classes, key = champion.manifest["classes"], stage.use_case.key.name
     found = measure(clean, predicted, stage.use_case, classes, trained[key])
-    commit: Commit = work.commit(
-        "reports",
-        "json",
-        canonical_json(found.as_dict()),
-        rows=found.labelled,
-        facts={
-            "broken_gates": broken_gates(stage.use_case.gates, found.segments.get(WHOLE, {})),
-        },
-        also=partial(
-            replace_segment_metrics,
-            use_case=stage.name,
-            batch=batch.name,
-            version=champion.release.version,
-            run_id=batch.context.run.run_id,
-            segments=found.segments,
-        ),
-    )
+    commit = _commit(batch, work, found)
     records = [
         dg.TableRecord(
             {
@@ -90,4 +82,47 @@ def _measure(batch: Batch) -> dict[str, Any]:
         rows_fitted_on=found.fitted,
         unknown_labels=found.unknown_labels,
         metrics=dg.MetadataValue.table(records=records, schema=SCHEMA),
+    )
+
+
+def _commit(batch: Batch, work: Work, found: "Performance") -> Commit:
+    """Stores what was measured, with an incident where a gate is proven broken.
+
+    Not where the champion was fitted on rows of the batch: it knows the batch already.
+    """
+    from leeway.performance import WHOLE, broken_gates
+
+    stage, champion, run_id = batch.stage, batch.champion, batch.context.run.run_id
+    gates, metrics = stage.use_case.gates, found.segments.get(WHOLE, {})
+    broken = sorted({gate.metric for gate in gates if broken_gates([gate], metrics)})
+
+    def record(cursor: "psycopg2.extensions.cursor") -> None:
+        replace_segment_metrics(
+            cursor,
+            use_case=stage.name,
+            batch=batch.name,
+            version=champion.release.version,
+            run_id=run_id,
+            segments=found.segments,
+        )
+        if broken and not found.fitted:
+            clean = work.inputs[label("clean", batch.name)].digest
+            insert_incident(
+                cursor,
+                use_case=stage.name,
+                digest=incident_digest(stage.name, champion.digest, clean, broken, "performance"),
+                batch=batch.name,
+                columns=broken,
+                release_digest=champion.digest,
+                run_id=run_id,
+                cause="performance",
+            )
+
+    return work.commit(
+        "reports",
+        "json",
+        canonical_json(found.as_dict()),
+        rows=found.labelled,
+        facts={"broken_gates": broken_gates(gates, metrics)},
+        also=record,
     )

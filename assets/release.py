@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import dagster as dg
 
 from assets.released import Champion, rival_of
+from assets.requested import CAUSE_TAG, INCIDENT_TAG
 from assets.stage import Stage, Work, begin, metadata_of, png
 from assets.training_set import read_part
 from leeway.data.tables import from_parquet
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from leeway.evidence import Evidence
     from leeway.metrics.evaluation import Metric
     from leeway.release import Cause, Uncompared
-
-INCIDENT_TAG = "leeway/incident"
-CAUSE_TAG = "leeway/cause"
 
 
 def build(stage: Stage) -> dg.AssetsDefinition:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.columns import columns_of_clean
+from assets.requested import require_still_wanted
 from assets.stage import Input, Stage, Work, begin, metadata_of
 from leeway.data.tables import from_parquet, to_parquet
 from leeway.data.training_set import PART, TEST, TRAIN, NotEnoughRows, build_training_set, part_of
@@ -38,6 +39,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             for batch in batches
         }
         work = begin(stage, platform, context, "training_set", inputs=inputs)
+        require_still_wanted(stage, platform, context.run.tags)
         tables = {batch: from_parquet(work.read("clean", batch)) for batch in batches}
         try:
             made = build_training_set(tables, stage.use_case)

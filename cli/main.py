@@ -130,13 +130,14 @@ def status(name: str | None, as_json: bool) -> None:
 
     Example: leeway status penguins --json
     """
-    from cli.status import print_status, status_of, waiting_versions
+    from cli.status import decisions_of, print_status, status_of, waiting_versions
 
     found = status_of(name)
     if as_json:
         emit(found)
     else:
-        print_status(found, waiting_versions(found["use_cases"]))
+        names = found["use_cases"]
+        print_status(found, waiting_versions(names), decisions_of(names))
 
 
 @cli.command()

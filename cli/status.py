@@ -18,6 +18,7 @@ from cli.run import DECISIONS
 from leeway.freshness import freshness_state
 from leeway.spec import UseCase
 from orchestration.use_cases import find_use_case, load_use_cases
+from resources.decisions import Decisions
 from resources.instance import open_instance
 from resources.ledger import Commit, Ledger
 from resources.releases import Release, Releases
@@ -200,8 +201,21 @@ def waiting_versions(names: Iterable[str]) -> dict[str, int]:
     return {name: release.version for name, release in found.items() if release}
 
 
-def print_status(found: dict[str, Any], waiting: Mapping[str, int]) -> None:
-    """Prints the status for a person, and the versions that wait for one."""
+def decisions_of(names: Iterable[str]) -> dict[str, str]:
+    """What the controller decided last for each use case, where it has decided."""
+    decisions = Decisions(get_settings())
+    found = {name: decisions.position(name).newest for name in names}
+    return {
+        name: f"{last.decision.state}, {last.decision.diagnosis}: {last.decision.reason}"
+        for name, last in found.items()
+        if last
+    }
+
+
+def print_status(
+    found: dict[str, Any], waiting: Mapping[str, int], decided: Mapping[str, str]
+) -> None:
+    """Prints the status for a person, the versions that wait for one, and the last decisions."""
     from cli.demo import metric_text
 
     for name, each in found["use_cases"].items():
@@ -222,6 +236,8 @@ def print_status(found: dict[str, Any], waiting: Mapping[str, int]) -> None:
             drift = each["drift"]
             console.print(f"  held out   {metric_text(each['metrics'])}", markup=False)
             console.print(f"  drift      {drift['verdict']}: {drift['reason']}", markup=False)
+            told = decided.get(name, "nothing decided yet; the sensors work under `leeway dev`")
+            console.print(f"  retraining {told}", markup=False)
         console.print(f"  freshness  {each['freshness']}")
         checks = each["checks"]
         failing = [f"{c['node']}.{c['check']} ({c['severity']})" for c in checks["failed"]]

@@ -2,5 +2,5 @@
 
 Belongs here: functions of values in memory. Does not belong here: Dagster, a database, the network
 or a clock. A node of the graph that needs several modules has a package; the rules that hold the
-graph together (`graph`, `plan`, `release`, `retraining`, `freshness`) are modules beside them.
+graph together (`graph`, `plan`, `release`, `freshness`) are modules beside them.
 """

@@ -18,9 +18,16 @@ from leeway.metrics.evaluation import Metric
 from leeway.spec import Gate
 
 Verdict = Literal["promote", "hold", "reject"]
-Cause = Literal["request", "freshness", "drift"]
+Cause = Literal["request", "freshness", "drift", "damage", "performance"]
 Uncompared = Literal["first", "schema"]
 
+# Something changed that the champion does not know: a challenger that knows it need not be proven
+# better on rows that are mostly from before.
+_CHANGED: dict[Cause, str] = {
+    "drift": "after drift",
+    "damage": "after damage",
+    "performance": "after a broken gate",
+}
 # Why a challenger has nothing to be compared with, before what it passes.
 _UNCOMPARED: dict[Uncompared, str] = {
     "first": "This is the first release that passes its gates",
@@ -153,8 +160,9 @@ def decide(
     Args:
         gates: the judged gates.
         comparison: None when there is no champion that can be used.
-        cause: of the training. After drift, a challenger that is neither proven better nor proven
-            worse is promoted when its interval stays below `margin`.
+        cause: of the training. After drift, damage or a gate that labels prove broken, a challenger
+            that is neither proven better nor proven worse is promoted when its interval stays
+            below `margin`.
         margin: increase of the mean loss to accept then, in its unit; None: benefit must be proven.
         uncompared: why there is no comparison.
     """
@@ -170,7 +178,8 @@ def decide(
             len(gates), f"all {len(gates)} gates"
         )
         return _decision("promote", f"{_UNCOMPARED[uncompared]}; it passes {kept}.", gates, None)
-    verdict, reason = _judge_comparison(comparison, margin if cause == "drift" else None)
+    after = _CHANGED.get(cause)
+    verdict, reason = _judge_comparison(comparison, margin if after else None, after)
     return _decision(verdict, reason, gates, comparison)
 
 
@@ -182,8 +191,10 @@ def left_to_a_person(decision: Decision) -> Decision:
     return replace(decision, verdict="hold", reason=reason, awaits_person=True)
 
 
-def _judge_comparison(comparison: Comparison, margin: float | None) -> tuple[Verdict, str]:
-    """The verdict on a challenger that keeps its gates; `margin` is None unless after drift."""
+def _judge_comparison(
+    comparison: Comparison, margin: float | None, after: str | None
+) -> tuple[Verdict, str]:
+    """The verdict on a challenger that keeps its gates; `margin` is None unless after a change."""
     low, high = comparison.low, comparison.high
     rows = f"{comparison.rows} held-out rows that neither model was fitted on"
     if comparison.difference is None or low is None or high is None:
@@ -200,10 +211,10 @@ def _judge_comparison(comparison: Comparison, margin: float | None) -> tuple[Ver
         return "hold", f"{seen}, which includes zero: there is no proven benefit."
     if high < margin:
         return "promote", (
-            f"{seen}: after drift, an increase below {margin:.4g} is accepted, and it is excluded."
+            f"{seen}: {after}, an increase below {margin:.4g} is accepted, and it is excluded."
         )
     return "hold", (
-        f"{seen}: there is no proven benefit, and after drift an increase of {margin:.4g} or more "
+        f"{seen}: there is no proven benefit, and {after} an increase of {margin:.4g} or more "
         "is not excluded."
     )
 

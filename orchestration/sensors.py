@@ -1,8 +1,8 @@
 """Sensors: they look at the outside world and at recorded history, and request runs.
 
-Belongs here: reading facts, asking a pure function, requesting a run under a key; and the round of
-the reaper. Does not belong here: deciding (`leeway.retraining`), or telling a dead worker from one
-that works (`resources.reaper`).
+Belongs here: what each sensor watches and how often; new batches, and the round of the reaper. Does
+not belong here: a tick of the controller (`orchestration.retraining`), deciding
+(`leeway.controller`), or telling a dead worker from one that works (`resources.reaper`).
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,9 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from assets.release import CAUSE_TAG, INCIDENT_TAG
 from assets.stage import Stage
-from leeway.retraining import decide_retraining
-from orchestration.history import incidents_of, trainings_of
 from orchestration.jobs import retrain_job_name
+from orchestration.retraining import retraining_tick
 from resources.platform import Platform
 from resources.reaper import reap
 from resources.settings import get_settings
@@ -32,7 +30,7 @@ def sensors_of(stage: Stage) -> Sequence[dg.SensorDefinition]:
 def reaper_sensor() -> dg.SensorDefinition:
     """Reports runs failed whose worker died; the daemon's run monitoring does not look at workers.
 
-    It is the one sensor that writes: reporting a run twice changes nothing.
+    Reporting a run twice changes nothing.
     """
 
     @dg.sensor(
@@ -72,7 +70,7 @@ def _batches_sensor(stage: Stage) -> dg.SensorDefinition:
 
 
 def _retrain_sensor(stage: Stage) -> dg.SensorDefinition:
-    """Asks the policy what follows from recorded history, and carries out what it says."""
+    """Asks the controller what follows from what was recorded, and carries out what it says."""
 
     @dg.sensor(
         name=f"{stage.name}_retraining",
@@ -81,36 +79,8 @@ def _retrain_sensor(stage: Stage) -> dg.SensorDefinition:
         default_status=RUNNING,
         description=f"Trains {stage.name} again when the retraining policy says so.",
     )
-    def retrain(
-        context: dg.SensorEvaluationContext, platform: Platform
-    ) -> dg.RunRequest | dg.SkipReason:
+    def retrain(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
         now = datetime.now(UTC)
         return retraining_tick(stage, context.instance, platform, now)
 
     return retrain
-
-
-def retraining_tick(
-    stage: Stage, instance: dg.DagsterInstance, platform: Platform, now: datetime
-) -> dg.RunRequest | dg.SkipReason:
-    """One tick: a request under the key of the incident and the attempt, or the reason for none.
-
-    It changes nothing, so that a tick that is repeated asks for the same run.
-    """
-    incidents = incidents_of(stage.name, stage.use_case, platform, now)
-    trainings = trainings_of(stage.name, instance, platform)
-    decision = decide_retraining(incidents, trainings, stage.use_case.retraining, now)
-    if decision.action != "retrain" or decision.incident is None:
-        return dg.SkipReason(decision.reason)
-    incident = next(each for each in incidents if each.digest == decision.incident)
-    return dg.RunRequest(
-        run_key=decision.run_key,
-        job_name=retrain_job_name(stage.name),
-        partition_key=incident.batch,
-        tags={
-            INCIDENT_TAG: incident.digest,
-            CAUSE_TAG: incident.cause,
-            "leeway/attempt": str(decision.attempt),
-            "leeway/reason": decision.reason,
-        },
-    )

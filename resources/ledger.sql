@@ -109,6 +109,53 @@ create table if not exists leeway.incidents (
     primary key (use_case, digest)
 );
 
+-- One order of incidents, releases and decisions, which no clock decides.
+create sequence if not exists leeway.recorded;
+
+-- What the controller decided, each time that it decided something else. Append-only; `after` is
+-- the decision before it, so that of two who decide at once one is recorded.
+create table if not exists leeway.decisions (
+    seq bigint primary key default nextval('leeway.recorded'),
+    use_case text not null,
+    after bigint not null,
+    at timestamptz not null,
+    state text not null,
+    action text not null check (action in ('retrain', 'wait', 'nothing', 'alert')),
+    incident text,
+    attempt integer not null,
+    cause text,
+    reason text not null,
+    diagnosis text not null,
+    policy text not null,
+    unique (use_case, after)
+);
+
+-- What installations from before the controller lack. Only where it is missing: to alter a table or to
+-- make an index that is there takes a lock all the same, which a sensor may wait for meanwhile.
+do $$ begin
+    if to_regclass('leeway.decisions_to_train') is not null then
+        return;
+    end if;
+    -- Who moved, where it is known: the world, or our own pipeline, for which nothing is trained.
+    alter table leeway.incidents
+        add column if not exists cause text not null default 'drift'
+            check (cause in ('drift', 'damage', 'freshness', 'performance')),
+        add column if not exists origin text not null default 'unknown'
+            check (origin in ('world', 'pipeline', 'unknown')),
+        add column if not exists seq bigint not null default nextval('leeway.recorded');
+    -- After the incidents: what was released before has its answer.
+    alter table leeway.releases
+        add column if not exists seq bigint not null default nextval('leeway.recorded');
+    -- The sensor looks every half minute for ever: what is newest is found without what is old.
+    create index if not exists incidents_newest on leeway.incidents (use_case, release_digest, seq);
+    create index if not exists releases_newest on leeway.releases (use_case, seq);
+    create index if not exists moves_newest on leeway.moves (use_case, id);
+    create index if not exists batches_newest on leeway.batches (use_case, ordinal);
+    create index if not exists decisions_newest on leeway.decisions (use_case, seq);
+    create index if not exists decisions_to_train on leeway.decisions (use_case, seq)
+        where action = 'retrain';
+end $$;
+
 -- Raises when a newer attempt at the node has begun; else holds the row until the transaction ends,
 -- so that no newer attempt begins between this check and the commit.
 create or replace function leeway.fence(a_use_case text, a_node text, a_batch text, a_token bigint)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import PrivateAttr
 
+from resources.decisions import Decisions
 from resources.ledger import Ledger
 from resources.locks import one_at_a_time
 from resources.postgres import dsn
+from resources.recorded import Recorded
 from resources.releases import Releases
 from resources.settings import Settings, get_settings
 from resources.store import LocalStore
@@ -40,6 +42,16 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # generic on
     def releases(self) -> Releases:
         """Releases, champions and incidents."""
         return Releases(self.settings)
+
+    @cached_property
+    def recorded(self) -> Recorded:
+        """The past, as the controller reads it."""
+        return Recorded(self.settings)
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """What the controller decided."""
+        return Decisions(self.settings)
 
     @cached_property
     def store(self) -> LocalStore:

@@ -1,8 +1,8 @@
-"""Releases, who is champion, and drift incidents: the part of the ledger that decisions rest on.
+"""Releases, who is champion, and incidents: the part of the ledger that decisions rest on.
 
 Belongs here: recording a release once per training key, moving the champion with a comparison of
 what it was, and incidents. Does not belong here: judging a release (`leeway.release`) or deciding
-to retrain (`leeway.retraining`).
+to retrain (`leeway.controller`; what it reads: `resources.recorded`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from leeway.controller.facts import Cause, Incident, Origin
 from resources.faults import fault
 from resources.postgres import transaction
 from resources.settings import Settings
@@ -50,18 +51,6 @@ class Release:
     released_at: datetime
 
 
-@dataclass(frozen=True)
-class RecordedIncident:
-    """A batch that was found to have drifted from a release."""
-
-    use_case: str
-    digest: str
-    batch: str
-    columns: tuple[str, ...]
-    release_digest: str
-    found_at: datetime
-
-
 _COLUMNS = (
     "use_case, version, digest, training_key, algorithm, verdict, reason, facts, incident, run_id, "
     "released_at"
@@ -87,8 +76,14 @@ class Releases:
     def champion(self, use_case: str) -> Release | None:
         """The release that serves now, or None."""
         with transaction(self.settings) as cursor:
-            version = _champion(cursor, use_case)
-        return next((r for r in self.every(use_case) if r.version == version), None)
+            cursor.execute(
+                # _COLUMNS is a literal of this module.
+                f"select {_COLUMNS} from leeway.releases where use_case = %s and version = "  # noqa: S608
+                "(select version from leeway.moves where use_case = %s order by id desc limit 1)",
+                (use_case, use_case),
+            )
+            row = cursor.fetchone()
+        return None if row is None else Release(*row)
 
     def waiting(self, use_case: str) -> Release | None:
         """The newest release, if it was held for a person to promote and nobody did yet."""
@@ -197,16 +192,18 @@ class Releases:
             names = ("version", "previous_version", "action", "who", "why", "moved_at")
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def incidents(self, use_case: str) -> list[RecordedIncident]:
-        """Every incident, oldest first."""
+    def incidents(self, use_case: str, release_digest: str, newest: int) -> list[Incident]:
+        """The newest incidents about a release, in the order in which they were recorded."""
         with transaction(self.settings) as cursor:
             cursor.execute(
-                "select use_case, digest, batch, columns, release_digest, found_at "
-                "from leeway.incidents where use_case = %s order by found_at, digest",
-                (use_case,),
+                "select digest, batch, columns, found_at, cause, origin from leeway.incidents "
+                "where use_case = %s and release_digest = %s order by seq desc limit %s",
+                (use_case, release_digest, newest),
             )
-            rows = cursor.fetchall()
-        return [RecordedIncident(r[0], r[1], r[2], tuple(r[3]), r[4], r[5]) for r in rows]
+            return [
+                Incident(digest, batch, tuple(columns), *rest)
+                for digest, batch, columns, *rest in reversed(cursor.fetchall())
+            ]
 
 
 def insert_incident(
@@ -217,12 +214,14 @@ def insert_incident(
     columns: Sequence[str],
     release_digest: str,
     run_id: str,
+    cause: Cause = "drift",
+    origin: Origin = "unknown",
 ) -> None:
     """Records an incident once; the same evidence again changes nothing."""
     cursor.execute(
-        "insert into leeway.incidents (use_case, digest, batch, columns, release_digest, run_id) "
-        "values (%s, %s, %s, %s, %s, %s) on conflict do nothing",
-        (use_case, digest, batch, list(columns), release_digest, run_id),
+        "insert into leeway.incidents (use_case, digest, batch, columns, release_digest, run_id, "
+        "cause, origin) values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+        (use_case, digest, batch, list(columns), release_digest, run_id, cause, origin),
     )
 
 

@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     data_dir: Path | None = Field(
         default=None, description="folder with public files, looked in before a download"
     )
+    retraining: Literal["on", "off"] = Field(
+        default="on", description="off: nothing is trained by itself, whatever a use case says"
+    )
     source_schemes: Listed[Literal["https", "http"]] = ("https",)
     source_hosts: Listed[str] | None = Field(
         default=None, description="hosts that sources may ask; unset: every public one"
@@ -249,3 +252,12 @@ def get_settings() -> Settings:
         pydantic.ValidationError: names the variable and what is allowed, not its value.
     """
     return Settings()
+
+
+def retraining_is_off() -> bool:
+    """Whether the installation forbids retraining now: read anew, since it has to work at once.
+
+    Raises:
+        pydantic.ValidationError: as `get_settings`.
+    """
+    return Settings().retraining == "off"

@@ -1,7 +1,7 @@
 """What is watched once a model is released, and when it is trained again.
 
 Belongs here: drift, retraining, freshness, monitoring and their durations. Does not belong here:
-the decisions (`leeway.drift`, `leeway.retraining`, `leeway.freshness`).
+the decisions (`leeway.drift`, `leeway.controller`, `leeway.freshness`).
 """
 
 from __future__ import annotations
@@ -76,8 +76,23 @@ class Drift(Strict):
 class Retraining(Strict):
     """When a model is trained again."""
 
-    on: tuple[Literal["drift", "freshness"], ...] = ("drift",)
+    enabled: bool = Field(
+        default=True,
+        description="false: nothing is trained by itself; LEEWAY_RETRAINING=off says so for all",
+    )
+    on: tuple[Literal["drift", "damage", "freshness", "performance"], ...] = ("drift",)
+    confirm_after: int = Field(
+        default=1, ge=1, le=10, description="batches in a row that must have an incident"
+    )
     cooldown: Duration = "1d"
+    longest_wait: Duration = Field(
+        default="30d",
+        description="each training in a row without benefit doubles the cool-down, up to this",
+    )
+    budget: int = Field(
+        default=5, ge=1, le=100, description="most trainings in a window, failed ones too"
+    )
+    window: Duration = "7d"
     non_inferiority: float = Field(
         default=0.05,
         ge=0,

@@ -16,8 +16,10 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from resources import ledger as module
+from resources.decisions import Decisions
 from resources.ledger import Attempt, Commit, Ledger, StaleAttempt
 from resources.postgres import DATABASES, dsn, transaction
+from resources.releases import Releases
 from resources.settings import Settings
 from tests.faults.harness import until, waiting
 
@@ -327,3 +329,35 @@ def test_what_a_run_did_not_tell_is_marked_until_it_is_committed_again(
     assert told == {("clean", "1"): True, ("clean", "2"): False, ("raw", "1"): True}
     assert commit(ledger, ledger.begin(use_case, "clean", "2", "next")).told
     assert all(found.told for found in ledger.every_current(use_case).values())
+
+
+def test_an_installation_from_before_the_controller_gets_what_it_lacks(settings: Settings) -> None:
+    ledger = Ledger(settings)
+    with transaction(settings) as cursor:
+        cursor.execute(
+            "drop table leeway.decisions; alter table leeway.releases drop column seq; "
+            "alter table leeway.incidents drop column seq, drop column cause, drop column origin; "
+            "drop sequence leeway.recorded; "
+            "insert into leeway.incidents "
+            "(use_case, digest, batch, columns, release_digest, run_id) values "
+            "('old', 'sha256:i', '1', '{x}', 'sha256:r', ''), "
+            "('old', 'sha256:j', '2', '{x}', 'sha256:r', '')"
+        )
+    for _ in range(2):
+        ledger.prepare()
+    found = Releases(settings).incidents("old", "sha256:r", 9)
+    assert [(each.digest, each.cause, each.origin) for each in found] == [
+        ("sha256:i", "drift", "unknown"),
+        ("sha256:j", "drift", "unknown"),
+    ]
+    assert Decisions(settings).position("old").newest is None
+
+
+def test_to_prepare_again_waits_for_nobody_who_writes(settings: Settings) -> None:
+    """Guards: to add a column that is there takes a lock, and a sensor stood still meanwhile."""
+    with ThreadPoolExecutor(1) as pool, transaction(settings) as cursor:
+        cursor.execute(
+            "lock table leeway.incidents, leeway.releases, leeway.moves, leeway.decisions "
+            "in row exclusive mode"
+        )
+        pool.submit(Ledger(settings).prepare).result(timeout=30)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pytest
 
 from assets.released import Champion
+from leeway.controller.facts import Cause
 from resources.platform import Platform
 from resources.postgres import dsn, transaction
 from resources.releases import (
@@ -247,10 +248,30 @@ def test_an_incident_is_recorded_once(releases: Releases, use_case: str) -> None
         with transaction(releases.settings) as cursor:
             insert_incident(cursor, use_case, "sha256:i", "2009", ["x", "y"], "sha256:r", run)
             insert_incident(cursor, use_case, "sha256:j", "2010", [], "sha256:r", run)
-    found = {each.digest: each for each in releases.incidents(use_case)}
-    assert set(found) == {"sha256:i", "sha256:j"}
-    assert (found["sha256:i"].batch, found["sha256:i"].columns) == ("2009", ("x", "y"))
-    assert releases.incidents(f"{use_case}_2") == []
+    first, second = releases.incidents(use_case, "sha256:r", 9)
+    assert (first.digest, first.batch, first.columns) == ("sha256:i", "2009", ("x", "y"))
+    assert (first.cause, first.origin) == ("drift", "unknown")
+    assert second.digest == "sha256:j"
+    assert releases.incidents(f"{use_case}_2", "sha256:r", 9) == []
+
+
+def test_incidents_come_in_the_order_of_their_record_and_not_of_a_clock(
+    releases: Releases, use_case: str
+) -> None:
+    for number, cause in enumerate(get_args(Cause)):
+        with transaction(releases.settings) as cursor:
+            insert_incident(cursor, use_case, f"sha256:{number}", "1", [], "sha256:r", "", cause,
+                            "pipeline")  # fmt: skip
+            insert_incident(cursor, use_case, f"sha256:o{number}", "1", [], "sha256:other", "")
+            cursor.execute(
+                "update leeway.incidents set found_at = now() - interval '1 day' * %s "
+                "where use_case = %s and digest = %s",
+                (number, use_case, f"sha256:{number}"),
+            )
+    found = releases.incidents(use_case, "sha256:r", 3)
+    assert [each.digest for each in found] == ["sha256:1", "sha256:2", "sha256:3"]
+    assert [each.cause for each in found] == list(get_args(Cause))[1:]
+    assert {each.origin for each in found} == {"pipeline"}
 
 
 def move_often(url: str, use_case: str, worker: int) -> list[tuple[int | None, int]]:

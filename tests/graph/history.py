@@ -23,18 +23,25 @@ from dagster._core.remote_origin import (  # noqa: TID251
     RemoteRepositoryOrigin,
 )
 
-from assets.release import INCIDENT_TAG
+from assets.requested import INCIDENT_TAG
 from assets.stage import Stage
-from leeway.retraining import incident_digest
+from leeway.controller.facts import Cause, Origin, incident_digest
 from leeway.spec import Retraining
 from orchestration.jobs import graph_job_name, retrain_job_name
-from orchestration.sensors import retraining_tick
+from orchestration.retraining import retraining_tick
 from resources.platform import Platform
 from resources.releases import Release, insert_incident, promote_in
 
 Verdict = Literal["promote", "hold", "reject"]
 DAY = timedelta(days=1)
 _numbers = count(1)
+
+
+def asked_by(tick: dg.SensorResult) -> dg.RunRequest:
+    """The one run that a tick asks for."""
+    assert tick.run_requests, f"asked for nothing: {tick.skip_reason}"
+    (request,) = tick.run_requests
+    return request
 
 
 @dataclass
@@ -51,21 +58,19 @@ class History:
         use_case = self.stage.use_case.model_copy(update={"retraining": Retraining(**policy)})
         return replace(self, stage=replace(self.stage, use_case=use_case))
 
-    def tick(self, after: timedelta = 2 * DAY) -> dg.RunRequest | dg.SkipReason:
+    def tick(self, after: timedelta = 2 * DAY) -> dg.SensorResult:
         """A tick so long after the first release."""
         return retraining_tick(self.stage, self.instance, self.platform, self.trained_at + after)
 
     def reason(self, after: timedelta = 2 * DAY) -> str:
         """Why a tick asks for nothing."""
-        skipped = self.tick(after)
-        assert isinstance(skipped, dg.SkipReason), f"asked for {skipped}"
-        return str(skipped.skip_message)
+        found = self.tick(after)
+        assert found.skip_reason is not None, f"asked for {found.run_requests}"
+        return str(found.skip_reason.skip_message)
 
     def request(self, after: timedelta = 2 * DAY) -> dg.RunRequest:
         """What a tick asks for."""
-        found = self.tick(after)
-        assert isinstance(found, dg.RunRequest), f"asked for nothing: {found.skip_message}"
-        return found
+        return asked_by(self.tick(after))
 
     def commit(
         self,
@@ -86,17 +91,31 @@ class History:
         self.platform.ledger.register_batches(self.stage.name, [batch])
         self.commit("clean", batch)
 
-    def drift(self, batch: str, *columns: str) -> None:
-        """A batch is found to have drifted from the champion, as the asset `drift` records it."""
+    def look(
+        self,
+        batch: str,
+        verdict: Literal["none", "suspect", "confirmed"] = "none",
+        also: Callable[[psycopg2.extensions.cursor], None] | None = None,
+    ) -> None:
+        """A batch is held against the champion, as the asset `drift` records it."""
         champion = self.platform.releases.champion(self.stage.name)
         assert champion is not None
-        digest = incident_digest(self.stage.name, champion.digest, batch, columns)
-        self.commit(
-            "drift",
-            batch,
-            also=partial(insert_incident, use_case=self.stage.name, digest=digest, batch=batch,
-                         columns=columns, release_digest=champion.digest, run_id=""),
+        self.platform.ledger.register_batches(self.stage.name, [batch])
+        facts = {"verdict": verdict, "version": champion.version, "trained_on": False}
+        self.commit("drift", batch, facts=facts, also=also)
+
+    def drift(
+        self, batch: str, *columns: str, cause: Cause = "drift", origin: Origin = "unknown"
+    ) -> None:
+        """A batch is found to have drifted from the champion, or to be worse for it."""
+        champion = self.platform.releases.champion(self.stage.name)
+        assert champion is not None
+        digest = incident_digest(self.stage.name, champion.digest, batch, columns, cause)
+        incident = partial(
+            insert_incident, use_case=self.stage.name, digest=digest, batch=batch, columns=columns,
+            release_digest=champion.digest, run_id="", cause=cause, origin=origin,
         )  # fmt: skip
+        self.look(batch, "confirmed", incident)
 
     def release(self, verdict: Verdict, run_id: str, incident: str | None, key: str = "") -> None:
         """Every clean batch is trained on and judged, as the asset `release` records it."""

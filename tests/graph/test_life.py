@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 
-from assets.release import INCIDENT_TAG
-from orchestration.sensors import retraining_tick
+from assets.requested import ATTEMPT_TAG, CAUSE_TAG, INCIDENT_TAG
+from leeway.controller.facts import Incident
+from leeway.controller.machine import Decision
+from leeway.spec import Retraining
+from orchestration.retraining import retraining_tick
 from tests.batches import penguins
-from tests.graph.conftest import LONGER_BY_MM, NAME, Graph, Kept, check_results
+from tests.graph.conftest import LONGER_BY_MM, NAME, SECOND, Graph, Kept, check_results
+from tests.graph.history import asked_by
 
 
-def tick(graph: Graph, now: datetime | None = None) -> dg.RunRequest | dg.SkipReason:
+def tick(graph: Graph, now: datetime | None = None) -> dg.SensorResult:
     return retraining_tick(graph.stage, graph.instance, graph.platform, now or datetime.now(UTC))
 
 
@@ -32,7 +37,7 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(
     assert champion is not None
     assert champion.version == 1
     assert champion.facts["metrics"]["macro_f1"]["value"] >= 0.9
-    assert isinstance(tick(graph), dg.SkipReason)
+    assert tick(graph).skip_reason
 
     # A batch like those before it: processed, judged, and nothing follows.
     graph.write("2010", penguins(first_key=2001, year=[2009]))
@@ -41,7 +46,7 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(
     quiet = graph.materialize(["2010"], batch_nodes)
     assert quiet.success
     assert check_results(quiet)["no_drift"].passed
-    assert isinstance(tick(graph, after_cooldown()), dg.SkipReason)
+    assert tick(graph, after_cooldown()).skip_reason
 
     # A batch with bills ten millimetres longer: the check fails and one training is asked for.
     drifted = penguins(first_key=3001, year=[2009])
@@ -53,12 +58,10 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(
     assert not check.passed
     assert check.severity is dg.AssetCheckSeverity.ERROR
     assert "bill_length_mm" in (check.description or "")
-    assert isinstance(tick(graph), dg.SkipReason), "the cool-down since the first release holds"
+    assert tick(graph).skip_reason, "the cool-down since the first release holds"
 
-    request = tick(graph, after_cooldown())
-    assert isinstance(request, dg.RunRequest)
-    again = tick(graph, after_cooldown())
-    assert isinstance(again, dg.RunRequest)
+    request = asked_by(tick(graph, after_cooldown()))
+    again = asked_by(tick(graph, after_cooldown()))
     assert again.run_key == request.run_key, "the same evidence asks for the same run"
     retrained = graph.carry_out(request)
     assert retrained.success
@@ -79,5 +82,67 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(
     ]
 
     # The incident has been trained for: nothing more is asked for, however often one looks.
-    assert isinstance(tick(graph, after_cooldown()), dg.SkipReason)
-    assert isinstance(tick(graph, after_cooldown() + timedelta(days=30)), dg.SkipReason)
+    assert tick(graph, after_cooldown()).skip_reason
+    assert tick(graph, after_cooldown() + timedelta(days=30)).skip_reason
+
+
+def incidents(graph: Graph) -> list[Incident]:
+    champion = graph.platform.releases.champion(NAME)
+    assert champion is not None
+    return graph.platform.releases.incidents(NAME, champion.digest, 50)
+
+
+def test_labels_that_prove_a_gate_broken_are_an_incident_once(complete: Graph) -> None:
+    """Two species change their names, which no feature shows."""
+    wrong = penguins(first_key=5001, year=[2008])
+    renamed = {"Adelie": "Gentoo", "Gentoo": "Adelie"}
+    wrong["species"] = wrong["species"].replace(renamed)
+    complete.write("2012", wrong)
+    for _ in range(2):  # looked at again, it is the same evidence
+        nodes = ["raw", "staged", "clean", "predictions", "performance"]
+        found = complete.materialize(["2012"], nodes)
+        assert found.success
+        assert not check_results(found)["keeps_gates"].passed
+    (broken,) = [each for each in incidents(complete) if each.cause == "performance"]
+    assert (broken.batch, broken.columns, broken.origin) == ("2012", ("macro_f1",), "unknown")
+    policy = Retraining(on=("performance",))
+    use_case = complete.stage.use_case.model_copy(update={"retraining": policy})
+    stage = replace(complete.stage, use_case=use_case)
+    told = retraining_tick(stage, complete.instance, complete.platform, after_cooldown())
+    assert asked_by(told).tags[CAUSE_TAG] == "performance"
+
+
+def test_a_batch_that_the_champion_was_fitted_on_is_no_incident(
+    complete: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its held-out rows may look bad, and another training would see what the last one saw."""
+    monkeypatch.setattr("leeway.performance.broken_gates", lambda *_: ["macro_f1 is low."])
+    before = incidents(complete)
+    found = complete.materialize([SECOND], ["performance"])
+    assert found.success
+    assert not check_results(found)["keeps_gates"].passed
+    assert incidents(complete) == before
+
+
+def test_a_request_that_is_not_wanted_any_more_trains_nothing(
+    complete: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decisions, ledger = complete.platform.decisions, complete.platform.ledger
+    before = ledger.require(NAME, "training_set")
+    decision = Decision("confirmed", "retrain", "planted", "planted", "sha256:new", 1, "drift")
+    assert decisions.record(
+        NAME, decision, "sha256:p", datetime.now(UTC), since=decisions.position(NAME)
+    )
+
+    def refused(incident: str) -> str:
+        tags = {INCIDENT_TAG: incident, ATTEMPT_TAG: "1"}
+        job = f"{NAME}_retrain"
+        ended = complete.carry_out(dg.RunRequest(job_name=job, partition_key=SECOND, tags=tags))
+        assert not ended.success
+        (failure,) = [each for each in ended.all_events if each.is_step_failure][:1]
+        return str(failure.step_failure_data.error)
+
+    assert "another training was decided after this one" in refused("sha256:old")
+    monkeypatch.setenv("LEEWAY_RETRAINING", "off")
+    assert "LEEWAY_RETRAINING is off" in refused("sha256:new")
+    assert ledger.require(NAME, "training_set") == before

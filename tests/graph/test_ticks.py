@@ -1,26 +1,26 @@
 """The retraining sensor, tick by tick: what it asks for, and what it does not ask for again.
 
 Belongs here: ticks over a history, with a given time. Does not belong here: the decision as a
-function (tests/unit/test_retraining.py), new batches (test_arrivals.py), or the training that a
+function (tests/unit/test_controller.py), new batches (test_arrivals.py), or the training that a
 tick asks for (test_life.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import cast
 
 import dagster as dg
 import pytest
 
-from assets.release import INCIDENT_TAG
-from leeway.retraining import MAX_ATTEMPTS
+from assets.requested import INCIDENT_TAG
+from leeway.controller.machine import MAX_ATTEMPTS
 from leeway.spec import Freshness
 from orchestration.jobs import CHECKS_TAG, graph_job_name, retrain_job_name
 from orchestration.sensors import sensors_of
 from tests.graph.conftest import SECOND
-from tests.graph.history import DAY, History, Verdict
+from tests.graph.history import DAY, History, Verdict, asked_by
 
 OUTCOMES: dict[Verdict, str] = {"promote": "promoted", "hold": "held", "reject": "rejected"}
 
@@ -60,7 +60,7 @@ def test_the_declared_sensor_asks_for_the_same_run_when_its_tick_is_repeated(
         with dg.build_sensor_context(
             instance=history.instance, resources={"platform": history.platform}
         ) as context:
-            asked.append(cast("dg.RunRequest", sensor(context)))
+            asked.append(asked_by(cast("dg.SensorResult", sensor(context))))
             assert context.cursor is None, (
                 "nothing but the key stands between a repeat and a second run"
             )
@@ -117,7 +117,9 @@ def test_the_same_evidence_is_trained_for_once_whatever_came_out(
     done = f"trained for: the model was {OUTCOMES[verdict]}."
     assert history.reason(30 * DAY).endswith(done)
     history.drift(SECOND, "bill_length_mm")  # the batch is looked at again, with the same result
-    assert len(history.platform.releases.incidents(history.stage.name)) == 1
+    champion = history.platform.releases.champion(history.stage.name)
+    assert champion is not None
+    assert len(history.platform.releases.incidents(history.stage.name, champion.digest, 9)) == 1
     assert history.reason(30 * DAY).endswith(done)
 
 
@@ -134,11 +136,11 @@ def test_drift_from_a_champion_of_the_past_asks_for_nothing(history: History) ->
     history.arrive(SECOND)
     history.drift(SECOND, "bill_length_mm")
     assert history.carry_out(history.request(), "promote").success
-    assert history.reason(30 * DAY) == "No drift calls for a training."
+    assert history.reason(30 * DAY).startswith("No drift calls for a training. The champion was ")
     # Taken back, the first version has drifted again; that was trained for, and is not again.
     releases = history.platform.releases
     releases.move(history.stage.name, "rollback", "a test", "planted", lambda _, line: line[0])
-    assert history.reason(30 * DAY).endswith("has been trained for: the model was promoted.")
+    assert history.reason(30 * DAY).endswith("has been trained for: the model was taken back.")
 
 
 def test_drift_of_another_batch_is_another_incident(history: History) -> None:
@@ -165,14 +167,10 @@ def test_a_release_that_is_made_again_by_hand_does_not_reopen_its_incident(
 
 def test_the_cool_down_holds_to_the_second(history: History) -> None:
     history.drift(SECOND, "bill_length_mm")
-    (run,) = history.instance.get_run_records(
-        dg.RunsFilter(job_name=graph_job_name(history.stage.name))
-    )
-    ready = datetime.fromtimestamp(run.end_time or 0, UTC) + DAY - history.trained_at
     second = timedelta(seconds=1)
-    for early in (ready - second, timedelta(0), -30 * DAY):  # the last: a clock that went back
+    for early in (DAY - second, timedelta(0), -30 * DAY):  # the last: a clock that went back
         assert "the cool-down of 1d ends at" in history.reason(early)
-    assert history.request(ready + second).tags["leeway/attempt"] == "1"
+    assert history.request(DAY).tags["leeway/attempt"] == "1"
 
 
 def test_a_failed_training_is_tried_again_under_a_new_key_and_then_given_up(
@@ -217,7 +215,8 @@ def test_a_model_that_is_too_old_is_trained_again_when_newer_batches_are_there(
     again = both.request(3 * overdue)
     assert again.tags["leeway/attempt"] == "2", "it made a training set, but no model was judged"
     assert both.carry_out(again, "hold").success
-    assert both.reason(3 * overdue) == nothing, "it has seen every batch, and was not better"
+    answered = "The freshness of the model in batch 2009 has been trained for: the model was held."
+    assert both.reason(3 * overdue) == answered, "it has seen every batch, and was not better"
     history.arrive("2010")
     assert both.request(3 * overdue).run_key != asked.run_key, "another batch that it has not seen"
 

@@ -20,10 +20,12 @@ USE_CASES = load_use_cases()
 # What they do shows in the fields that a node lists, in the form of the digests, or in pictures.
 SHARED = {
     "assets/columns.py",
+    "assets/requested.py",
     "assets/stage.py",
     "assets/released.py",
     "leeway/choice_plots.py",
     "leeway/code_version.py",
+    "leeway/controller/facts.py",
     "leeway/data/lineage.py",
     "leeway/data/tables.py",
     "leeway/digests.py",
@@ -31,7 +33,6 @@ SHARED = {
     "leeway/identifiers.py",
     "leeway/plan.py",
     "leeway/plots.py",
-    "leeway/retraining.py",
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from leeway.metrics.evaluation import Metric
-from leeway.release import Comparison, compare_losses, decide, judge_gates, left_to_a_person
+from leeway.release import Cause, Comparison, compare_losses, decide, judge_gates, left_to_a_person
 from leeway.spec import Gate
 
 GOOD = Metric(0.95, 0.9, 0.99, "fraction", 70)
@@ -217,3 +217,17 @@ def test_a_decision_is_json_and_every_reason_is_a_sentence() -> None:
 
 def test_a_model_without_gates_is_promoted_and_the_reason_says_that_there_are_none() -> None:
     assert "none is declared" in decide([], None, cause="request").reason
+
+
+@pytest.mark.parametrize(
+    ("cause", "says"), [("damage", "after damage"), ("performance", "after a broken gate")]
+)
+def test_what_the_champion_does_not_know_asks_for_no_proof_of_benefit(
+    cause: Cause, says: str
+) -> None:
+    promoted = decide(PASSING, comparison(-0.1, 0.01), cause=cause, margin=0.05)
+    assert promoted.verdict == "promote"
+    assert f"{says}, an increase below 0.05 is accepted" in promoted.reason
+    held = decide(PASSING, comparison(-0.1, 0.09), cause=cause, margin=0.05)
+    assert held.verdict == "hold"
+    assert f"and {says} an increase of 0.05 or more is not excluded" in held.reason

@@ -38,9 +38,35 @@ def test_the_champion_and_what_waits_to_be_one_are_in_one_line(
         "metrics": {}, "drift": {"verdict": "none", "reason": "."}, "freshness": "pass",
         "checks": {"passed": 1, "failed": []}, "last_run": None,
     }  # fmt: skip
-    print_status({"use_cases": {"boats": status}}, {"boats": waiting} if waiting else {})
+    waits = {"boats": waiting} if waiting else {}
+    print_status({"use_cases": {"boats": status}}, waits, {})
     lines = "".join(capsys.readouterr()).splitlines()
     assert [line.partition("champion")[2].strip() for line in lines if "champion" in line] == [says]
+
+
+@pytest.mark.parametrize(
+    ("decided", "says"),
+    [
+        ({"boats": "no benefit, look: held."}, "no benefit, look: held."),
+        ({}, "nothing decided yet; the sensors work under `leeway dev`"),
+    ],
+)
+def test_the_last_decision_of_the_controller_is_told(
+    decided: dict[str, str],
+    says: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(console, "width", 200)
+    data = {"rows": 9, "batches": 1, "rejected": 0, "last_batch": "1", "source": "file"}
+    status = {
+        "task": "regression", "data": data, "champion": None,
+        "metrics": {}, "drift": {"verdict": "none", "reason": "."}, "freshness": "pass",
+        "checks": {"passed": 1, "failed": []}, "last_run": None,
+    }  # fmt: skip
+    print_status({"use_cases": {"boats": status}}, {}, decided)
+    lines = "".join(capsys.readouterr()).splitlines()
+    assert [line.split(maxsplit=1)[1] for line in lines if "retraining" in line] == [says]
 
 
 def test_a_champion_of_another_task_has_the_metrics_that_it_has() -> None:

@@ -1,0 +1,260 @@
+"""The state that recorded facts amount to, and what to do now.
+
+Belongs here: the decision with its reason. Does not belong here: how long a wait is
+(`leeway.controller.waits`), or carrying a decision out (`orchestration.retraining`).
+
+    healthy → suspect → confirmed → training → trial → promoted
+                            ↑  ↑       │  └──→ no benefit
+                            │  └─ failed, up to three times; then given up
+                            └─ back-off, while one waits longer because those before it were no use
+
+Nothing is remembered between two decisions: the same facts give the same state, whoever asks, and
+however often. A crash loses nothing, and no event has to come in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from leeway.controller.facts import RESULTS, Cause, Facts, Incident, Outcome
+from leeway.controller.waits import wait_of, without_benefit
+from leeway.controller.words import (
+    FAILING,
+    LOOK_AGAIN,
+    NO_HELP,
+    NOTHING,
+    OWN_FAULT,
+    PERSON,
+    about,
+    diagnosis,
+)
+from leeway.spec import Retraining
+
+State = Literal[
+    "healthy",
+    "suspect",
+    "confirmed",
+    "training",
+    "trial",
+    "promoted",
+    "no benefit",
+    "back-off",
+    "given up",
+]
+Action = Literal["retrain", "wait", "nothing", "alert"]
+
+MAX_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do now, and why.
+
+    `attempt` counts from 1 and is 0 where nothing is attempted. Until `until` the decision stays,
+    unless a further fact is recorded; None: it stays for good.
+    """
+
+    state: State
+    action: Action
+    reason: str
+    diagnosis: str
+    incident: str | None = None
+    attempt: int = 0
+    cause: Cause | None = None
+    until: datetime | None = None
+
+    @property
+    def run_key(self) -> str:
+        """Names the run, so that asking twice for the same attempt starts one run."""
+        return f"{self.incident}:{self.attempt}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, by name."""
+        return asdict(self)
+
+
+def decide(facts: Facts, policy: Retraining, now: datetime) -> Decision:
+    """Decides whether to train now.
+
+    The newest incident that is confirmed counts. Those before it are not trained for any more: one
+    training sees all their data.
+
+    Args:
+        facts: what was recorded.
+        policy: of the use case.
+        now: of the same awareness of time zones as the recorded times.
+    """
+    case = _case(facts, policy)
+    running = [training for training in facts.trainings if training.outcome == "running"]
+    if running:
+        since = min(training.started_at for training in running)
+        return _training(case if case and _is_open(case, facts) else None, since, facts)
+    own = _own_fault(facts, policy)
+    if own is not None:
+        told = f"The {about(own)} comes from our own pipeline, so nothing is trained for it."
+        return Decision("confirmed", "alert", told, OWN_FAULT, own.digest, 0, own.cause)
+    if case is None:
+        return _quiet(facts, policy)
+    outcome = _answer(case, facts)
+    if outcome is not None:
+        return _answered(case, outcome, facts)
+    return _open(case, facts, policy, now)
+
+
+def confirmed_incidents(facts: Facts, policy: Retraining) -> list[Incident]:
+    """Those that the policy acts on, the newest last.
+
+    Their batch is at least the `confirm_after`th in a row that has one. The age of a champion is
+    proof by itself.
+    """
+    acted_on = _acted_on(facts, policy)
+    if policy.confirm_after == 1:
+        return acted_on
+    rows = _rows(facts, {each.batch for each in acted_on if each.cause != "freshness"})
+    return [
+        each
+        for each in acted_on
+        if each.cause == "freshness" or rows.get(each.batch, 1) >= policy.confirm_after
+    ]
+
+
+def _acted_on(facts: Facts, policy: Retraining) -> list[Incident]:
+    return [
+        each for each in facts.incidents if each.cause in policy.on and each.origin != "pipeline"
+    ]
+
+
+def _rows(facts: Facts, batches: set[str]) -> dict[str, int]:
+    """For each batch that was looked at: how many in a row, up to it, are among `batches`."""
+    rows: dict[str, int] = {}
+    row = 0
+    for look in facts.looks:
+        row = row + 1 if look.batch in batches else 0
+        rows[look.batch] = row
+    return rows
+
+
+def _case(facts: Facts, policy: Retraining) -> Incident | None:
+    """The incident that is judged: the newest, or the champion's age where nothing else is open.
+
+    The training for another incident answers both.
+    """
+    confirmed = confirmed_incidents(facts, policy)
+    newest = confirmed[-1] if confirmed else None
+    if facts.overdue is None or "freshness" not in policy.on:
+        return newest
+    if newest is None or _answer(newest, facts) is not None:
+        return facts.overdue
+    return newest
+
+
+def _is_open(incident: Incident, facts: Facts) -> bool:
+    return _answer(incident, facts) is None and _attempt(incident, facts) <= MAX_ATTEMPTS
+
+
+def _answer(incident: Incident, facts: Facts) -> Outcome | None:
+    """What became of the training for an incident, or of a later one that saw its batch."""
+    own = [
+        training.outcome
+        for training in facts.trainings
+        if training.incident == incident.digest and training.outcome in RESULTS
+    ]
+    return own[-1] if own else facts.answers.get(incident.digest)
+
+
+def _attempt(incident: Incident, facts: Facts) -> int:
+    """The number of the next attempt."""
+    return 1 + sum(
+        training.incident == incident.digest and training.outcome == "failed"
+        for training in facts.trainings
+    )
+
+
+def _own_fault(facts: Facts, policy: Retraining) -> Incident | None:
+    """What our own pipeline did to the newest batch with an incident, unless it was mended since.
+
+    As long as it stands, nothing is trained for those before it either: a training takes every
+    batch, and would learn the fault. A later batch that looks as it should ends it, and so does
+    the batch itself, taken in again.
+    """
+    acted_on = [each for each in facts.incidents if each.cause in policy.on]
+    own = [
+        each for each in acted_on if each.batch == acted_on[-1].batch and each.origin == "pipeline"
+    ]
+    if not own:
+        return None
+    newest = own[-1]
+    batches = [look.batch for look in facts.looks]
+    since = 0
+    if newest.batch in batches:
+        since = batches.index(newest.batch) + (newest.cause != "drift")
+    mended = any(look.verdict == "none" for look in facts.looks[since:])
+    return None if mended else newest
+
+
+def _training(case: Incident | None, since: datetime, facts: Facts) -> Decision:
+    told = f"A training has been running since {since.isoformat()}."
+    if case is None:
+        return Decision("training", "nothing", told, NOTHING)
+    row = without_benefit(facts.trainings)
+    told += f" The {about(case)} waits for its end."
+    if any(
+        training.incident == case.digest and training.outcome == "running"
+        for training in facts.trainings
+    ):
+        told = f"A training has been running since {since.isoformat()} for the {about(case)}."
+    return Decision("training", "wait", told, diagnosis(case, row), case.digest, 0, case.cause)
+
+
+def _quiet(facts: Facts, policy: Retraining) -> Decision:
+    """Nothing to train for."""
+    told = f"No {' or '.join(policy.on) or 'cause'} calls for a training."
+    newest = facts.looks[-1] if facts.looks else None
+    if newest is None and facts.trained_for is not None:
+        told += " The champion was trained for an incident, and no batch was held against it since."
+        return Decision("promoted", "nothing", told, NOTHING, facts.trained_for)
+    if newest is not None and newest.batch in {each.batch for each in _acted_on(facts, policy)}:
+        told += f" Batch {newest.batch} has an incident; it takes {policy.confirm_after} in a row."
+        return Decision("suspect", "nothing", told, LOOK_AGAIN)
+    if newest is not None and newest.verdict == "suspect":
+        told += f" Batch {newest.batch} is suspect."
+        return Decision("suspect", "nothing", told, LOOK_AGAIN)
+    return Decision("healthy", "nothing", told, NOTHING)
+
+
+def _answered(case: Incident, outcome: Outcome, facts: Facts) -> Decision:
+    told = f"The {about(case)} has been trained for: the model was {outcome}."
+    decision = Decision("promoted", "nothing", told, NOTHING, case.digest, 0, case.cause)
+    if outcome == "promoted":
+        return decision
+    if outcome == "proposed to a person":
+        return replace(decision, state="trial", diagnosis=PERSON)
+    row = without_benefit(facts.trainings)
+    if row > 1:
+        told += f" So it was {row} times in a row."
+    return replace(decision, state="no benefit", reason=told, diagnosis=NO_HELP)
+
+
+def _open(case: Incident, facts: Facts, policy: Retraining, now: datetime) -> Decision:
+    """What to do about an incident that has no answer, while nothing runs."""
+    attempt, row = _attempt(case, facts), without_benefit(facts.trainings)
+    if attempt > MAX_ATTEMPTS:
+        told = f"Training for the {about(case)} failed {attempt - 1} times, so Leeway gave up."
+        return Decision("given up", "alert", told, FAILING, case.digest, 0, case.cause)
+    reason = f"Attempt {attempt} of {MAX_ATTEMPTS}: {about(case)} is confirmed."
+    found = Decision(
+        "confirmed", "retrain", reason, diagnosis(case, row), case.digest, attempt, case.cause
+    )
+    if facts.switched_off:
+        told = f"LEEWAY_RETRAINING is off. The {about(case)} waits."
+        return replace(found, action="wait", reason=told)
+    if not policy.enabled:
+        told = f"retraining.enabled is false. The {about(case)} waits."
+        return replace(found, action="wait", reason=told)
+    wait = wait_of(facts, policy, now, (case.digest, attempt))
+    if wait is not None:
+        state: State = "back-off" if row else "confirmed"
+        return replace(found, state=state, action="wait", reason=wait.reason, until=wait.until)
+    return found

@@ -1,0 +1,144 @@
+"""What the ledger holds of the past of one use case, for the controller: the newest part of it.
+
+Belongs here: queries whose cost does not grow with the number of batches. Does not belong here:
+decisions (`resources.decisions`), incidents and champions (`resources.releases`), or what follows
+from any of them (`leeway.controller`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from leeway.controller.facts import Incident, Look, Outcome
+from resources.postgres import transaction
+from resources.settings import Settings
+
+# Further back nothing is looked at: the newest of them say whether something is the matter.
+NEWEST_BATCHES = 50
+# A day's cool-down that is doubled so often is longer than the longest wait that can be asked for.
+MOST_RESULTS = 20
+NEWEST_RELEASES = 5  # each was trained on every clean batch of its time
+# What became of a release: whoever moved it last knows; else a person may still, else its verdict.
+_OUTCOME = """
+    coalesce(
+        (select case when moves.version = r.version then 'promoted' else 'taken back' end
+         from leeway.moves
+         where moves.use_case = r.use_case
+             and (moves.version = r.version
+                  or moves.previous_version = r.version and moves.action = 'rollback')
+         order by moves.id desc limit 1),
+        case when (r.facts ->> 'awaits_person')::boolean then 'proposed to a person'
+             when r.verdict = 'reject' then 'rejected' else 'held' end)
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A release, as the end of a training."""
+
+    version: int
+    incident: str | None
+    run_id: str
+    released_at: datetime
+    outcome: Outcome
+
+
+class Recorded:
+    """Reads the past of one installation."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def looks(self, use_case: str, version: int) -> list[Look]:
+        """The newest batches that were held against a release that was not trained on them."""
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                """
+                select newest.batch, facts ->> 'verdict'
+                from (select batch, ordinal from leeway.batches where use_case = %s
+                      order by ordinal desc limit %s) as newest
+                join leeway.current
+                    on current.use_case = %s and node = 'drift' and current.batch = newest.batch
+                join leeway.commits on commits.id = commit_id
+                where facts ->> 'version' = %s and (facts ->> 'trained_on')::boolean is not true
+                order by ordinal
+                """,
+                (use_case, NEWEST_BATCHES, use_case, str(version)),
+            )
+            return [Look(*row) for row in cursor.fetchall()]
+
+    def results(
+        self, use_case: str, champion: int, run_ids: Sequence[str], incidents: Sequence[str]
+    ) -> list[Result]:
+        """The newest releases, the newest for an incident, and some others; oldest first.
+
+        Those that a person made, and left, may be many: they do not hide what incidents led to.
+
+        Args:
+            use_case: its name.
+            champion: version of the champion, which is among them.
+            run_ids: runs whose releases are among them.
+            incidents: digests of incidents whose releases are among them.
+        """
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                # _OUTCOME is a literal of this module.
+                f"""
+                select version, incident, run_id, released_at, {_OUTCOME}
+                from leeway.releases as r
+                where use_case = %s and (
+                    seq in (select seq from leeway.releases where use_case = %s
+                            order by seq desc limit %s)
+                    or seq in (select seq from leeway.releases
+                               where use_case = %s and incident is not null
+                               order by seq desc limit %s)
+                    or version = %s or run_id = any(%s) or incident = any(%s))
+                order by seq
+                """,  # noqa: S608
+                (
+                    *(use_case, use_case, MOST_RESULTS, use_case, MOST_RESULTS),
+                    *(champion, list(run_ids), list(incidents)),
+                ),
+            )
+            return [Result(*row) for row in cursor.fetchall()]
+
+    def answer(self, use_case: str, incident: Incident) -> Outcome | None:
+        """What became of the first release after an incident that was trained on its batch."""
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                # _OUTCOME is a literal of this module.
+                f"""
+                select {_OUTCOME} from leeway.releases as r
+                where use_case = %s and facts -> 'batches' ? %s
+                    and seq > (select seq from leeway.incidents
+                               where use_case = %s and digest = %s)
+                order by seq limit 1
+                """,  # noqa: S608
+                (use_case, incident.batch, use_case, incident.digest),
+            )
+            row = cursor.fetchone()
+        return row[0] if row else None
+
+    def unseen(self, use_case: str) -> tuple[str, datetime] | None:
+        """The newest clean batch and since when it is there, if no judged model has seen it."""
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                """
+                select newest.batch, committed_at
+                from (select batch, ordinal from leeway.batches where use_case = %s
+                      order by ordinal desc limit %s) as newest
+                join leeway.current
+                    on current.use_case = %s and node = 'clean' and current.batch = newest.batch
+                join leeway.commits on commits.id = commit_id
+                where not exists (
+                    select from (select facts from leeway.releases where use_case = %s
+                                 order by seq desc limit %s) as releases
+                    where facts -> 'batches' ? newest.batch)
+                order by ordinal desc limit 1
+                """,
+                (use_case, NEWEST_BATCHES, use_case, use_case, NEWEST_RELEASES),
+            )
+            row = cursor.fetchone()
+        return (row[0], row[1]) if row else None
