@@ -197,7 +197,7 @@ def _fitted(rows: Rows, trained: NDArray[np.intp], use_case: UseCase, algorithm:
 
 def _table(rows: Rows, use_case: UseCase) -> pa.Table:
     """Features, target and a key, as the graph has them."""
-    data: dict[str, Any] = {name: pa.array(column) for name, column in rows.frame.items()}
+    data: dict[str, Any] = {str(name): pa.array(column) for name, column in rows.frame.items()}
     data[use_case.target.name] = pa.array(rows.target)
     return pa.table(data | {use_case.key.name: pa.array(np.arange(len(rows.target)))})
 
@@ -209,8 +209,8 @@ def _chances(
     from scipy.special import ndtri
     from scipy.stats import rankdata
 
-    drawn = rng.integers(0, rows.frame.shape[1])
-    column = rows.frame.iloc[:, drawn].to_numpy()[pool]
+    name = rows.frame.columns[int(rng.integers(0, rows.frame.shape[1]))]
+    column = rows.frame[name].to_numpy()[pool]
     if column.dtype == object:
         column = np.unique(column.astype(str), return_inverse=True)[1]
     filled = np.nan_to_num(column.astype(np.float64), nan=-1e300)

@@ -12,9 +12,9 @@ from leeway.metrics.auc import Placements, mean_auc, mean_auc_change, placements
 
 
 def fold(rng: np.random.Generator, rows: int, distance: float) -> tuple[Placements, float]:
-    """Placements of normal scores whose classes are `distance` apart, and scikit-learn's area."""
+    """Placements of normal scores whose classes are `distance` apart, with ties, and the area."""
     positive = np.arange(rows) < rows // 3
-    scores = np.round(rng.normal(size=rows) + distance * positive, 1)  # with ties
+    scores = np.asarray(np.round(rng.normal(size=rows) + distance * positive, 1), np.float64)
     return placements(scores, positive), float(roc_auc_score(positive, scores))
 
 
@@ -45,7 +45,7 @@ def test_folds_stray_together_so_that_their_interval_is_half_as_wide_again() -> 
 
 
 def test_scores_that_tell_every_row_have_a_bound_below_1() -> None:
-    perfect = placements(np.arange(30.0), np.arange(30) >= 10)
+    perfect = placements(np.arange(30, dtype=np.float64), np.arange(30) >= 10)
     found = mean_auc([perfect, perfect], 0.05)
     assert (found.value, found.high) == (1, 1)
     assert found.low == pytest.approx(0.025 ** (1 / 20)), "10 pairs in each fold share no row"
@@ -63,6 +63,6 @@ def test_a_change_of_the_area_is_judged_row_by_row() -> None:
 
 def test_what_has_no_area_is_refused() -> None:
     with pytest.raises(ValueError, match="both classes need a row"):
-        placements(np.arange(3.0), np.ones(3, np.bool_))
+        placements(np.arange(3, dtype=np.float64), np.ones(3, np.bool_))
     with pytest.raises(ValueError, match="no fold"):
         mean_auc([], 0.05)
