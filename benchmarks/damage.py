@@ -38,8 +38,8 @@ from benchmarks.timing import say
 
 if TYPE_CHECKING:
     from leeway.damage.expected import Expected
-    from leeway.evidence import Model
     from leeway.metrics.auc import Estimate
+    from leeway.prediction import Model
     from leeway.spec import UseCase
 
 Floats = NDArray[np.float64]
@@ -92,7 +92,8 @@ def main() -> int:
     for name in options.tables or list(CASES):
         every = list(measure(name, Path(folder), options.repetitions))
         found += every
-        say(f"{name}: {np.median([each.seconds for each in every]):.2f} s an estimate")
+        say(table_of(every))
+        say(f"{name}: {np.median([each.seconds for each in every]):.2f} s of CPU an estimate")
     say(table_of(found))
     return 0
 
@@ -185,7 +186,7 @@ def _plain(use_case: UseCase, metric: str) -> UseCase:
 
 
 def _fitted(rows: Rows, trained: NDArray[np.intp], use_case: UseCase, algorithm: str) -> Model:
-    from leeway.evidence import Model
+    from leeway.prediction import Model
     from leeway.training.folds import make_pipeline, one_thread
 
     pipeline = make_pipeline(use_case, algorithm, {}, len(trained))

@@ -22,9 +22,8 @@ from leeway.damage.overlap import overlap
 from leeway.damage.verdict import BatchDamage, judge, tolerance_of
 from leeway.data.frames import target_array
 from leeway.drift.rows import CodedRows, code_rows, draw, seed_of
-from leeway.evidence import Model
 from leeway.metrics.inputs import encode
-from leeway.prediction import decided_classes, model_output
+from leeway.prediction import Model, decided_classes, model_output
 from leeway.spec import UseCase, unit_of
 
 Floats = NDArray[np.float64]

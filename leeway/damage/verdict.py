@@ -12,12 +12,15 @@ shift. A changed relation of features and labels cannot be seen without labels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from leeway.damage.attribution import ColumnDamage
 from leeway.damage.estimate import Estimated
-from leeway.drift.verdict import DriftVerdict
 from leeway.metrics.auc import Estimate
 from leeway.spec import LOWER_IS_BETTER, METRIC_RANGES
+
+if TYPE_CHECKING:
+    from leeway.drift.verdict import DriftVerdict
 
 ASSUMED = "If labels depend on features as before, which only labels can tell, "
 

@@ -18,15 +18,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from leeway.drift.origin import names_of, tell_origin
 from leeway.drift.reconstruction import Reconstruction, reconstruct
 from leeway.drift.rows import CodedRows, code_rows, draw
-from leeway.drift.verdict import DriftVerdict
 from leeway.metrics.auc import Estimate
 from leeway.spec import Column
+
+if TYPE_CHECKING:
+    from leeway.drift.verdict import DriftVerdict
 
 # Of each table; and of values, so that 500 columns cost no more than 200 do.
 MOST_ROWS, MOST_VALUES = 5000, 1_000_000

@@ -92,7 +92,10 @@ class Conditions:
             self.graph.instance.report_runless_asset_event(event)
 
 
-DATA, JUDGED = ("raw", "staged", "clean"), ("drift", "predictions", "performance", "report")
+DATA, JUDGED = (
+    ("raw", "staged", "clean"),
+    ("drift", "damage", "predictions", "performance", "report"),
+)
 
 
 @pytest.mark.timeout(300)

@@ -36,7 +36,7 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(
 
     # A batch like those before it: processed, judged, and nothing follows.
     graph.write("2010", penguins(first_key=2001, year=[2009]))
-    judged = ["drift", "predictions", "performance", "report"]
+    judged = ["drift", "damage", "predictions", "performance", "report"]
     batch_nodes = ["raw", "staged", "clean", *judged]
     quiet = graph.materialize(["2010"], batch_nodes)
     assert quiet.success

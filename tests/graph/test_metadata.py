@@ -22,13 +22,14 @@ KEYS = [(node.name, batch) for node in NODES for batch in (BATCHES if node.per_b
 ZONES = dict.fromkeys((node.name for node in NODES), "models")
 ZONES |= {"raw": "raw", "staged": "raw", "clean": "clean", "training_set": "clean"}
 ZONES |= {"predictions": "predictions"}
-ZONES |= dict.fromkeys(("reference_profile", "drift", "performance", "report"), "reports")
+ZONES |= dict.fromkeys(("reference_profile", "drift", "damage", "performance", "report"), "reports")
 TABLES = ("raw", "staged", "clean", "training_set", "predictions")
 PLOTS = {
     "model_selection": "comparison",
     "explainers": "pca_map",
     "release": "confusion_matrix",
     "drift": "effects",
+    "damage": "shares",
 }
 Shown = Mapping[tuple[str, str], Mapping[str, dg.MetadataValue]]
 

@@ -38,6 +38,7 @@ KINDS = {
     "performance": {"json"},
     "reference_profile": {"json"},
     "drift": {"json"},
+    "damage": {"json"},
     "experiment": {"parquet", "postgres"},
     "effects": {"json"},
     "savings": {"json", "postgres"},

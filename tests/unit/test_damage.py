@@ -20,9 +20,9 @@ from leeway.damage.losses import MEAN_METRICS
 from leeway.damage.overlap import overlap
 from leeway.damage.verdict import BatchDamage, judge, tolerance_of
 from leeway.drift.rows import code_rows
-from leeway.evidence import Model
 from leeway.metrics.auc import Estimate
 from leeway.metrics.formulas import classification_scorer, regression_scorer
+from leeway.prediction import Model
 from leeway.spec import METRIC_RANGES, UseCase
 
 Floats = NDArray[np.float64]
