@@ -54,7 +54,7 @@ def estimated(statistic: Statistic, rows: tuple[int, int], seed: int) -> Estimat
     Returns:
         None where the statistic is undefined on the rows as they are, or on most of the resamples.
     """
-    ours, theirs = statistic(np.ones(rows[0]), np.ones(rows[1]))
+    ours, theirs = map(float, statistic(np.ones(rows[0]), np.ones(rows[1])))
     drawn = np.array([statistic(*pair) for pair in _pairs(rows, seed)])
     defined = drawn[np.isfinite(drawn).all(axis=1)]
     if not np.isfinite([ours, theirs]).all() or len(defined) < len(drawn) / 2:
