@@ -19,7 +19,7 @@ from leeway.damage.estimate import Statistic, estimated, of_classes, of_losses
 from leeway.damage.expected import expected_classes, expected_losses
 from leeway.damage.losses import MEAN_METRICS
 from leeway.damage.overlap import overlap
-from leeway.damage.verdict import BatchDamage, judge, tolerance_of
+from leeway.damage.verdict import BatchDamage, bounds_of, judge, tolerance_of
 from leeway.data.frames import target_array
 from leeway.drift.rows import CodedRows, code_rows, draw, seed_of
 from leeway.metrics.inputs import encode
@@ -132,7 +132,7 @@ def _estimate(found: BatchDamage, side: _Side) -> BatchDamage:
     parts = _of_regression if side.model.classes is None else _of_classification
     made = parts(side, metric, worth.weights)
     seed = seed_of(side.coded.both)
-    estimate = None if made is None else estimated(made[0], side.rows, seed)
+    estimate = None if made is None else estimated(made[0], side.rows, bounds_of(metric), seed)
     if made is None or estimate is None:
         return replace(found, reason=f"{metric} is undefined on the held-out rows.")
     _, loss_name, loss = made

@@ -44,18 +44,27 @@ class Estimated:
     change: Estimate
 
 
-def estimated(statistic: Statistic, rows: tuple[int, int], seed: int) -> Estimated | None:
+def estimated(
+    statistic: Statistic,
+    rows: tuple[int, int],
+    bounds: tuple[float | None, float | None],
+    seed: int,
+) -> Estimated | None:
     """The value of a statistic, with percentile intervals of both parts.
 
     Args:
         statistic: of how often each row is drawn, shapes (reference rows,) and (current rows,).
         rows: of the reference, and current ones.
+        bounds: that the metric can reach; a correction may lead beyond them.
 
     Returns:
         None where the statistic is undefined on the rows as they are, or on most of the resamples.
     """
-    ours, theirs = map(float, statistic(np.ones(rows[0]), np.ones(rows[1])))
-    drawn = np.array([statistic(*pair) for pair in _pairs(rows, seed)])
+    low, high = (-np.inf if bounds[0] is None else bounds[0]), bounds[1]
+    whole = statistic(np.ones(rows[0]), np.ones(rows[1]))
+    drawn = np.array([whole, *(statistic(*pair) for pair in _pairs(rows, seed))])
+    drawn = np.clip(drawn, low, np.inf if high is None else high)
+    (ours, theirs), drawn = drawn[0].tolist(), drawn[1:]
     defined = drawn[np.isfinite(drawn).all(axis=1)]
     if not np.isfinite([ours, theirs]).all() or len(defined) < len(drawn) / 2:
         return None

@@ -78,8 +78,12 @@ def tolerance_of(metric: str, reference: float, share: float) -> float:
         reference: the metric on held-out rows.
         share: `tolerance` of the use case.
     """
-    bounds = next(ranges[metric] for ranges in METRIC_RANGES.values() if metric in ranges)
-    return share if bounds[1] == 1 else share * abs(reference)
+    return share if bounds_of(metric)[1] == 1 else share * abs(reference)
+
+
+def bounds_of(metric: str) -> tuple[float | None, float | None]:
+    """The smallest and the largest value of a metric; None: there is none."""
+    return next(ranges[metric] for ranges in METRIC_RANGES.values() if metric in ranges)
 
 
 def judge(metric: str, found: Estimated, tolerance: float, unit: str) -> tuple[DriftVerdict, str]:

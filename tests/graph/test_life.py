@@ -41,6 +41,7 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(
     quiet = graph.materialize(["2010"], batch_nodes)
     assert quiet.success
     assert check_results(quiet)["no_drift"].passed
+    assert check_results(quiet)["no_damage"].passed
     assert isinstance(tick(graph, after_cooldown()), dg.SkipReason)
 
     # A batch with bills ten millimetres longer: the check fails and one training is asked for.
@@ -53,6 +54,9 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(
     assert not check.passed
     assert check.severity is dg.AssetCheckSeverity.ERROR
     assert "bill_length_mm" in (check.description or "")
+    refused = check_results(moved)["no_damage"]
+    assert not refused.passed
+    assert "undefined" in (refused.description or ""), "no penguin had such a bill"
     assert isinstance(tick(graph), dg.SkipReason), "the cool-down since the first release holds"
 
     request = tick(graph, after_cooldown())

@@ -190,6 +190,24 @@ def test_what_a_model_is_too_sure_of_is_expected_as_it_was_on_the_reference() ->
     assert found.estimated.value < 0.85
 
 
+def test_an_estimate_is_no_better_than_perfect_and_a_plain_number() -> None:
+    """Regression: penguins had a macro F1 of 1.005, which Dagster could not keep, either."""
+    rng = np.random.default_rng(0)
+    reference = classes(rng, 200)
+    sides = np.where(reference["x"].to_numpy() > 0, "b", "a")
+    perfect = reference.set_column(4, "y", pa.array(sides.tolist()))
+    found = estimate_damage(
+        perfect,
+        classes(rng, 200, first=10_000),
+        use_case("classification", "macro_f1"),
+        Model(Curve(), ["a", "b"]),
+    )
+    assert found.reference == 1
+    assert found.estimated is not None
+    assert found.estimated.low < found.estimated.value <= found.estimated.high <= 1
+    assert type(found.reference) is type(found.estimated.value) is float
+
+
 # What is refused
 
 
