@@ -14,6 +14,7 @@ from leeway.drift.multivariate import MultivariateDrift, multivariate_drift
 from leeway.drift.profile import profile_table
 from leeway.drift.rows import code_rows, draw
 from leeway.drift.verdict import compare_profiles
+from leeway.metrics.auc import Estimate
 from leeway.spec import Column, Drift
 
 BATCHES = 60
@@ -68,6 +69,9 @@ def test_rows_that_gather_at_the_centre_are_seen_by_an_error_that_shrinks() -> N
     assert found.reconstruction is not None
     assert found.reconstruction.change.high < -found.reconstruction_threshold
     assert found.verdict == "confirmed"
+    untold = Estimate(0.5, 0.49, 0.51)
+    by_error_alone = multivariate._judge(untold, (), found.reconstruction, (0.55, 0.25))
+    assert by_error_alone[0] == "confirmed"
 
 
 @pytest.mark.parametrize("rows", [60, 200, 600])
@@ -118,6 +122,8 @@ def test_a_copy_of_a_column_that_stops_being_one_is_confirmed() -> None:
     x, other = rng.normal(size=(2, 200))
     found = compare({"x": x, "y": 2 * x}, {"x": x[::-1], "y": 2 * x[::-1]}, [X, Y])
     assert found.verdict == "none"
+    assert found.reconstruction is not None
+    assert abs(found.reconstruction.change.value) < 1e-6
     found = compare({"x": x, "y": 2 * x}, {"x": x, "y": 2 * other}, [X, Y])
     assert found.reconstruction is not None
     assert found.reconstruction.change.low > 1
@@ -148,6 +154,8 @@ def test_gaps_infinities_constants_and_columns_without_a_value_are_defined() -> 
     nothing = pa.nulls(400, pa.float64())
     table = {"x": x, "y": nothing, "z": np.ones(400), "h": huge, "c": rng.choice(["a", "b"], 400)}
     columns = [X, Y, Z, number("h"), C]
+    coded = code_rows(pa.table(table), pa.table(table), columns).reference
+    assert np.isnan(coded).sum(axis=0).tolist() == [120, 400, 0, 0, 0]
     one, other = (pa.table(table).take(pa.array(rng.permutation(400)[:200])) for _ in range(2))
     found = multivariate_drift(one, other, columns, effect=0.1, confidence=0.99)
     assert found.verdict == "none"
