@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from leeway.damage.attribution import attribute
 from leeway.damage.batch import estimate_damage
-from leeway.damage.estimate import Estimated, of_classes, of_losses
+from leeway.damage.estimate import Estimated, estimated, of_classes, of_losses
 from leeway.damage.expected import Expected, expected_classes
 from leeway.damage.losses import MEAN_METRICS
 from leeway.damage.overlap import overlap
@@ -208,6 +208,18 @@ def test_an_estimate_is_no_better_than_perfect_and_a_plain_number() -> None:
     assert type(found.reference) is type(found.estimated.value) is float
 
 
+def test_expected_classes_are_calibrated_where_the_model_is_not() -> None:
+    rng = np.random.default_rng(0)
+    table = classes(rng, 4000)
+    output = Curve(6.0).predict_proba(table.to_pandas())
+    codes = (np.array(table["y"].to_pylist()) == "b").astype(np.intp)
+    right = float((output.argmax(axis=1) == codes).mean())
+    expected = expected_classes(output[:2000], codes[:2000])
+    assert output.max(axis=1).mean() > right + 0.1
+    assert expected.of(output[2000:]).max(axis=1).mean() == pytest.approx(right, abs=0.03)
+    assert expected.reference.max(axis=1).mean() == pytest.approx(right, abs=0.03)
+
+
 # What is refused
 
 
@@ -262,6 +274,17 @@ def test_a_metric_that_is_undefined_on_the_reference_is_undefined() -> None:
         )
         assert found.verdict == "undefined"
         assert found.reason == f"{metric} is undefined on the held-out rows."
+
+
+def test_a_statistic_that_is_undefined_as_it_is_or_in_most_resamples_is_refused() -> None:
+    def as_it_is(ours: Floats, theirs: Floats) -> tuple[float, float]:
+        return (np.nan if (ours == 1).all() else 1.0), 1.0
+
+    def resampled(ours: Floats, theirs: Floats) -> tuple[float, float]:
+        return 1.0, (1.0 if (ours == 1).all() else np.nan)
+
+    assert estimated(as_it_is, (9, 9), (None, None), 0) is None
+    assert estimated(resampled, (9, 9), (None, None), 0) is None
 
 
 # The parts
