@@ -8,7 +8,7 @@ Where no classifier can tell rows apart, the tables are from one distribution, j
 (J. Friedman, On multivariate goodness-of-fit and two-sample testing, PHYSTAT 2003; D. Lopez-Paz and
 M. Oquab, Revisiting classifier two-sample tests, ICLR 2017). This one is gradient boosting of small
 trees, which reads gaps and levels as they are; of five that were tried on correlations that change
-their sign it was the cheapest, and none told them better by more than 0.02 of area.
+their sign it was the cheapest, and none told them better by more than 0.03 of area.
 
 How much a column is leaned on is the loss of area when its values are permuted among the judged
 rows (L. Breiman, Random forests, Machine Learning 45, 2001). Columns that say the same can stand in

@@ -18,6 +18,7 @@ from leeway.damage.estimate import Estimated, estimated, of_classes, of_losses
 from leeway.damage.expected import Expected, expected_classes
 from leeway.damage.losses import MEAN_METRICS
 from leeway.damage.overlap import overlap
+from leeway.damage.plot import damage_plot
 from leeway.damage.verdict import BatchDamage, judge, tolerance_of
 from leeway.drift.rows import code_rows
 from leeway.metrics.auc import Estimate
@@ -396,3 +397,12 @@ def test_the_same_rows_give_the_same_json() -> None:
     assert fields["rows"] == {"reference": 800, "current": 500}
     assert fields["change"].keys() == {"value", "low", "high"}
     assert {column["name"] for column in fields["columns"]} == {"x", "z", "c"}
+
+
+def test_the_picture_is_a_png_also_where_the_estimate_was_refused() -> None:
+    found = regression(3, x=0.5)
+    assert damage_plot(found) == damage_plot(found)
+    refused = regression(0, rows=10)
+    assert refused.verdict == "undefined"
+    for each in (found, refused):
+        assert damage_plot(each).startswith(b"\x89PNG")
