@@ -24,6 +24,7 @@ def build(stage: Stage) -> Sequence[dg.AssetChecksDefinition]:
         "passes_gates": ("The held-out metrics keep every gate.", gates),
         "keeps_gates": ("No batch of the run, or else the newest one, breaks a gate.", kept),
         "no_drift": ("No batch of the run, or else the newest one, has drifted.", drift),
+        "no_damage": ("No batch of the run, or else the newest one, harms the champion.", harm),
         "is_balanced": ("Every cell of the design was run equally often.", balance),
         "has_pure_error": ("Repeated runs say how much one run varies.", pure_error),
         "best_setting_holds": ("A setting is predicted best, and no curvature denies it.", best),
@@ -59,14 +60,14 @@ def _check(
 def _judged(platform: Platform, stage: Stage, node: str, run_id: str) -> list[Commit]:
     """What a check looks at, newest batch first.
 
-    Rejects are looked at in every batch, because training takes them all. Drift and performance
-    are looked at in the batches of this run: that an older one had drifted, and was retrained for
-    or not, is past.
+    Rejects are looked at in every batch, because training takes them all. Drift, damage and
+    performance are looked at in the batches of this run: that an older one had drifted, and was
+    retrained for or not, is past.
     """
     committed = platform.ledger.every_current(stage.name)
     batches = [*reversed(platform.ledger.batches(stage.name)), WHOLE]
     found = [committed[node, batch] for batch in batches if (node, batch) in committed]
-    if node in ("drift", "performance"):
+    if node in ("drift", "damage", "performance"):
         return [commit for commit in found if commit.run_id == run_id] or found[:1]
     return found
 
@@ -138,6 +139,26 @@ def drift(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
             "verdict": verdict,
             "columns": ", ".join(commit.facts["columns"]) or "none",
             "target_verdict": commit.facts["target_verdict"] or "undefined",
+        },
+    )
+
+
+def harm(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
+    """Fails as an error when harm is confirmed, as a warning when it is suspect or undefined.
+
+    A batch that the champion was trained on passes: the model knows rows such as these.
+    """
+    verdict, trained_on = commit.facts["verdict"], commit.facts["trained_on"]
+    known = " The champion was trained on this batch." if trained_on else ""
+    return dg.AssetCheckResult(
+        passed=verdict == "none" or trained_on,
+        severity=ERROR if verdict == "confirmed" else WARN,
+        description=f"Batch {commit.batch}: {verdict}. {commit.facts['reason']}{known}",
+        metadata={
+            "batch": commit.batch,
+            "verdict": verdict,
+            "metric": commit.facts["metric"],
+            "columns": ", ".join(commit.facts["columns"]) or "none",
         },
     )
 

@@ -12,6 +12,7 @@ import dagster as dg
 from assets import (
     checks,
     cleaning,
+    damage,
     drift,
     effects,
     experiment,
@@ -50,6 +51,7 @@ def assets_of(stage: Stage) -> Sequence[dg.AssetsDefinition]:
         predictions.build(stage),
         performance.build(stage),
         drift.build(stage),
+        damage.build(stage),
         report.build(stage),
     ]
 

@@ -78,8 +78,8 @@ def _evidence(
     work: Work, tuned: Mapping[str, Any], champion: Champion | None, cause: "Cause"
 ) -> "Evidence":
     """Opens the test part."""
-    from leeway.evidence import Model, gather
-    from leeway.prediction import Threshold
+    from leeway.evidence import gather
+    from leeway.prediction import Model, Threshold
     from leeway.training.model_file import load_model
 
     rows = read_part(work, TEST)
@@ -92,8 +92,8 @@ def _evidence(
 def _rival(work: Work, champion: Champion | None) -> "Rival | Uncompared":
     """The champion as the comparison needs it, or why there is none."""
     from leeway.evidence import Champion as Rival
-    from leeway.evidence import Model
     from leeway.manifest import fits
+    from leeway.prediction import Model
 
     if champion is None:
         return "first"

@@ -248,9 +248,9 @@ def judge(
     """Metrics on the held-out rows and the verdict."""
     import numpy as np
 
-    from leeway.evidence import Model as Judged
     from leeway.evidence import gather
     from leeway.plots import confusion_plot
+    from leeway.prediction import Model as Judged
 
     classes = model.tuned["classes"]
     judged = Judged(model.pipeline, classes, threshold)

@@ -19,7 +19,7 @@ from leeway.data.frames import target_array
 from leeway.metrics.evaluation import Metric, confusion_matrix, row_losses
 from leeway.metrics.inputs import with_unseen
 from leeway.performance import metrics_of, segments_of
-from leeway.prediction import Threshold, decided_classes, model_output
+from leeway.prediction import Model, decided_classes, model_output
 from leeway.release import (
     Cause,
     Comparison,
@@ -31,18 +31,6 @@ from leeway.release import (
     left_to_a_person,
 )
 from leeway.spec import UseCase
-
-
-@dataclass(frozen=True)
-class Model:
-    """A fitted pipeline; `classes` are in the order of its probabilities, None for a regression.
-
-    A `threshold` of None decides for the most probable class.
-    """
-
-    pipeline: Any
-    classes: Sequence[str] | None
-    threshold: Threshold | None = None
 
 
 @dataclass(frozen=True)

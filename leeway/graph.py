@@ -59,6 +59,13 @@ MODEL_NODES = (
     Node(
         "drift", ("profile", "release"), ("columns", "drift"), per_batch=True, checks=("no_drift",)
     ),
+    Node(
+        "damage",
+        ("clean", "release"),
+        ("task", "columns", "damage", "search.metric"),
+        per_batch=True,
+        checks=("no_damage",),
+    ),
     Node("predictions", ("clean", "release"), ("columns", "explanation"), per_batch=True),
     Node(
         "performance",

@@ -23,6 +23,12 @@ MOST_POINTS = 1000  # more neither fit into a small file nor can be told apart
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
 GREY = "#999999"
+VERDICT_COLOURS = {
+    "none": COLOURS[2],
+    "suspect": COLOURS[1],
+    "confirmed": COLOURS[3],
+    "undefined": GREY,
+}
 
 
 def candidate_plot(scores: Sequence[CandidateScore], metric: str, unit: str) -> bytes:

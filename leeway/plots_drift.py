@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leeway.plots import COLOURS, DOTS_PER_INCH, GREY, as_png, new_figure
+from leeway.plots import COLOURS, DOTS_PER_INCH, GREY, VERDICT_COLOURS, as_png, new_figure
 
 if TYPE_CHECKING:
     from leeway.drift.column import ColumnDrift
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 MOST_PANELS = 6  # a third of a screen each
 _LABEL = 20
 MOST_COLUMNS = 40
-VERDICT_COLOURS = {
-    "none": COLOURS[2],
-    "suspect": COLOURS[1],
-    "confirmed": COLOURS[3],
-    "undefined": GREY,
-}
 
 
 def drift_plot(columns: Sequence[ColumnDrift]) -> bytes:

@@ -34,6 +34,18 @@ class Threshold:
         return None if data is None else cls(**data)
 
 
+@dataclass(frozen=True)
+class Model:
+    """A fitted pipeline; `classes` are in the order of its probabilities, None for a regression.
+
+    A `threshold` of None decides for the most probable class.
+    """
+
+    pipeline: Any
+    classes: Sequence[str] | None
+    threshold: Threshold | None = None
+
+
 def model_output(pipeline: Any, table: pa.Table, use_case: UseCase) -> NDArray[np.float64]:
     """Probabilities, shape (rows, classes), or predicted numbers, shape (rows,)."""
     frame = feature_frame(table, use_case)

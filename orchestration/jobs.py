@@ -23,6 +23,7 @@ RETRAINED = (
     "reference_profile",
     "release",
     "drift",
+    "damage",
     "predictions",
     "performance",
     "report",
@@ -33,7 +34,7 @@ RETRAINED = (
 SCHEDULED_NODES = {
     "quality": ("raw", "staged", "clean", "profile", "drift"),
     "scoring": ("predictions", "performance", "report"),
-    "monitoring": ("drift", "performance", "report"),
+    "monitoring": ("drift", "damage", "performance", "report"),
 }
 
 

@@ -5,6 +5,7 @@ between their fields. Does not belong here: reading the file (`orchestration.use
 into assets (`assets`), or any rule about rows (`leeway.data.validation`). Import from here.
 """
 
+from leeway.spec.damage import Damage
 from leeway.spec.experiment import CuttingMinutes, Experiment, SavingsCosts
 from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, Gate, unit_of
 from leeway.spec.policies import (
@@ -62,6 +63,7 @@ __all__ = [
     "Column",
     "ColumnType",
     "CuttingMinutes",
+    "Damage",
     "DecisionCosts",
     "DerivedFeature",
     "Drift",

@@ -11,6 +11,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from leeway.spec.base import Identifier, Strict
+from leeway.spec.damage import Damage
 from leeway.spec.experiment import Experiment
 from leeway.spec.metrics import Gate
 from leeway.spec.policies import Drift, Freshness, Monitoring, Retraining, Schedules
@@ -59,6 +60,7 @@ class UseCase(Strict):
         description="manual: a release that would be promoted waits for `leeway promote`",
     )
     drift: Drift = Drift()
+    damage: Damage = Damage()
     retraining: Retraining = Retraining()
     freshness: Freshness | None = None
     explanation: Explanation = Explanation()

@@ -288,7 +288,7 @@ def test_a_file_that_somebody_edits_stops_no_verb_of_another_use_case(installed:
         (["run", NAME, "--batch", "1999"], "no batch '1999'; there are 2007-2008, 2009"),
         (["run", NAME, "--select", "cleen"],
          "no node 'cleen'; there are raw, staged, clean, profile, training_set, "
-         "model_selection, tuned_model, explainers, reference_profile, release, drift, "
+         "model_selection, tuned_model, explainers, reference_profile, release, drift, damage, "
          "predictions, performance, report"),
     ],
 )  # fmt: skip

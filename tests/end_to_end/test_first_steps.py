@@ -106,5 +106,10 @@ def test_a_check_of_rows_that_are_not_in_the_warehouse_yet_says_which(
     found = done.json["use_cases"][NAME]
     assert done.code == 1
     assert found["error"] == f"staged and clean never materialized; run `leeway run {NAME}`"
-    assert {each["node"] for each in found["failed"]} <= {"release", "drift", "performance"}
+    assert {each["node"] for each in found["failed"]} <= {
+        "release",
+        "drift",
+        "damage",
+        "performance",
+    }
     assert found["passed"] == 1, "of raw"

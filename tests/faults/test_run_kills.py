@@ -29,7 +29,7 @@ STORE = ["store.half_written", "store.before_rename"]
 AT_COMMIT = ["before_commit", "in_commit", "after_commit"]
 IN_ORDER = (  # as Dagster carries them out: each kill is further on than the one before
     "raw", "staged", "clean", "profile", "training_set", "model_selection", "reference_profile",
-    "tuned_model", "explainers", "release", "drift", "predictions", "performance",
+    "tuned_model", "explainers", "release", "damage", "drift", "predictions", "performance",
     "report",
 )  # fmt: skip
 EVERY = [*STORE, *(f"{node}.{at}" for node in IN_ORDER for at in AT_COMMIT)]

@@ -93,7 +93,7 @@ class Conditions:
 
 
 DATA = ("raw", "staged", "clean", "profile")
-JUDGED = ("drift", "predictions", "performance", "report")
+JUDGED = ("drift", "damage", "predictions", "performance", "report")
 
 
 @pytest.mark.timeout(300)

@@ -41,11 +41,12 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(
 
     # A batch like those before it: processed, judged, and nothing follows.
     graph.write("2010", penguins(first_key=2001, year=[2009]))
-    judged = ["drift", "predictions", "performance", "report"]
+    judged = ["drift", "damage", "predictions", "performance", "report"]
     batch_nodes = ["raw", "staged", "clean", "profile", *judged]
     quiet = graph.materialize(["2010"], batch_nodes)
     assert quiet.success
     assert check_results(quiet)["no_drift"].passed
+    assert check_results(quiet)["no_damage"].passed
     assert tick(graph, after_cooldown()).skip_reason
 
     # A batch with bills ten millimetres longer: the check fails and one training is asked for.
@@ -58,6 +59,9 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(
     assert not check.passed
     assert check.severity is dg.AssetCheckSeverity.ERROR
     assert "bill_length_mm" in (check.description or "")
+    refused = check_results(moved)["no_damage"]
+    assert not refused.passed
+    assert "undefined" in (refused.description or ""), "no penguin had such a bill"
     assert tick(graph).skip_reason, "the cool-down since the first release holds"
 
     request = asked_by(tick(graph, after_cooldown()))

@@ -23,7 +23,7 @@ ZONES = dict.fromkeys((node.name for node in NODES), "models")
 ZONES |= {"raw": "raw", "staged": "raw", "clean": "clean", "training_set": "clean"}
 ZONES |= {"predictions": "predictions"}
 ZONES |= dict.fromkeys(
-    ("profile", "reference_profile", "drift", "performance", "report"), "reports"
+    ("profile", "reference_profile", "drift", "damage", "performance", "report"), "reports"
 )
 TABLES = ("raw", "staged", "clean", "training_set", "predictions")
 PLOTS = {
@@ -31,6 +31,7 @@ PLOTS = {
     "explainers": "pca_map",
     "release": "confusion_matrix",
     "drift": "effects",
+    "damage": "shares",
 }
 Shown = Mapping[tuple[str, str], Mapping[str, dg.MetadataValue]]
 

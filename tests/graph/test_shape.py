@@ -39,6 +39,7 @@ KINDS = {
     "profile": {"parquet"},
     "reference_profile": {"parquet"},
     "drift": {"json"},
+    "damage": {"json"},
     "experiment": {"parquet", "postgres"},
     "effects": {"json"},
     "savings": {"json", "postgres"},

@@ -73,6 +73,7 @@ def test_the_graph_is_shown_with_every_node_and_green_checks(page: Page) -> None
         "clean": "8 / 8 Passed",
         "release": "1 / 1 Passed",
         "drift": "1 / 1 Passed",
+        "damage": "1 / 1 Passed",
         "performance": "1 / 1 Passed",
     }
     found: dict[str, tuple[bool, str]] = {}

@@ -37,3 +37,32 @@ def test_a_batch_that_breaks_a_gate_fails_its_check(
     assert found.passed is passed
     assert found.severity is dg.AssetCheckSeverity.ERROR
     assert f"Batch 2009: {says}" in str(found.description)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "trained_on", "passed", "severity"),
+    [
+        ("none", False, True, dg.AssetCheckSeverity.WARN),
+        ("suspect", False, False, dg.AssetCheckSeverity.WARN),
+        ("undefined", False, False, dg.AssetCheckSeverity.WARN),
+        ("confirmed", False, False, dg.AssetCheckSeverity.ERROR),
+        ("confirmed", True, True, dg.AssetCheckSeverity.ERROR),
+    ],
+)
+def test_a_batch_that_harms_the_champion_fails_its_check_unless_the_champion_knows_it(
+    verdict: str, trained_on: bool, passed: bool, severity: dg.AssetCheckSeverity
+) -> None:
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    facts = {
+        "verdict": verdict,
+        "reason": "Why.",
+        "metric": "macro_f1",
+        "columns": ["sex"],
+        "trained_on": trained_on,
+    }
+    commit = Commit("penguins", "damage", "2009", "i", "d", "u", 6, facts, "r", at, told=True)
+    found = checks.harm(stage_of("penguins", PENGUINS), commit)
+    assert (found.passed, found.severity) == (passed, severity)
+    known = " The champion was trained on this batch." if trained_on else ""
+    assert found.description == f"Batch 2009: {verdict}. Why.{known}"
+    assert found.metadata["columns"].value == "sex"

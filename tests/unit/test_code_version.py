@@ -81,7 +81,7 @@ def test_versions_do_not_depend_on_where_the_project_is(project: Path) -> None:
         ("leeway/drift/profile.py", {"profile", "reference_profile", "drift", "report"}),
         ("leeway/drift/effects.py", {"reference_profile", "drift", "report"}),
         ("leeway/drift/rule.py", {"drift", "report"}),
-        ("leeway/explainers/conformal.py", {"explainers", "release", "predictions"}),
+        ("leeway/explainers/conformal.py", {"explainers", "release", "predictions", "damage"}),
     ],
 )
 def test_a_changed_file_changes_the_version_of_the_nodes_that_name_it(
@@ -117,6 +117,7 @@ def test_a_new_dbt_model_changes_the_version_even_when_its_name_is_taken_elsewhe
         ("retraining", {"non_inferiority": 0.1}, {"release"}),
         ("retraining", {"cooldown": "9d"}, set()),
         ("drift", {"effect": 0.3}, {"drift"}),
+        ("damage", {"tolerance": 0.3}, {"damage"}),
         ("monitoring", {"segments": ()}, {"performance", "release"}),
         ("freshness", None, set()),
     ],
@@ -185,6 +186,7 @@ def test_a_change_reaches_the_versions_that_dagster_sees_of_all_that_rests_on_it
     before = {each.name: each.name for each in NODES}
     shown = with_upstream(NODES, before)
     moved = changed(shown, with_upstream(NODES, before | {"explainers": "new"}))
-    assert moved == {"explainers", "release", "drift", "predictions", "performance", "report"}
+    judged = {"drift", "damage", "predictions", "performance", "report"}
+    assert moved == {"explainers", "release", *judged}
     everything = changed(shown, with_upstream(NODES, before | {"raw": "new"}))
     assert everything == {each.name for each in NODES}

@@ -11,12 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from leeway.choice_plots import cost_plot
-from leeway.evidence import Model, gather
+from leeway.evidence import gather
 from leeway.metrics.costs import MOST_THRESHOLDS, cost_curve, positive_column
 from leeway.metrics.evaluation import Metric
 from leeway.metrics.positive import positive_metrics, row_costs
 from leeway.performance import WHOLE, measure
-from leeway.prediction import Threshold, decided_classes
+from leeway.prediction import Model, Threshold, decided_classes
 from leeway.release import Comparison, decide, judge_gates
 from leeway.spec import DecisionCosts, Gate, UseCase
 

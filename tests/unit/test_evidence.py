@@ -12,8 +12,9 @@ import pytest
 from leeway.data.frames import feature_frame, target_array
 from leeway.data.training_set import TEST, TRAIN, build_training_set, part_of
 from leeway.digests import canonical_json
-from leeway.evidence import Champion, Model, gather
+from leeway.evidence import Champion, gather
 from leeway.manifest import LONGEST_DESCRIPTION, describe, fits, manifest_of, tags_of
+from leeway.prediction import Model
 from leeway.release import Cause
 from leeway.spec import UseCase
 from leeway.training.search import fit_final

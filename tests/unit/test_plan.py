@@ -82,7 +82,7 @@ def every(*names: str, batches: tuple[str, ...] = ("2008", "2009")) -> set[tuple
 
 ALL = tuple(each.name for each in NODES)
 DATA = ("raw", "staged", "clean", "profile")
-PER_CHAMPION = ("drift", "predictions", "performance", "report")
+PER_CHAMPION = ("drift", "damage", "predictions", "performance", "report")
 
 
 def test_everything_runs_when_nothing_was_committed() -> None:
@@ -116,6 +116,7 @@ def test_asking_for_everything_runs_everything(history: History) -> None:
         ("predictions", ("predictions", "performance", "report")),
         ("performance", ("performance", "report")),
         ("drift", ("drift", "report")),
+        ("damage", ("damage",)),
         ("report", ("report",)),
     ],
 )
@@ -265,7 +266,7 @@ def test_a_new_batch_is_not_a_reason_to_read_the_others_again(history: History) 
     history.versions["predictions"] = "2"
     everything = ("2008", "2009", "2010")
     assert portions(running(history), list(everything)) == [
-        Portion((*DATA, "drift"), ("2010",)),
+        Portion((*DATA, "drift", "damage"), ("2010",)),
         Portion(("predictions", "performance", "report"), everything),
     ]
 

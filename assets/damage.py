@@ -1,0 +1,126 @@
+"""Stage `damage`: what the shift of a batch does to the champion, before its labels arrive.
+
+Belongs here: reading the batch, the champion and its held-out rows, storing the estimate, recording
+an incident where harm is proven. Does not belong here: the estimate (`leeway.damage`), how good
+predictions were (`assets.performance`), or what follows (`leeway.controller`).
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from assets.released import Batch, node_of_batches
+from assets.stage import Stage, metadata_of, png
+from leeway.controller.facts import incident_digest
+from leeway.data.tables import from_parquet
+from leeway.data.training_set import TEST, part_of
+from leeway.digests import canonical_json
+from leeway.plan import label
+from resources.ledger import Commit
+from resources.releases import insert_incident
+
+if TYPE_CHECKING:
+    from leeway.damage.verdict import BatchDamage
+    from leeway.metrics.auc import Estimate
+
+# Given, because an estimate that is refused has no record to infer it from.
+SCHEMA = dg.TableSchema(
+    columns=[dg.TableColumn(name) for name in ("column", "share", "change", "low", "high")]
+)
+
+
+def build(stage: Stage) -> dg.AssetsDefinition:
+    """The asset `damage` of a use case."""
+    return node_of_batches(
+        stage,
+        "damage",
+        "One row per feature of a batch: its share of the change of the champion's metric that is "
+        "to be expected, estimated without labels.",
+        "json",
+        lambda batch: _metadata(*_estimate(batch), batch),
+        without="there is no model that a batch could harm",
+    )
+
+
+def _estimate(batch: Batch) -> "tuple[BatchDamage, Commit]":
+    from leeway.damage.batch import estimate_damage
+    from leeway.prediction import Model, Threshold
+
+    stage, champion = batch.stage, batch.champion
+    work = batch.begin("damage", "clean")
+    clean = from_parquet(work.read("clean", batch.name))
+    held_out = part_of(from_parquet(work.get(champion.manifest["files"]["training_set"])), TEST)
+    threshold = Threshold.from_dict(champion.manifest.get("threshold"))
+    model = Model(champion.pipeline, champion.manifest["classes"], threshold)
+    found = estimate_damage(held_out, clean, stage.use_case, model)
+    trained_on = batch.name in champion.manifest["batches"]
+    columns = [column.name for column in found.columns[:3]]
+    also = None
+    if found.verdict == "confirmed" and not trained_on:
+        clean_digest = work.inputs[label("clean", batch.name)].digest
+        also = partial(
+            insert_incident,
+            use_case=stage.name,
+            digest=incident_digest(stage.name, champion.digest, clean_digest, columns, "damage"),
+            batch=batch.name,
+            columns=columns,
+            release_digest=champion.digest,
+            run_id=batch.context.run.run_id,
+            cause="damage",
+        )
+    commit: Commit = work.commit(
+        "reports",
+        "json",
+        canonical_json(found.as_dict()),
+        rows=len(found.columns),
+        facts={
+            "verdict": found.verdict,
+            "reason": found.reason,
+            "metric": found.metric,
+            "columns": columns,
+            "trained_on": trained_on,
+            "version": champion.release.version,
+        },
+        also=also,
+    )
+    return found, commit
+
+
+def _metadata(found: "BatchDamage", commit: Commit, batch: Batch) -> dict[str, Any]:
+    from leeway.damage.plot import damage_plot
+
+    return metadata_of(
+        commit,
+        batch=batch.name,
+        verdict=found.verdict,
+        reason=found.reason,
+        metric=f"{found.metric} ({found.unit})",
+        held_out="undefined" if found.reference is None else found.reference,
+        estimated=_shown(found.estimated),
+        change=_shown(found.change),
+        effective_rows="undefined" if found.effective_rows is None else found.effective_rows,
+        compared_with=f"version {batch.champion.release.version}",
+        shares=png(damage_plot(found)),
+        columns=dg.MetadataValue.table(
+            records=[
+                dg.TableRecord(
+                    {
+                        "column": column.name,
+                        "share": f"{column.share:.3f}",
+                        "change": f"{column.change.value:.4g}",
+                        "low": f"{column.change.low:.4g}",
+                        "high": f"{column.change.high:.4g}",
+                    }
+                )
+                for column in found.columns
+            ],
+            schema=SCHEMA,
+        ),
+    )
+
+
+def _shown(estimate: "Estimate | None") -> str:
+    if estimate is None:
+        return "undefined"
+    return f"{estimate.value:.4g} ({estimate.low:.4g} to {estimate.high:.4g})"
