@@ -1,7 +1,7 @@
 """Stage `predictions`: what the champion says of each row of a batch.
 
-Belongs here: reading the batch and the champion, storing the predictions. Does not belong here:
-predicting (`leeway.prediction`).
+Belongs here: reading the batch and the champion, storing the predictions, and whether they drifted.
+Does not belong here: predicting (`leeway.prediction`), or the verdict (`leeway.drift.verdict`).
 """
 
 import json
@@ -12,8 +12,11 @@ import dagster as dg
 
 from assets.columns import column_lineage
 from assets.released import Batch, node_of_batches
-from assets.stage import Stage, metadata_of
+from assets.stage import Stage, Work, metadata_of
 from leeway.data.tables import from_parquet, to_parquet
+from leeway.drift.predicted import compared, profile_prediction_table
+from leeway.drift.stored import from_bytes
+from leeway.drift.verdict import compare_profiles
 from resources.monitoring import record_scoring_run
 
 if TYPE_CHECKING:
@@ -47,12 +50,13 @@ def _predict(batch: Batch) -> dict[str, Any]:
         Calibration.from_dict(explainers["calibration"]),
         Threshold.from_dict(champion.manifest.get("threshold")),
     )
+    drift = _drift(batch, work, table)
     commit = work.commit(
         "predictions",
         "parquet",
         to_parquet(table),
         rows=table.num_rows,
-        facts={"version": champion.release.version},
+        facts={"version": champion.release.version, "drift": drift},
         also=partial(
             record_scoring_run,
             use_case=stage.name,
@@ -67,8 +71,23 @@ def _predict(batch: Batch) -> dict[str, Any]:
         commit,
         batch=batch.name,
         version=champion.release.version,
+        drift_of_predictions=drift["verdict"],
+        reason=drift["reason"],
         **_columns(stage, table.schema),
     )
+
+
+def _drift(batch: Batch, work: Work, table: "pa.Table") -> dict[str, str]:
+    """Whether the predictions are others than those of the champion's held-out rows."""
+    use_case, manifest = batch.stage.use_case, batch.champion.manifest
+    reference = from_bytes(work.get(manifest["files"]["prediction_profile"]))
+    found = compare_profiles(
+        reference.profiles["predictions"],
+        profile_prediction_table(table, manifest["classes"]),
+        use_case.drift,
+        compared(manifest["classes"], use_case.target.unit),
+    )
+    return {"verdict": found.verdict, "reason": found.reason}
 
 
 def _columns(stage: Stage, schema: "pa.Schema") -> dict[str, Any]:

@@ -18,6 +18,7 @@ from assets.training_set import read_part
 from leeway.data.tables import from_parquet
 from leeway.data.training_set import TEST, TRAIN, part_of
 from leeway.digests import canonical_json
+from leeway.drift.stored import Stored, to_bytes
 from resources.platform import Platform
 from resources.registry import project_aliases
 from resources.releases import Release, promote_in
@@ -118,6 +119,7 @@ def _manifest(
     }
     batches = work.platform.ledger.require(work.stage.name, "training_set").facts["batches"]
     explainers = work.read_json("explainers")
+    predictions = to_bytes(Stored({"predictions": found.predictions}))
     return manifest_of(
         work.stage.name,
         work.stage.use_case,
@@ -127,7 +129,12 @@ def _manifest(
         batches=batches,
         threshold=explainers["threshold"],
         importance=explainers["shap"]["importance"][:10],
-        files={**entries, "model": tuned["model"], "best_params": tuned["best_params"]},
+        files={
+            **entries,
+            "model": tuned["model"],
+            "best_params": tuned["best_params"],
+            "prediction_profile": work.put("reports", "parquet", predictions),
+        },
         libraries={name: installed(name) for name in ("scikit-learn", "xgboost-cpu", "skops")},
     )
 

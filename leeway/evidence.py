@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from leeway.data.frames import target_array
+from leeway.drift.predicted import profile_predictions
+from leeway.drift.profile import Profile
 from leeway.metrics.evaluation import Metric, confusion_matrix, row_losses
 from leeway.metrics.inputs import with_unseen
 from leeway.performance import metrics_of, segments_of
@@ -46,6 +48,8 @@ class Evidence:
     """What the held-out rows say of a model, and what follows.
 
     `segments` has the same metrics of some of the rows, by segment, such as `island=Dream`.
+    `predictions` are what the model says of rows that it was not fitted on: drift of predictions is
+    held against them.
     """
 
     metrics: Mapping[str, Metric]
@@ -53,6 +57,7 @@ class Evidence:
     confusion: list[list[int]] | None
     comparison: Comparison | None
     decision: Decision
+    predictions: Profile
 
 
 def gather(
@@ -94,7 +99,8 @@ def gather(
     )
     if use_case.promotion == "manual":
         decision = left_to_a_person(decision)
-    return Evidence(metrics, segments, confusion, comparison, decision)
+    profile = profile_predictions(output, predicted, model.classes)
+    return Evidence(metrics, segments, confusion, comparison, decision, profile)
 
 
 def compare(

@@ -66,7 +66,7 @@ MODEL_NODES = (
         per_batch=True,
         checks=("no_damage",),
     ),
-    Node("predictions", ("clean", "release"), ("columns", "explanation"), per_batch=True),
+    Node("predictions", ("clean", "release"), ("columns", "explanation", "drift"), per_batch=True),
     Node(
         "performance",
         ("predictions", "clean", "release"),

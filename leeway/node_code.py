@@ -163,6 +163,8 @@ CODE: Mapping[str, tuple[str, ...]] = {
         "assets/release.py",
         "assets/training_set.py",
         "leeway/evidence.py",
+        "leeway/drift/predicted.py",
+        *_PROFILING,
         "leeway/manifest.py",
         "leeway/performance.py",
         "leeway/release.py",
@@ -207,6 +209,8 @@ CODE: Mapping[str, tuple[str, ...]] = {
     ),
     "predictions": (
         "assets/predictions.py",
+        "leeway/drift/predicted.py",
+        *_COMPARING,
         "leeway/prediction.py",
         "leeway/explainers/conformal.py",
         "leeway/data/frames.py",

@@ -78,9 +78,8 @@ def test_versions_do_not_depend_on_where_the_project_is(project: Path) -> None:
         ("dbt_project/models/penguins/staging/penguins_staged.sql", {"staged", "clean"}),
         ("dbt_project/macros/batches.sql", {"staged", "clean"}),
         ("leeway/explainers/shapley.py", {"explainers"}),
-        ("leeway/drift/profile.py", {"profile", "reference_profile", "drift", "report"}),
-        ("leeway/drift/effects.py", {"reference_profile", "drift", "report"}),
-        ("leeway/drift/rule.py", {"drift", "report"}),
+        ("leeway/drift/effects.py", {"reference_profile", "drift", "report", "predictions"}),
+        ("leeway/drift/rule.py", {"drift", "report", "predictions"}),
         ("leeway/explainers/conformal.py", {"explainers", "release", "predictions", "damage"}),
     ],
 )
