@@ -1,7 +1,8 @@
 """Stage `damage`: what the shift of a batch does to the champion, before its labels arrive.
 
-Belongs here: reading the batch, the champion and its held-out rows, storing the estimate, recording
-an incident where harm is proven. Does not belong here: the estimate (`leeway.damage`), how good
+Belongs here: reading the batch, the champion and its held-out rows, storing the estimate and
+whether the rows differ as a whole, recording an incident where harm is proven. Does not belong
+here: the estimate (`leeway.damage`), the comparison of rows (`leeway.drift.multivariate`), how good
 predictions were (`assets.performance`), or what follows (`leeway.controller`).
 """
 
@@ -16,6 +17,7 @@ from leeway.controller.facts import incident_digest
 from leeway.data.tables import from_parquet
 from leeway.data.training_set import TEST, part_of
 from leeway.digests import canonical_json
+from leeway.drift.budget import alarm_probability
 from leeway.plan import label
 from resources.ledger import Commit
 from resources.releases import insert_incident
@@ -45,6 +47,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
 
 def _estimate(batch: Batch) -> "tuple[BatchDamage, Commit]":
     from leeway.damage.batch import estimate_damage
+    from leeway.drift.multivariate import multivariate_drift
     from leeway.prediction import Model, Threshold
 
     stage, champion = batch.stage, batch.champion
@@ -54,6 +57,13 @@ def _estimate(batch: Batch) -> "tuple[BatchDamage, Commit]":
     threshold = Threshold.from_dict(champion.manifest.get("threshold"))
     model = Model(champion.pipeline, champion.manifest["classes"], threshold)
     found = estimate_damage(held_out, clean, stage.use_case, model)
+    joint = multivariate_drift(
+        held_out,
+        clean,
+        stage.use_case.feature_columns,
+        effect=stage.use_case.drift.effect,
+        confidence=1 - alarm_probability(stage.use_case.drift),
+    )
     trained_on = batch.name in champion.manifest["batches"]
     columns = [column.name for column in found.columns[:3]]
     also = None
@@ -72,13 +82,14 @@ def _estimate(batch: Batch) -> "tuple[BatchDamage, Commit]":
     commit: Commit = work.commit(
         "reports",
         "json",
-        canonical_json(found.as_dict()),
+        canonical_json({**found.as_dict(), "joint": joint.as_dict()}),
         rows=len(found.columns),
         facts={
             "verdict": found.verdict,
             "reason": found.reason,
             "metric": found.metric,
             "columns": columns,
+            "joint": {"verdict": joint.verdict, "reason": joint.reason},
             "trained_on": trained_on,
             "version": champion.release.version,
         },
@@ -101,6 +112,7 @@ def _metadata(found: "BatchDamage", commit: Commit, batch: Batch) -> dict[str, A
         change=_shown(found.change),
         effective_rows="undefined" if found.effective_rows is None else found.effective_rows,
         compared_with=f"version {batch.champion.release.version}",
+        rows_as_a_whole=f"{commit.facts['joint']['verdict']}: {commit.facts['joint']['reason']}",
         shares=png(damage_plot(found)),
         columns=dg.MetadataValue.table(
             records=[

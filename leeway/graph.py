@@ -62,7 +62,7 @@ MODEL_NODES = (
     Node(
         "damage",
         ("clean", "release"),
-        ("task", "columns", "damage", "search.metric"),
+        ("task", "columns", "damage", "drift", "search.metric"),
         per_batch=True,
         checks=("no_damage",),
     ),

@@ -115,7 +115,7 @@ def test_a_new_dbt_model_changes_the_version_even_when_its_name_is_taken_elsewhe
         ("promotion", "manual", {"release"}),
         ("retraining", {"non_inferiority": 0.1}, {"release"}),
         ("retraining", {"cooldown": "9d"}, set()),
-        ("drift", {"effect": 0.3}, {"drift"}),
+        ("drift", {"effect": 0.3}, {"drift", "damage", "predictions"}),
         ("damage", {"tolerance": 0.3}, {"damage"}),
         ("monitoring", {"segments": ()}, {"performance", "release"}),
         ("freshness", None, set()),
