@@ -6,7 +6,7 @@ from it (`leeway.controller`).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,11 @@ from leeway.drift.content import content_of
 from leeway.drift.distribution import Distribution, distributions_of
 from leeway.drift.history import past_batch_fields
 from leeway.drift.origin import Origin, Who, origin_of, who_of
+from leeway.drift.profile import Profile
 from leeway.drift.stored import Stored, from_bytes
 from leeway.drift.verdict import BatchDrift, compare_profiles
 from leeway.plan import label
+from leeway.spec import UseCase
 from resources.ledger import Commit
 from resources.releases import insert_incident
 
@@ -82,7 +84,11 @@ def _materialize(batch: Batch) -> dict[str, Any]:
         "json",
         canonical_json(content),
         rows=len(judged.verdict.columns),
-        facts=judged.facts | {"version": batch.champion.release.version},
+        facts={
+            **judged.facts,
+            "version": batch.champion.release.version,
+            "reference": batch.stage.use_case.drift.reference,
+        },
         also=_incident(batch, judged, work.inputs[label("profile", batch.name)].digest),
     )
     return _metadata(judged, commit, batch)
@@ -90,8 +96,11 @@ def _materialize(batch: Batch) -> dict[str, Any]:
 
 def _judge(batch: Batch, stored: Stored) -> Judged:
     use_case, name = batch.stage.use_case, batch.name
-    reference, earlier = reference_of(batch), before(batch)
-    train, current = reference.profiles["train"], stored.profiles["clean"]
+    current = stored.profiles["clean"]
+    reference, earlier = reference_of(batch, current), before(batch)
+    if reference is None:
+        return _without_reference(use_case, current)
+    train = reference.profiles["train"]
     ends = (current.until, earlier.until if earlier else None)
     found = compare_profiles(
         train,
@@ -111,6 +120,13 @@ def _judge(batch: Batch, stored: Stored) -> Judged:
     # same model, and a batch that differs from those before it would ask for that for ever.
     trained_on = name in batch.champion.manifest["batches"]
     return Judged(found, origins, distributions_of(train, current, found.columns), trained_on)
+
+
+def _without_reference(use_case: UseCase, current: Profile) -> Judged:
+    """The verdict undefined, where no earlier batch can be compared with."""
+    found = compare_profiles(Profile(0, {}), current, use_case.drift, use_case.columns)
+    reason = f"There is no {use_case.drift.reference.replace('_', ' ')} to compare with yet."
+    return Judged(replace(found, reason=reason), {}, {}, trained_on=False)
 
 
 def _incident(
@@ -148,7 +164,8 @@ def _metadata(judged: Judged, commit: Commit, batch: Batch) -> dict[str, Any]:
         drifted_columns=", ".join(found.drifted) or "none",
         drifted_share="undefined" if found.drifted_share is None else found.drifted_share,
         who_moved=commit.facts["origin"] or "nothing is confirmed",
-        compared_with=f"version {batch.champion.release.version}",
+        compared_with=f"{commit.facts['reference'].replace('_', ' ')} "
+        f"(version {batch.champion.release.version})",
         batches_that_tell_what_is_usual=found.history,
         alarm_probability=found.alarm_probability,
         columns=dg.MetadataValue.table(

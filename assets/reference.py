@@ -9,8 +9,11 @@ from dataclasses import dataclass, replace
 from assets.released import Batch
 from leeway.drift.history import MOST_BATCHES, past_batch_from
 from leeway.drift.profile import Profile
-from leeway.drift.stored import Stored, from_bytes
+from leeway.drift.season import is_earlier_season
+from leeway.drift.stored import Stored, from_bytes, merged
 from resources.ledger import Commit
+
+MOST_SEASONAL = 1500  # earlier batches that are looked through: four years of daily ones
 
 
 @dataclass(frozen=True)
@@ -21,26 +24,51 @@ class Before:
     until: float | None
 
 
-def reference_of(batch: Batch) -> Stored:
-    """What the champion was trained on; the batches that came since and did not drift are usual."""
-    champion = batch.champion
-    entry = champion.manifest["files"]["reference_profile"]
-    stored = from_bytes(batch.platform.store.get(str(entry["uri"]), str(entry["digest"])))
+def reference_of(batch: Batch, current: Profile) -> Stored | None:
+    """What the batch is compared with, as `train`, by what the use case says; None: nothing yet.
+
+    The batches before it that were held against the same and did not drift are what is usual.
+    """
+    mode = batch.stage.use_case.drift.reference
+    if mode == "training_part":
+        entry = batch.champion.manifest["files"]["reference_profile"]
+        found = from_bytes(batch.platform.store.get(str(entry["uri"]), str(entry["digest"])))
+    else:
+        chosen = _previous(batch) if mode == "previous_batch" else _of_season(batch, current)
+        if not chosen:
+            return None
+        members = [from_bytes(batch.platform.store.get(each.uri, each.digest)) for each in chosen]
+        together = merged(members)
+        found = replace(
+            together, profiles={**together.profiles, "train": together.profiles["clean"]}
+        )
     since = [
         past_batch_from(commit.facts["effects"])
         for commit in _verdicts(batch)
         if commit.facts["verdict"] != "confirmed" and not commit.facts["trained_on"]
     ]
-    return replace(stored, history=[*stored.history, *since])
+    return replace(found, history=[*found.history, *since])
+
+
+def _previous(batch: Batch) -> list[Commit]:
+    return batch.platform.ledger.earlier(batch.stage.name, "profile", batch.name, 1)
+
+
+def _of_season(batch: Batch, current: Profile) -> list[Commit]:
+    earlier = batch.platform.ledger.earlier(batch.stage.name, "profile", batch.name, MOST_SEASONAL)
+    span = {"since": current.since, "until": current.until}
+    return [each for each in earlier if is_earlier_season(span, each.facts)]
 
 
 def before(batch: Batch) -> Before | None:
-    """The batch before this one; without its profile when it drifted, or was trained on."""
+    """The batch before this one; without its profile when it drifted or is known to the model."""
     ledger, name = batch.platform.ledger, batch.stage.name
     found = ledger.earlier(name, "profile", batch.name, 1)
     if not found:
         return None
     until = found[0].facts["until"]
+    if batch.stage.use_case.drift.reference == "previous_batch":
+        return Before(None, until)  # it is what the batch is compared with
     judged = [commit for commit in _verdicts(batch)[-1:] if commit.batch == found[0].batch]
     quiet = judged and judged[0].facts["verdict"] != "confirmed"
     if not quiet or judged[0].facts["trained_on"]:
@@ -50,7 +78,13 @@ def before(batch: Batch) -> Before | None:
 
 
 def _verdicts(batch: Batch) -> list[Commit]:
-    """Verdicts on earlier batches against the same release, oldest first."""
+    """Verdicts on earlier batches against the same reference, oldest first.
+
+    Against the training part that is the same release; else it is the same kind of reference.
+    """
     commits = batch.platform.ledger.earlier(batch.stage.name, "drift", batch.name, MOST_BATCHES)
-    version = batch.champion.release.version
-    return [each for each in commits if each.facts["version"] == version]
+    mode, version = batch.stage.use_case.drift.reference, batch.champion.release.version
+    alike = [each for each in commits if each.facts["reference"] == mode]
+    if mode != "training_part":
+        return alike
+    return [each for each in alike if each.facts["version"] == version]

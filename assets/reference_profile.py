@@ -4,7 +4,7 @@ Belongs here: storing the profile, that of its batches at each step of their cle
 usual of these batches. Does not belong here: computing them (`leeway.drift`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import dagster as dg
 
@@ -12,8 +12,7 @@ from assets.stage import Input, Stage, begin, metadata_of
 from assets.training_set import read_part
 from leeway.data.training_set import TRAIN
 from leeway.drift.declared import profile_table
-from leeway.drift.profile import Profile, merge_profiles
-from leeway.drift.stored import Stored, from_bytes, to_bytes
+from leeway.drift.stored import from_bytes, merged, to_bytes
 from leeway.drift.usual import history_of
 from leeway.plan import label
 from resources.platform import Platform
@@ -35,13 +34,9 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         train = profile_table(read_part(work, TRAIN), stage.use_case.columns)
         members = [from_bytes(work.read("profile", batch)) for batch in batches]
         history = history_of(train, [each.profiles["clean"] for each in members])
-        profiles = {"train": train, **_layers([each.profiles for each in members])}
-        definitions = {
-            name: _each_once(each.definitions.get(name, ()) for each in members)
-            for name in members[-1].definitions
-        }
-        commits = _each_once(each.commits for each in members)
-        data = to_bytes(Stored(profiles, history, definitions, commits))
+        together = merged(members)
+        stored = replace(together, profiles={"train": train, **together.profiles}, history=history)
+        data = to_bytes(stored)
         facts = {"batches": batches, "usual_batches": len(history)}
         commit = work.commit("reports", "parquet", data, rows=train.rows, facts=facts)
         return dg.MaterializeResult(
@@ -68,20 +63,3 @@ def _inputs(platform: Platform, stage: Stage) -> dict[str, Input]:
         for batch in training_set.facts["batches"]
     }
     return {"training_set": training_set, **profiles}
-
-
-def _each_once(lists: Iterable[Sequence[str]]) -> list[str]:
-    return list(dict.fromkeys(each for found in lists for each in found))
-
-
-def _layers(members: Sequence[Mapping[str, Profile]]) -> dict[str, Profile]:
-    """The batches together, at each step of their cleaning.
-
-    A step is left out where the batches have other columns at it: there is nothing to add up.
-    """
-    found = {}
-    for layer in members[0]:
-        columns = [each[layer].columns.keys() for each in members]
-        if all(names == columns[0] for names in columns):
-            found[layer] = merge_profiles([each[layer] for each in members])
-    return found

@@ -178,6 +178,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
     "drift": (
         "assets/drift.py",
         "assets/reference.py",
+        "leeway/drift/season.py",
         "leeway/definitions.py",
         "leeway/drift/content.py",
         "leeway/plots_drift.py",

@@ -7,7 +7,7 @@ belong here: making profiles (`leeway.drift.profile`), or where the bytes go.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from leeway.drift.cells import Cells
 from leeway.drift.history import PastBatch, past_batch_fields, past_batch_from
 from leeway.drift.levels import CategoryProfile
 from leeway.drift.numbers import NumberProfile
-from leeway.drift.profile import ColumnProfile, Profile
+from leeway.drift.profile import ColumnProfile, Profile, merge_profiles
 
 _INTEGERS = pa.list_(pa.int64())
 _SCHEMA = pa.schema(
@@ -59,6 +59,34 @@ class Stored:
     history: Sequence[PastBatch] = ()
     definitions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     commits: Sequence[str] = ()
+
+
+def merged(members: Sequence[Stored]) -> Stored:
+    """Several batches together, without a history.
+
+    A layer is left out where the batches have other columns at it: there is nothing to add up.
+
+    Raises:
+        ValueError: when there is no batch.
+    """
+    if not members:
+        raise ValueError("there is no batch to merge")
+    profiles = {}
+    for layer in members[0].profiles:
+        columns = [each.profiles[layer].columns.keys() for each in members]
+        if all(names == columns[0] for names in columns):
+            profiles[layer] = merge_profiles([each.profiles[layer] for each in members])
+    definitions = {
+        name: _each_once(each.definitions.get(name, ()) for each in members)
+        for name in members[-1].definitions
+    }
+    return Stored(
+        profiles, definitions=definitions, commits=_each_once(each.commits for each in members)
+    )
+
+
+def _each_once(lists: Iterable[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(each for found in lists for each in found))
 
 
 def to_bytes(stored: Stored) -> bytes:

@@ -44,8 +44,13 @@ def as_timedelta(duration: str) -> timedelta:
 
 
 class Drift(Strict):
-    """When a batch has drifted from the reference profile of the champion's training part."""
+    """When a batch has drifted from its reference."""
 
+    reference: Literal["training_part", "previous_batch", "season"] = Field(
+        default="training_part",
+        description="what a batch is compared with: what the champion was trained on, the batch "
+        "before it, or earlier years' batches of its calendar month",
+    )
     effect: float = Field(
         default=UsualPolicy.effect,
         gt=0,

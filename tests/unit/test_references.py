@@ -1,0 +1,55 @@
+"""What a batch is compared with besides the training part: the batch before, the same season."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+
+from leeway.drift.declared import profile_table
+from leeway.drift.season import is_earlier_season, month_of
+from leeway.drift.stored import Stored, merged
+from leeway.spec import Column
+
+X = Column(name="x", type="number", description=".")
+Y = Column(name="y", type="number", description=".")
+
+
+def span(first: str, last: str) -> dict[str, float | None]:
+    ends = (datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() for day in (first, last))
+    return {"since": next(ends), "until": next(ends)}
+
+
+def test_a_batch_is_of_the_month_that_its_middle_lies_in() -> None:
+    assert month_of(span("2024-01-28", "2024-02-20")) == (2024, 2)
+    assert month_of({"since": None, "until": 5.0}) is None
+
+
+def test_an_earlier_season_is_the_same_month_of_an_earlier_year() -> None:
+    november = span("2025-11-01", "2025-11-30")
+    assert is_earlier_season(november, span("2023-11-01", "2023-11-30"))
+    assert not is_earlier_season(november, span("2025-11-01", "2025-11-15")), "the same year"
+    assert not is_earlier_season(november, span("2024-10-01", "2024-10-30"))
+    assert not is_earlier_season(november, {"since": None, "until": None})
+
+
+def test_batches_together_know_all_that_each_was_made_from() -> None:
+    one, two = (
+        Stored(
+            {
+                "raw": profile_table(pa.table({"x": values, "y": values}), raw),
+                "clean": profile_table(pa.table({"x": values}), [X]),
+            },
+            definitions={"clean": ["v1", made]},
+            commits=["a", made],
+        )
+        for values, raw, made in (([1.0, 2.0], [X, Y], "v1"), ([3.0], [X], "v2"))
+    )
+    found = merged([one, two])
+    assert found.profiles["clean"] == profile_table(pa.table({"x": [1.0, 2.0, 3.0]}), [X])
+    assert "raw" not in found.profiles, "they have other columns there"
+    assert found.definitions == {"clean": ["v1", "v2"]}
+    assert found.commits == ["a", "v1", "v2"]
+    with pytest.raises(ValueError, match="no batch"):
+        merged([])
