@@ -25,7 +25,12 @@ ALARMS = {"alarm", "setitimer", "pthread_kill", "ITIMER_REAL"}
 CARELESS = {"dropna", "get_dummies"}
 SPLIT = {"part_of", "read_part"}  # functions whose second argument is a part of a training set
 # Those that may see held-out rows: where they are split off and counted, and where they judge.
-JUDGES = {"leeway/data/training_set.py", "assets/training_set.py", "assets/release.py"}
+JUDGES = {
+    "leeway/data/training_set.py",
+    "assets/training_set.py",
+    "assets/release.py",
+    "assets/damage.py",  # of a model that was released: its losses on rows that it has not seen
+}
 RAW_PATH = re.compile(r"\burl\b|\bpath\b|raw_path")  # a route's template is `route.path_format`
 TEXTS = {".md", ".py", ".toml", ".yaml", ".yml", ".sql", ".sh", ".example", ""}
 KNOWN_PASSWORDS = re.compile(
