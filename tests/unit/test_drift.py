@@ -371,6 +371,13 @@ def test_a_past_batch_survives_json() -> None:
             assert again[column][measure].estimate == pytest.approx(effect.estimate, abs=1e-6)
 
 
+def test_rows_beyond_the_reference_are_counted() -> None:
+    beyond = compare(X, np.arange(1000.0), [*np.arange(900.0), *[5000.0] * 60, *[-9.0] * 40])
+    assert beyond.columns[0].statistics["out_of_range_share"] == 0.1
+    within = compare(X, np.arange(1000.0), np.arange(100.0, 900.0))
+    assert within.columns[0].statistics["out_of_range_share"] == 0
+
+
 # Levels of their own
 
 RARE = [f"r{number}" for number in range(200)]
