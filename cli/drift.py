@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.output import emit
+from leeway.drift.exact import undecided
 from leeway.drift.policy import UsualPolicy
 from leeway.drift.verdict import BatchDrift, compare_profiles
 from resources.drift_files import profiles_of
@@ -30,7 +31,10 @@ def drift(reference: Path, current: Path, as_json: bool) -> None:
     """
     begun = time.perf_counter()
     sides = profiles_of(reference, current)
-    found = compare_profiles(sides.reference, sides.current, UsualPolicy(), sides.columns)
+    policy = UsualPolicy()
+    found = compare_profiles(sides.reference, sides.current, policy, sides.columns)
+    if exact := {name: sides.exact_ks(name) for name in undecided(found)}:
+        found = compare_profiles(sides.reference, sides.current, policy, sides.columns, exact=exact)
     seconds = time.perf_counter() - begun
     if as_json:
         emit(as_fields(found, seconds))

@@ -9,13 +9,16 @@ no columns that could be read alone, and are read whole.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from leeway.drift.exact import exact_ks
 from leeway.drift.kinds import kind_of, kind_of_texts, numbers_of_texts
-from leeway.drift.profile import Kind, Profile, profile_column, profile_parquet
+from leeway.drift.numbers import NumberProfile
+from leeway.drift.profile import Kind, Profile, pieces_of, profile_column, profile_parquet
 from resources.files import SourceError, check_suffix, read_file
 
 if TYPE_CHECKING:
@@ -61,6 +64,10 @@ class ParquetFile:
         """How the type of a column says that it is counted."""
         return kind_of(self.schema.field(name).type)
 
+    def pieces(self, name: str) -> Iterator[pa.Array]:
+        """The values of a numeric column."""
+        return pieces_of(self.path, name, "number")
+
     def profile(self, kinds: dict[str, Kind]) -> Profile:
         """Its profile."""
         import pyarrow as pa
@@ -91,12 +98,16 @@ class TextFile:
         """How the texts of a column look."""
         return kind_of_texts(self.table[name])
 
+    def pieces(self, name: str) -> Iterator[pa.Array]:
+        """The values of a numeric column."""
+        return numbers_of_texts(self.table[name])
+
     def profile(self, kinds: dict[str, Kind]) -> Profile:
         """Its profile."""
         columns = {
             name: profile_column(
                 kind,
-                numbers_of_texts(self.table[name]) if kind == "number" else self.table[name].chunks,
+                self.pieces(name) if kind == "number" else self.table[name].chunks,
             )
             for name, kind in kinds.items()
         }
@@ -113,6 +124,14 @@ class Compared:
     reference: Profile
     current: Profile
     columns: list[FileColumn]
+    files: tuple[Readable, Readable]
+
+    def exact_ks(self, name: str) -> float:
+        """The KS distance of a numeric column, from its rows where the profiles leave it open."""
+        ours, theirs = self.reference.columns[name], self.current.columns[name]
+        if not isinstance(ours, NumberProfile) or not isinstance(theirs, NumberProfile):
+            raise TypeError(f"{name} is no number")
+        return exact_ks(ours, theirs, (self.files[0].pieces(name), self.files[1].pieces(name)))
 
 
 def profiles_of(reference: Path, current: Path) -> Compared:
@@ -137,7 +156,8 @@ def profiles_of(reference: Path, current: Path) -> Compared:
         for place, side in enumerate((ours, theirs))
     ]
     names = [*ours.names, *(name for name in theirs.names if name not in ours.names)]
-    return Compared(profiles[0], profiles[1], [FileColumn(name) for name in names])
+    columns = [FileColumn(name) for name in names]
+    return Compared(profiles[0], profiles[1], columns, (ours, theirs))
 
 
 def _opened(path: Path) -> Readable:

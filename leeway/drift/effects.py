@@ -61,9 +61,9 @@ class RawEffect:
     expected_square: float = 0.0
 
 
-def number_effect(pair: NumberPair, rows: tuple[int, int]) -> RawEffect:
-    """The KS distance of two numeric columns with that many values."""
-    low, high = ks_bounds(pair)
+def number_effect(pair: NumberPair, rows: tuple[int, int], exact: float | None = None) -> RawEffect:
+    """The KS distance of two numeric columns with that many values, where it is known exactly."""
+    low, high = ks_bounds(pair) if exact is None else (exact, exact)
     return RawEffect(
         "ks",
         low,

@@ -45,14 +45,17 @@ def sides_of(name: str, reference: Profile, current: Profile) -> Sides | None:
     return Sides(ours, theirs, (reference.rows, current.rows))
 
 
-def effects_of(sides: Sides, min_rows: int) -> list[RawEffect]:
-    """The effects; on the values where both sides have `min_rows` of them."""
+def effects_of(sides: Sides, min_rows: int, exact: float | None = None) -> list[RawEffect]:
+    """The effects; on the values where both sides have `min_rows` of them.
+
+    `exact` is the KS distance itself, where somebody looked.
+    """
     ours, theirs = sides.reference, sides.current
     missing = missing_effect(ours, theirs, sides.rows)
     if min(sides.known) < min_rows:
         return [missing]
     if isinstance(ours, NumberProfile) and isinstance(theirs, NumberProfile):
-        return [number_effect(pair_of(ours, theirs), sides.known), missing]
+        return [number_effect(pair_of(ours, theirs), sides.known, exact), missing]
     if isinstance(ours, CategoryProfile) and isinstance(theirs, CategoryProfile):
         return [*level_effects(ours, theirs), missing]
     return [missing]

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leeway.drift.cells import Cells
 from leeway.drift.distances import Floats, Integers
@@ -49,6 +50,7 @@ class Side:
 class NumberPair:
     """Two columns on common cells, which run from `lower` to `upper`, shape (cells,)."""
 
+    shift: int
     lower: Floats
     upper: Floats
     reference: Side
@@ -77,7 +79,7 @@ def pair_of(reference: NumberProfile, current: NumberProfile) -> NumberPair:
         _side(cells, counted, profile.rounded > 0)
         for counted, profile in zip(own, (reference, current), strict=True)
     ]
-    return NumberPair(frame.lower, frame.upper, *sides)
+    return NumberPair(shift, frame.lower, frame.upper, *sides)
 
 
 def _side(cells: Integers, own: Cells, rounded: bool) -> Side:
@@ -100,14 +102,28 @@ def ks_bounds(pair: NumberPair) -> tuple[float, float]:
     has one number, and then both rise at once when it is the same.
     """
     ours, theirs = pair.reference, pair.current
+    inner, known = _inner(pair)
+    # Sides with one number each are known, so that theirs is part of the lower bound as well.
     low = float(np.abs(ours.through - theirs.through).max())
+    low = max(low, float(inner[known].max(initial=0)))
+    return low, min(1.0, max(low, float(inner.max())))
+
+
+def wider_than(pair: NumberPair, distance: float) -> NDArray[np.bool_]:
+    """The cells within which the distance may be larger, shape (cells,)."""
+    inner, known = _inner(pair)
+    wider: NDArray[np.bool_] = (inner > distance) & ~known
+    return wider
+
+
+def _inner(pair: NumberPair) -> tuple[Floats, NDArray[np.bool_]]:
+    """The largest distance that there may be within each cell, and where it is known to be."""
+    ours, theirs = pair.reference, pair.current
     known = (ours.same >= 0) & (theirs.same >= 0)
     ours_first = np.where(known & (ours.same >= theirs.same), 0, ours.through - theirs.before)
     theirs_first = np.where(known & (theirs.same >= ours.same), 0, theirs.through - ours.before)
-    inner = np.maximum(ours_first, theirs_first)
-    # Sides with one number each are known, so that theirs is part of the lower bound as well.
-    low = max(low, float(inner[known].max(initial=0)))
-    return low, min(1.0, max(low, float(inner.max())))
+    inner: Floats = np.maximum(ours_first, theirs_first)
+    return inner, known
 
 
 def wasserstein_bounds(pair: NumberPair) -> tuple[float, float]:

@@ -98,7 +98,7 @@ class NumberCounter:
             ValueError: when its values cannot be read as numbers (`pyarrow.ArrowInvalid`).
         """
         self._missing += data.null_count
-        values, rounded = _floats(data.drop_null() if data.null_count else data)
+        values, rounded = floats_of(data.drop_null() if data.null_count else data)
         self._rounded += rounded
         self._cells.add(values)
 
@@ -115,8 +115,11 @@ class NumberCounter:
         )
 
 
-def _floats(data: pa.Array) -> tuple[Floats, int]:
-    """As float64, shape (rows,), and how many were rounded. Moments are seconds since 1970."""
+def floats_of(data: pa.Array) -> tuple[Floats, int]:
+    """Values without NULL as float64, shape (rows,), and how many were rounded.
+
+    Moments are seconds since 1970.
+    """
     kind = data.type
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         moments = data.cast(pa.timestamp("us"), safe=False).cast(pa.int64())

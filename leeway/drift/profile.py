@@ -104,19 +104,24 @@ def profile_parquet(
     """
 
     def profiled(item: tuple[str, Kind]) -> ColumnProfile:
-        return profile_column(item[1], _pieces(source, *item))
+        return profile_column(item[1], pieces_of(source, *item))
 
     # The dearest first, so that no thread is left with one of them at the end.
     ordered = sorted(kinds.items(), key=lambda item: item[1])
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as threads:
         columns = dict(zip(dict(ordered), threads.map(profiled, ordered), strict=True))
-    span = (None, None) if moment is None else span_of(_pieces(source, moment, "number"))
+    span = (None, None) if moment is None else span_of(pieces_of(source, moment, "number"))
     with parquet.ParquetFile(source) as file:
         rows = file.metadata.num_rows
     return Profile(rows, {name: columns[name] for name in kinds}, *span)
 
 
-def _pieces(source: Path | pa.Buffer, name: str, kind: Kind) -> Iterator[pa.Array]:
+def pieces_of(source: Path | pa.Buffer, name: str, kind: Kind) -> Iterator[pa.Array]:
+    """The pieces of a column of a Parquet file, a row group at a time.
+
+    Raises:
+        KeyError: when the file lacks the column.
+    """
     # Levels stay numbers into a dictionary: they are counted as such. Others are not concerned.
     levels = [name] if kind == "category" else None
     with parquet.ParquetFile(source, read_dictionary=levels, pre_buffer=False) as file:

@@ -61,6 +61,7 @@ class Looks:
     probability: float
     effects: int
     history: Sequence[PastBatch]
+    exact: Mapping[str, float]
 
     @property
     def alpha(self) -> float:
@@ -82,7 +83,7 @@ def judge_column(column: Watched, kind: Kind, looks: Looks) -> ColumnDrift:
         reason = _too_few(column.name, min(sides.rows), drift)
         return _undefined(column, kind, drift, reason)
     statistics = evidence_of(sides, drift.min_rows)
-    measured = effects_of(sides, drift.min_rows)
+    measured = effects_of(sides, drift.min_rows, looks.exact.get(column.name))
     effects = tuple(_judged(column, each, sides, looks) for each in measured)
     verdict = max((each.verdict for each in effects), key=MILDEST_FIRST.index)
     if verdict == "none" and not any(each.measure in WHOLE for each in effects):

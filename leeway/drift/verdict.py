@@ -10,7 +10,7 @@ mix of outcomes asks for other remedies than new inputs do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from leeway.drift.budget import alarm_probability
@@ -93,6 +93,7 @@ def compare_profiles(
     before: Profile | None = None,
     seconds: float | None = None,
     history: Sequence[PastBatch] = (),
+    exact: Mapping[str, float] | None = None,
 ) -> BatchDrift:
     """Compares the target, the features and the monitored columns of a batch with the reference.
 
@@ -106,13 +107,14 @@ def compare_profiles(
         seconds: between the end of that batch and of this one; None where no time column tells.
         history: what `past_batch` gave of earlier batches compared with this reference, oldest
             first, without those that were confirmed to have drifted.
+        exact: the KS distance by column, where somebody looked.
     """
     compared = [column for column in columns if column.role in PROFILED_ROLES]
     probability = alarm_probability(drift, seconds)
     kinds = [_kind(column.name, reference, current) for column in compared]
     effects = max(sum(MOST_EFFECTS[kind] for kind in kinds), 1)
     both = None if before is None else merge_profiles([current, before])
-    looks = Looks(reference, current, both, drift, probability, effects, history)
+    looks = Looks(reference, current, both, drift, probability, effects, history, exact or {})
     found = tuple(
         judge_column(column, kind, looks) for column, kind in zip(compared, kinds, strict=True)
     )

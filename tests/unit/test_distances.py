@@ -27,6 +27,7 @@ from leeway.drift.distances import (
     total_variation,
     unseen_margin,
 )
+from leeway.drift.exact import exact_ks
 from leeway.drift.number_pair import (
     NumberPair,
     ks_bounds,
@@ -143,6 +144,22 @@ def test_the_bounds_hold_when_a_cell_hides_all_of_the_difference() -> None:
     assert low == 0
     assert high >= stats.ks_2samp(reference, current).statistic > 0.6
     assert len(np.unique(keys_of(reference))) > 2048
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("moved", [0.0, 0.02, 1.0])
+def test_the_exact_distance_is_that_of_scipy_and_looks_at_few_rows(
+    shape: str, moved: float
+) -> None:
+    rng = np.random.default_rng(5)
+    sides = [shaped(shape, rng, 40_000), shaped(shape, rng, 30_000)]
+    sides[1] = sides[1] + moved * np.median(np.abs(sides[1]))
+    pieces = [[pa.array(side[:9_000]), pa.array(side[9_000:])] for side in sides]
+    found = [profile_column("number", each) for each in pieces]
+    assert isinstance(found[0], NumberProfile)
+    assert isinstance(found[1], NumberProfile)
+    exact = exact_ks(found[0], found[1], (pieces[0], pieces[1]))
+    assert exact == pytest.approx(stats.ks_2samp(sides[0], sides[1]).statistic, abs=1e-12)
 
 
 @pytest.mark.parametrize("rows", [50, 20_000])

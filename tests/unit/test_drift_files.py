@@ -19,6 +19,9 @@ from scipy import stats
 from scipy.spatial import distance
 
 from cli.main import cli
+from leeway.drift.number_pair import ks_bounds, pair_of
+from leeway.drift.numbers import NumberProfile
+from leeway.drift.profile import profile_column
 from resources.settings import PROJECT
 
 ROWS = 4000
@@ -151,6 +154,27 @@ def test_a_column_of_one_file_or_of_another_kind_is_undefined(tmp_path: Path) ->
     assert set(verdicts) == {"gone", "new", "kind", "l"}
     assert columns["gone"]["reason"] == "gone is not in both profiles with the same kind."
     assert columns["gone"]["effect"] is None
+
+
+def test_where_the_bounds_leave_it_open_the_exact_distance_decides(tmp_path: Path) -> None:
+    """A distance of 0.0501, which the bounds of 2048 cells take for 0.0499 to 0.0508."""
+    rng = np.random.default_rng(4)
+    reference = rng.normal(0, 1, 400_000)
+    for shift in np.linspace(0.1235, 0.1285, 60):
+        current = rng.normal(shift, 1, 400_000)
+        exact = stats.ks_2samp(reference, current).statistic
+        sides = [profile_column("number", [pa.array(side)]) for side in (reference, current)]
+        assert isinstance(sides[0], NumberProfile)
+        assert isinstance(sides[1], NumberProfile)
+        low, high = ks_bounds(pair_of(sides[0], sides[1]))
+        if low <= 0.05 < high:
+            break
+    paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    for path, side in zip(paths, (reference, current), strict=True):
+        parquet.write_table(pa.table({"x": side}), path)
+    column = drift(*paths)["columns"]["x"]
+    assert low <= 0.05 < high
+    assert column["effect"] == pytest.approx(exact, abs=1e-12)
 
 
 def test_few_rows_are_undefined_and_not_silent(tmp_path: Path) -> None:
