@@ -52,9 +52,8 @@ def columns_of(name: str) -> dict[str, tuple[Kind, pa.ChunkedArray]]:
     found: dict[str, tuple[Kind, pa.ChunkedArray]] = {}
     for column in table.column_names:
         values = table[column]
-        kind = (
-            kind_of(values.type) if not pa.types.is_string(values.type) else kind_of_texts(values)
-        )
+        texts = pa.types.is_string(values.type)
+        kind = kind_of_texts(values) if texts else kind_of(values.type)
         if column in TABLES.get(name, ()) or kind is None:
             continue
         if kind == "number" and texts:
