@@ -59,6 +59,10 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(
     assert not check.passed
     assert check.severity is dg.AssetCheckSeverity.ERROR
     assert "bill_length_mm" in (check.description or "")
+    judged_facts = graph.platform.ledger.require(NAME, "drift", "2011").facts
+    assert (judged_facts["origin"], judged_facts["reference"]) == ("world", "training_part")
+    said = graph.platform.ledger.require(NAME, "predictions", "2011").facts["drift"]
+    assert said["verdict"] in ("suspect", "confirmed"), "and so do the predictions"
     refused = check_results(moved)["no_damage"]
     assert not refused.passed
     assert "undefined" in (refused.description or ""), "no penguin had such a bill"
