@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.output import console, emit, say
 from leeway.rehearsal.advice import advice
-from leeway.rehearsal.catalogue import SEED, Case, cases
+from leeway.rehearsal.catalogue import FAULTS, SEED, Case, cases
 from leeway.rehearsal.columns import NotHere
 from leeway.rehearsal.errors import CannotRehearse
 from leeway.rehearsal.findings import (
@@ -68,12 +68,14 @@ def rehearse(name: str, *, columns: int, only: Sequence[str], as_json: bool) -> 
     """Rehearses a use case, and prints what came of it.
 
     Raises:
-        CannotRehearse: when there is nothing to plant into, or no model to plant for.
+        CannotRehearse: when there is no such fault, nothing to plant one into, or no model.
         SourceError: when nothing is stored yet, and the source cannot be read.
     """
     from cli.rehearsal.table import print_rehearsal
 
     use_case = find_use_case(name)
+    if unknown := [each for each in only if each not in FAULTS]:
+        raise CannotRehearse(f"no fault {', '.join(unknown)}; there are {', '.join(FAULTS)}")
     if use_case.task == "experiment":
         raise CannotRehearse(
             f"{name} is an experiment: it has no predictions that a fault could reach, and each of "

@@ -16,6 +16,7 @@ _COPIES = (
     "give the table a key of its own in place of the row's position, or add a dbt test that no two "
     "rows have the same content"
 )
+_KEYS = "add the dbt tests unique and not_null on the key to _marts.yml"
 _LATE = "add a dbt test that the time of a batch is not before that of the batch before"
 
 
@@ -30,28 +31,30 @@ def advice(found: Finding, use_case: UseCase) -> str:
 
 def _about_survivor(found: Finding, use_case: UseCase) -> str:
     column = found.columns[0] if found.columns else ""
-    fixed = {"truncated": _TRUNCATED, "duplicate_rows": _COPIES, "late_batch": _LATE}
+    fixed = {
+        "truncated": _TRUNCATED,
+        "duplicate_rows": _COPIES,
+        "duplicate_keys": _KEYS,
+        "late_batch": _LATE,
+    }
     if found.fault in fixed:
         return fixed[found.fault]
     if found.fault == "label_delay":
         return f"set required: true on {column} in defs.yaml if labels come with their rows"
     if found.fault == "concept_change":
-        gate = "loosen no gate" if use_case.gates else "declare a gate in defs.yaml"
-        return f"{gate}: keeps_gates alone compares predictions with labels, once there are enough"
+        if use_case.gates:
+            return (
+                "the gates in defs.yaml are not proven to be broken by these labels: a stricter "
+                "one would be, or more labelled rows"
+            )
+        return "declare a gate in defs.yaml: it alone compares predictions with labels"
     if found.fault in ("new_level", "encoding"):
-        return f"declare the values of {column} in defs.yaml" + _floor(found, use_case)
+        return f"declare the values of {column} in defs.yaml"
     if found.fault == "nulls":
         return (
             f"set required: true on {column} in defs.yaml, or add a dbt test on its share of nulls"
         )
     return _about_numbers(found, use_case)
-
-
-def _floor(found: Finding, use_case: UseCase) -> str:
-    """What to say where the values are declared already, so that a row rule is not what lacks."""
-    if use_case.column(found.columns[0]).values is None:
-        return ""
-    return f", and drift.smallest_change.{found.columns[0]} below its present value"
 
 
 def _about_numbers(found: Finding, use_case: UseCase) -> str:
