@@ -122,5 +122,5 @@ def test_what_was_caught_needs_nothing_and_what_was_late_says_why() -> None:
     caught = judged(Observed(failing=(DRIFT,)))
     assert advice(caught, PENGUINS) == ""
     late = judged(Observed(failing=(DRIFT,), predicted=frozenset({1})))
-    assert "only drift saw it" in advice(late, PENGUINS)
+    assert "drift saw it, beside the predictions" in advice(late, PENGUINS)
     assert late.caught_by == (Catch("drift", "no_drift", "ERROR", None, "confirmed"),)
