@@ -100,6 +100,22 @@ def test_the_columns_that_are_swapped_are_those_that_a_range_can_hardly_tell_apa
     assert case.columns == ("bill_length_mm", "bill_depth_mm")
 
 
+def test_swapped_columns_have_each_others_values() -> None:
+    (case,) = cases(PENGUINS, IMPORTANCE, TABLE, 1, ["swapped_columns"])
+    one, other = case.columns
+    table = case.plant(TABLE).table
+    for name, from_ in ((one, other), (other, one)):
+        assert values_of(table, PENGUINS, name).equals(values_of(TABLE, PENGUINS, from_))
+
+
+@pytest.mark.parametrize(
+    ("fault", "share"), [("nulls", 0.5), ("new_level", 0.1), ("duplicate_rows", 0.1)]
+)
+def test_as_many_rows_carry_a_fault_as_it_says(fault: str, share: float) -> None:
+    (case,) = cases(PENGUINS, ["body_mass_g"], TABLE.slice(10, 100), 1, [fault])
+    assert abs(case.plant(TABLE.slice(10, 100)).rows.sum() - 100 * share) <= 3
+
+
 @pytest.mark.parametrize(
     ("values", "type_", "fault", "said"),
     [

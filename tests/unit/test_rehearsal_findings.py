@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -123,4 +125,6 @@ def test_what_was_caught_needs_nothing_and_what_was_late_says_why() -> None:
     assert advice(caught, PENGUINS) == ""
     late = judged(Observed(failing=(DRIFT,), predicted=frozenset({1})))
     assert "drift saw it, beside the predictions" in advice(late, PENGUINS)
+    gaps = replace(late, fault="nulls")
+    assert advice(gaps, PENGUINS).startswith("drift saw it, beside the predictions; to keep")
     assert late.caught_by == (Catch("drift", "no_drift", "ERROR", None, "confirmed"),)
