@@ -11,36 +11,18 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cli.output import console, emit, say
-from leeway.rehearsal.advice import advice
-from leeway.rehearsal.catalogue import FAULTS, SEED, Case, cases
-from leeway.rehearsal.columns import NotHere
+from cli.output import emit, say
+from leeway.rehearsal.catalogue import FAULTS, SEED, cases
 from leeway.rehearsal.errors import CannotRehearse
-from leeway.rehearsal.findings import (
-    Finding,
-    Observed,
-    catches,
-    counts,
-    does_not_apply,
-    finding,
-)
-from leeway.rehearsal.keys import with_new_keys
+from leeway.rehearsal.findings import Finding, counts
 from leeway.spec import UseCase
 from orchestration.use_cases import find_use_case
 from resources.private_copy import private_copy
 from resources.settings import Settings, get_settings
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from cli.rehearsal.given import Given
-    from cli.rehearsal.graph import Graph
-
 TRIALS, FOLDS = 3, 3  # of the search: a rehearsal needs a model, not the best one
-LATE = "0-rehearsal"  # no id that begins with a letter or a higher digit is before it
-SUFFIX = "-rehearsal"
 
 
 @dataclass(frozen=True)
@@ -108,6 +90,7 @@ def _rehearsed(
     from cli.quiet import output_to
     from cli.rehearsal.given import given_of
     from cli.rehearsal.graph import open_graph
+    from cli.rehearsal.planting import plant_all, since, train
     from resources.instance import prepare
 
     started = time.monotonic()
@@ -117,14 +100,14 @@ def _rehearsed(
         raise CannotRehearse(f"{name} has no batch yet: there is nothing to plant a fault into")
     short, model = _short(use_case, given.algorithm)
     with output_to(copy.home / "logs" / "rehearsal.log"):
-        say(f"{name}: a private copy, from {given.read_from} ({_since(started)})")
+        say(f"{name}: a private copy, from {given.read_from} ({since(started)})")
         with open_graph(name, short, copy.home / "batches") as graph:
-            importance = _train(graph, given)
-            say(f"  trained on {len(given.batches)} batches: {model} ({_since(started)})")
+            importance = train(graph, given)
+            say(f"  trained on {len(given.batches)} batches: {model} ({since(started)})")
             planted_into = list(given.batches)[-1]
             table = given.batches[planted_into]
             chosen = cases(use_case, importance, table, columns, only)
-            control, findings = _planted(graph, given, planted_into, chosen)
+            control, findings = plant_all(graph, given, planted_into, chosen)
     return Rehearsal(
         name,
         given.read_from,
@@ -153,98 +136,3 @@ def _short(use_case: UseCase, algorithm: str | None) -> tuple[UseCase, str]:
     )
     # Held for a person, no release would serve here.
     return use_case.model_copy(update={"search": short, "promotion": "automatic"}), said
-
-
-def _train(graph: Graph, given: Given) -> list[str]:
-    """Takes in the batches as they are and trains; the features, the most important first."""
-    for batch, table in given.batches.items():
-        graph.write(batch, table)
-    ran = graph.train(list(given.batches))
-    name, ledger = graph.stage.name, graph.platform.ledger
-    if ran.error is not None:
-        raise CannotRehearse(f"{name}: without any fault, its graph fails: {ran.error}")
-    if graph.platform.releases.champion(name) is None:
-        why = ledger.require(name, "release").facts["reason"]
-        raise CannotRehearse(
-            f"{name}: the model of the rehearsal was not released, so that nothing would be "
-            f"predicted: {why}"
-        )
-    explained = ledger.require(name, "explainers")
-    stored = json.loads(graph.platform.store.get(explained.uri, explained.digest))
-    return [each["feature"] for each in stored["shap"]["importance"]]
-
-
-def _planted(
-    graph: Graph, given: Given, planted_into: str, chosen: Sequence[Case]
-) -> tuple[Observed, list[Finding]]:
-    """The batch without a fault, and what came of each fault.
-
-    All but the late one replace the same further batch, so that each is judged beside the same
-    others.
-    """
-    from cli.rehearsal.observed import observed
-
-    use_case, others = graph.stage.use_case, list(given.batches.values())
-    table = given.batches[planted_into]
-    further = f"{max(given.batches)[: 63 - len(SUFFIX)]}{SUFFIX}"
-    try:
-        clean = with_new_keys(table, use_case, others, 0)
-        too_late = with_new_keys(table, use_case, others, 1)
-    except NotHere as error:
-        raise CannotRehearse(f"{graph.stage.name}: {error}") from error
-    started = time.monotonic()
-    graph.write(further, clean)
-    control = observed(graph, further, graph.take_in(further))
-    say(f"  without a fault: {_checks(control)} ({_since(started)})")
-    if control.error is not None:
-        raise CannotRehearse(
-            f"{graph.stage.name}: a copy of batch {planted_into} without any fault, with keys of "
-            f"its own, is refused: {control.error}"
-        )
-    findings = []
-    for case in chosen:
-        batch, into = (LATE, too_late) if case.late else (further, clean)
-        findings.append(_one(graph, case, batch, into, control, list(given.batches)))
-    return control, findings
-
-
-def _one(
-    graph: Graph,
-    case: Case,
-    batch: str,
-    table: pa.Table,
-    control: Observed,
-    batches: Sequence[str],
-) -> Finding:
-    from cli.rehearsal.observed import observed
-    from cli.rehearsal.rows import with_rows
-
-    started = time.monotonic()
-    label = " ".join([case.fault, *case.columns])
-    try:
-        planted = case.plant(table)
-        if case.late and batch >= min(batches):
-            raise NotHere(f"no id of a batch is before {min(batches)}")
-    except NotHere as error:
-        say(f"  {label}: does not apply: {error}")
-        return does_not_apply(case, str(error))
-    with console.status(f"  {label}"):
-        graph.write(batch, planted.table)
-        ran = graph.take_in(batch)
-        seen = observed(graph, batch, ran)
-        caught = catches(seen, control, planted.table.num_rows)
-        if caught:
-            caught[0] = with_rows(caught[0], graph, batch, ran)
-        found = finding(case, planted, seen, caught)
-    seconds = round(time.monotonic() - started, 1)
-    say(f"  {label}: {found.verdict} ({seconds} s)")
-    return replace(found, advice=advice(found, graph.stage.use_case), seconds=seconds, batch=batch)
-
-
-def _checks(seen: Observed) -> str:
-    names = ", ".join(f"{each.node}.{each.check}" for each in seen.failing)
-    return f"{names} fail already, and count for no fault" if names else "no check fails"
-
-
-def _since(started: float) -> str:
-    return f"{time.monotonic() - started:.1f} s"

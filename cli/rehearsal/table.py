@@ -36,7 +36,7 @@ def print_rehearsal(found: Rehearsal) -> None:
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts(found.findings).items())
     say(
         f"{found.use_case}: {told}; planted into a copy of batch {found.planted_into} "
-        f"({found.rows} rows), at most {found.columns} columns a fault. Model: {found.model}. "
+        f"({found.rows} rows); columns tried a fault: {found.columns}. Model: {found.model}. "
         f"{found.seconds:.0f} s; nothing of your installation was changed."
     )
 
@@ -51,14 +51,10 @@ def _cells(each: Finding) -> tuple[str, ...]:
         each.fault,
         ", ".join(each.columns),
         _named(first),
-        "" if first is None else "whole batch" if first.after_rows is None else _row(first),
+        "" if first is None else str(first.after_rows or "whole batch"),
         reached,
         each.verdict,
     )
-
-
-def _row(first: Catch) -> str:
-    return str(first.after_rows)
 
 
 def _named(first: Catch | None) -> str:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import pyarrow as pa
 
 from leeway.rehearsal import labels, rows, values
-from leeway.rehearsal.columns import NotHere, Planted, numbers_of
+from leeway.rehearsal.columns import NotHere, Planted
+from leeway.rehearsal.pairs import pairs
 from leeway.spec import NUMERIC_TYPES, Column, UseCase
 
 SEED = 20_261_122
@@ -96,8 +96,10 @@ def _cases_of(
         return [Case(name, _labelled(name, use_case), whole, late=name == "late_batch")]
     numbers = [column for column in ranked if column.type in NUMERIC_TYPES]
     if name == "swapped_columns":
-        pairs = _pairs(use_case, ranked, table)[:columns]
-        found = [Case(name, pair, partial(_swap, use_case, pair)) for pair in pairs]
+        found = [
+            Case(name, pair, partial(_swap, use_case, pair))
+            for pair in pairs(use_case, ranked, table)[:columns]
+        ]
         return found or [_nowhere(name, "there are no two features of one type")]
     if name in OF_NUMBERS:
         fitting, kind = numbers, "a number"
@@ -158,28 +160,3 @@ def _nowhere(name: str, why: str) -> Case:
         raise NotHere(why)
 
     return Case(name, (), refuse)
-
-
-def _pairs(use_case: UseCase, ranked: Sequence[Column], table: pa.Table) -> list[tuple[str, str]]:
-    """Each feature with the one of its type that a range can tell from it least."""
-    found: list[tuple[str, str]] = []
-    for column in ranked:
-        others = [each for each in ranked if each.type == column.type and each is not column]
-        alike = sorted(others, key=lambda each: -_fitting(use_case, column, each, table))
-        pair = (column.name, alike[0].name) if alike else None
-        if pair is not None and pair[::-1] not in found:
-            found.append(pair)
-    return found
-
-
-def _fitting(use_case: UseCase, one: Column, other: Column, table: pa.Table) -> int:
-    """How many values are allowed in each other's column."""
-    if one.type not in NUMERIC_TYPES:
-        return len({*(one.values or ())} & {*(other.values or ())})
-    count = 0
-    for source, target in ((one, other), (other, one)):
-        numbers = numbers_of(table, use_case, source.name)
-        low, high = target.range or (None, None)
-        least, most = -np.inf if low is None else low, np.inf if high is None else high
-        count += int(((numbers >= least) & (numbers <= most)).sum())
-    return count

@@ -52,7 +52,7 @@ def small(key: str = "integer", **columns: Any) -> tuple[pa.Table, UseCase]:
             "columns": declared,
         }
     )
-    keys = [str(row) for row in range(rows)] if key == "text" else list(range(rows))
+    keys: list[Any] = [str(row) if key == "text" else row for row in range(rows)]
     return pa.table({"id": keys, "y": [float(row) for row in range(rows)], name: values}), use_case
 
 
