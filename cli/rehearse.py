@@ -96,16 +96,13 @@ def _rehearsed(
     started = time.monotonic()
     prepare(copy)
     given = given_of(name, use_case, users, copy)
-    if not given.batches:
-        raise CannotRehearse(f"{name} has no batch yet: there is nothing to plant a fault into")
     short, model = _short(use_case, given.algorithm)
     with output_to(copy.home / "logs" / "rehearsal.log"):
         say(f"{name}: a private copy, from {given.read_from} ({since(started)})")
         with open_graph(name, short, copy.home / "batches") as graph:
             importance = train(graph, given)
             say(f"  trained on {len(given.batches)} batches: {model} ({since(started)})")
-            planted_into = list(given.batches)[-1]
-            table = given.batches[planted_into]
+            planted_into, table = list(given.batches.items())[-1]
             chosen = cases(use_case, importance, table, columns, only)
             control, findings = plant_all(graph, given, planted_into, chosen)
     return Rehearsal(

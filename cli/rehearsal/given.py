@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from leeway.rehearsal.errors import CannotRehearse
 from leeway.spec import UseCase
 from resources.settings import Settings
-from resources.stand_ins import reading_of
+from resources.stand_ins import forget_decision, reading_of
 from resources.stored_batches import stored_batches
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ def given_of(name: str, use_case: UseCase, users: Settings, copy: Settings) -> G
         name: of the use case.
         use_case: its source, which is asked where the installation has stored nothing.
         users: the installation, of which nothing is changed.
-        copy: the private one, which records how the source was read.
+        copy: the private one, in which a stand-in for the source is decided on where it needs one.
 
     Raises:
+        CannotRehearse: when there is no batch yet.
         SourceError: when nothing is stored, and the source cannot be read.
     """
     stored = stored_batches(name, users, MOST_BATCHES)
@@ -50,6 +52,9 @@ def given_of(name: str, use_case: UseCase, users: Settings, copy: Settings) -> G
         use_case = use_case.model_copy(update={"stand_in": None})
     reading = reading_of(name, use_case, copy)
     found = {each: reading.source.read(each) for each in reading.source.batches()[-MOST_BATCHES:]}
+    forget_decision(name, copy)  # the graph reads what was found from files
+    if not found:
+        raise CannotRehearse(f"{name} has no batch yet: there is nothing to plant a fault into")
     return Given(_cut(found), reading.description, None)
 
 
