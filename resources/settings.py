@@ -7,6 +7,8 @@ connecting to anything.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -42,6 +44,8 @@ PASSED_ON = {
 GUESSED = {"", "admin", "changeme", "leeway", "password", "postgres", "root", "secret"}
 # Of libpq in this process alone: dbt goes on with its own.
 NETWORK = ("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count")
+
+_INSTEAD: list[Settings] = []  # of `instead`, the innermost last
 
 
 def parsed_url(url: str) -> dict[str, str]:
@@ -251,7 +255,23 @@ def get_settings() -> Settings:
     Raises:
         pydantic.ValidationError: names the variable and what is allowed, not its value.
     """
-    return Settings()
+    return _INSTEAD[-1] if _INSTEAD else Settings()
+
+
+@contextmanager
+def instead(settings: Settings) -> Iterator[None]:
+    """Within the block, `get_settings` gives these, whatever the environment and `.env` say.
+
+    For what this process does with an installation that is not the user's. A child of it reads the
+    environment as always.
+    """
+    _INSTEAD.append(settings)
+    get_settings.cache_clear()
+    try:
+        yield
+    finally:
+        _INSTEAD.pop()
+        get_settings.cache_clear()
 
 
 def retraining_is_off() -> bool:

@@ -92,6 +92,12 @@ def hold_against(
         )
 
 
+def forget_decision(name: str, settings: Settings) -> None:
+    """Decides anew at the next reading; for an installation that has stored no batch yet."""
+    with transaction(settings) as cursor:
+        cursor.execute("delete from leeway.sources where use_case = %s", (name,))
+
+
 def _first_decision(use_case: UseCase, stand_in: StandIn) -> tuple[ReadFrom, str] | None:
     """What gives a batch now, and why it is not the source; None when that has none yet."""
     try:

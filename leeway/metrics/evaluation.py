@@ -31,7 +31,7 @@ from leeway.metrics.formulas import (
     regression_scorer,
 )
 from leeway.metrics.inputs import check_probabilities, encode, finite_pair
-from leeway.metrics.perfection import lower_bounds
+from leeway.metrics.perfection import lower_bounds, upper_bounds
 from leeway.spec import METRIC_RANGES, unit_of
 
 Floats = NDArray[np.float64]
@@ -75,7 +75,8 @@ def classification_metrics(
 ) -> dict[str, Metric]:
     """Metrics of class probabilities, with bootstrapped intervals.
 
-    A metric of exactly 1 has the bounds of `leeway.metrics.perfection` instead, on few rows, too.
+    A metric of exactly 1 or 0 has the bounds of `leeway.metrics.perfection` instead, on few rows,
+    too.
 
     roc_auc and pr_auc are unweighted means over classes, one against the rest; pr_auc is average
     precision. brier_score is summed over classes (0 to 2; Brier 1950). log_loss_nats clips
@@ -107,19 +108,18 @@ def classification_metrics(
     units = {name: unit_of(name) for name in names}
     metrics = with_intervals(score, rows, units, undefined, weights)
     counts = np.bincount(codes, minlength=len(classes)).tolist()
-    return _bounded_when_perfect(metrics, counts)
+    return _bounded_at_the_ends(metrics, counts)
 
 
-def _bounded_when_perfect(metrics: dict[str, Metric], counts: list[int]) -> dict[str, Metric]:
-    """Gives a metric of exactly 1 the lower bound that its rows allow to claim."""
+def _bounded_at_the_ends(metrics: dict[str, Metric], counts: list[int]) -> dict[str, Metric]:
+    """Gives a metric of exactly 1 or 0 the other bound that its rows allow to claim."""
     perfect = [name for name, metric in metrics.items() if metric.value == 1]
-    bounds = lower_bounds(counts) if perfect else {}
-    bounded = {
-        name: replace(metrics[name], low=bounds[name], high=1.0)
-        for name in perfect
-        if name in bounds
-    }
-    return metrics | bounded
+    useless = [name for name, metric in metrics.items() if metric.value == 0]
+    least = lower_bounds(counts) if perfect else {}
+    most = upper_bounds(counts) if useless else {}
+    above = {n: replace(metrics[n], low=least[n], high=1.0) for n in perfect if n in least}
+    below = {n: replace(metrics[n], low=0.0, high=most[n]) for n in useless if n in most}
+    return metrics | above | below
 
 
 def regression_metrics(

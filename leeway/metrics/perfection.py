@@ -1,7 +1,8 @@
-"""How far from perfect a classifier may be that made no error.
+"""How far from perfect a classifier may be that made no error, or from useless one that made all.
 
-Belongs here: lower bounds of metrics whose value is exactly 1. Does not belong here: any other
-interval: those are bootstrapped, and a bootstrap of rows without an error has no width.
+Belongs here: lower bounds of metrics whose value is exactly 1, and upper bounds of those that are
+exactly 0. Does not belong here: any other interval: those are bootstrapped, and a bootstrap of rows
+without an error, or without a hit, has no width.
 
 The bounds follow Clopper and Pearson, The use of confidence or fiducial limits, Biometrika 26
 (1934), for all classes together: with n rows of each class, recalls r make no error with a
@@ -45,6 +46,23 @@ def lower_bounds(counts: Sequence[int]) -> dict[str, float]:
     bounds["roc_auc"] = float(np.mean([TAIL ** (1 / min(n, rows - n)) for n in counts]))
     macro_f1 = _smallest_macro_f1(of_classes)
     return bounds if macro_f1 is None else {**bounds, "macro_f1": macro_f1}
+
+
+def upper_bounds(counts: Sequence[int]) -> dict[str, float]:
+    """Upper bounds, by metric, of a classifier that is wrong on all of `counts` rows of each class.
+
+    Each class alone rules out recalls r where (1 - r) ** n is below `TAIL`, and F1 is at most
+    2 r / (1 + r), which it is where all that is taken for the class is of it. Together they rule
+    out more; what a gate asks of is far above either. Accuracy alone when a class has no row.
+    """
+    rows = sum(counts)
+    bounds = {"accuracy": float(1 - TAIL ** (1 / rows))} if rows else {}
+    if len(counts) < 2 or not all(counts):
+        return bounds
+    recalls = 1 - TAIL ** (1 / np.array(counts, np.float64))
+    bounds["balanced_accuracy"] = float(recalls.mean())
+    bounds["macro_f1"] = float(np.mean(2 * recalls / (1 + recalls)))
+    return bounds
 
 
 def _least_balanced(rows: Floats) -> Floats:

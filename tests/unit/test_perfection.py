@@ -1,4 +1,4 @@
-"""Bounds of classifiers that made no error."""
+"""Bounds of classifiers that made no error, or nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
 from leeway.metrics.evaluation import classification_metrics
-from leeway.metrics.perfection import TAIL, lower_bounds
+from leeway.metrics.perfection import TAIL, lower_bounds, upper_bounds
+from leeway.performance import broken_gates
+from leeway.spec import Gate
 
 Floats = NDArray[np.float64]
 COUNTS = [(10, 10), (8, 60), (60, 8), (12, 12, 12), (5, 20, 70), (4, 5, 6, 40)]
@@ -162,3 +164,28 @@ def test_accuracy_has_its_bound_also_when_a_class_has_no_row() -> None:
     assert found["accuracy"].high == 1
     assert lower_bounds([20]) == lower_bounds([20, 0]) == {"accuracy": found["accuracy"].low}
     assert lower_bounds([0, 0]) == {}
+
+
+@pytest.mark.parametrize("rows", [1, 12, 119])
+def test_no_hit_rules_out_what_would_have_hit_with_a_probability_of_975_in_1000(rows: int) -> None:
+    bound = upper_bounds([rows])["accuracy"]
+    assert (1 - bound) ** rows == pytest.approx(TAIL)
+
+
+def test_a_model_that_is_wrong_on_every_row_is_proven_to_break_its_gate() -> None:
+    """Regression: a metric of exactly 0 had no interval, so that nothing was ever proven of it."""
+    classes = ["a", "b", "c"]
+    predicted = np.array(classes * 40, dtype=object)
+    truth = np.roll(predicted, 1)
+    metrics = classification_metrics(truth, np.full((120, 3), 1 / 3), classes, predicted=predicted)
+    for name in ("accuracy", "balanced_accuracy", "macro_f1"):
+        found = metrics[name]
+        assert found.high is not None, name
+        assert (found.value, found.low) == (0, 0)
+        assert 0 < found.high < 0.2
+    gate = Gate(metric="macro_f1", at_least=0.9)
+    assert broken_gates([gate], metrics) != []
+    few = classification_metrics(
+        truth[:3], np.full((3, 3), 1 / 3), classes, predicted=predicted[:3]
+    )
+    assert broken_gates([gate], few) == [], "of three rows nothing is proven"

@@ -24,7 +24,7 @@ def test_leeway_alone_lists_every_verb_with_a_sentence_that_is_not_cut_off() -> 
 def test_a_verb_without_its_name_says_which_names_there_are() -> None:
     names = ", ".join(sorted(load_use_cases()))
     assert "penguins" in names
-    for verb in ("run", "promote", "rollback"):
+    for verb in ("run", "rehearse", "promote", "rollback"):
         done = CliRunner().invoke(cli, [verb])
         assert done.exit_code == 2
         assert f"Missing argument 'NAME'. The use cases are: {names}\n" in done.stderr, verb
@@ -38,6 +38,15 @@ def test_no_version_of_an_experiment_is_waited_for(arguments: list[str]) -> None
     assert done.stderr == (
         "error: tool_life is an experiment, which has no versions to move; "
         "`leeway status tool_life` shows its best setting\n"
+    )
+
+
+def test_an_experiment_is_not_rehearsed() -> None:
+    done = CliRunner().invoke(cli, ["rehearse", "tool_life"])
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "error: tool_life is an experiment: it has no predictions that a fault could reach, and "
+        "each of its runs is looked at by `leeway check tool_life`\n"
     )
 
 
