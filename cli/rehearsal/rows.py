@@ -50,10 +50,13 @@ def with_rows(catch: Catch, graph: Graph, batch: str, ran: Ran) -> Catch:
 
 def _drift(batch: Batch, clean: pa.Table, catch: Catch) -> Holds:
     """Whether the first rows have drifted as surely as all of them."""
-    use_case, reference, earlier = batch.stage.use_case, reference_of(batch), before(batch)
+    use_case, earlier = batch.stage.use_case, before(batch)
+    reference = reference_of(batch, profile_table(clean, use_case.columns))
     least = MILDEST_FIRST.index("confirmed" if catch.severity == "ERROR" else "suspect")
 
     def holds(rows: int) -> bool:
+        if reference is None:
+            return False
         current = profile_table(clean.slice(0, rows), use_case.columns)
         ends = (current.until, earlier.until if earlier else None)
         found = compare_profiles(
