@@ -103,6 +103,7 @@ def lost_connection(error: BaseException) -> str | None:
 def _message(error: BaseException) -> str | None:
     from pydantic import ValidationError
 
+    from leeway.backtest.errors import CannotBacktest
     from orchestration.use_cases import InvalidUseCase
     from resources.dbt import InvalidDbtProject
     from resources.files import SourceError
@@ -111,6 +112,7 @@ def _message(error: BaseException) -> str | None:
     from resources.releases import ChampionMoved, NoSuchVersion
 
     actionable = (
+        CannotBacktest,
         ChampionMoved,
         InvalidDbtProject,
         InvalidUseCase,

@@ -62,6 +62,21 @@ class Replayed:
         return sum(each.trained.outcome in outcomes for each in self.walked.retrains)
 
     @property
+    def refused(self) -> int:
+        """Trainings whose model did not take the champion's place, by the gate's verdict."""
+        return self.count(*REFUSED)
+
+    @property
+    def rows_fitted(self) -> int:
+        """Rows that all trainings were fitted on, added up."""
+        return sum(each.trained.rows for each in self.walked.retrains)
+
+    def newest_at(self, run: Retrain) -> str:
+        """The newest batch that had come when a training began."""
+        began = run.training.started_at
+        return [s.batch.name for s in self.walked.steps if s.batch.at <= began][-1]
+
+    @property
     def delays(self) -> list[Delay]:
         """For each known change, the first alarm from it on and before the next."""
         order = [step.batch.name for step in self.walked.steps]
@@ -104,18 +119,20 @@ class Replayed:
             "alarms": len(self.alarms),
             "trainings": len(self.walked.retrains),
             "promotions": self.count("promoted"),
-            "refused": self.count(*REFUSED),
+            "refused": self.refused,
             "failed": self.count("failed"),
             "detection": [delay.as_dict() for delay in self.delays],
             "mean_loss": None if losses is None else round(float(losses.mean()), 6),
             "rows_scored": sum(len(s.scored.losses) for s in self.walked.steps if s.scored),
             "cost": {
                 "trainings": len(self.walked.retrains),
-                "rows_fitted": sum(each.trained.rows for each in self.walked.retrains),
+                "rows_fitted": self.rows_fitted,
                 "seconds": self.seconds,
             },
             "incidents": [_incident(each) for each in self.alarms],
-            "retrains": [_retrain(each) for each in self.walked.retrains],
+            "retrains": [
+                {"after": self.newest_at(each), **_retrain(each)} for each in self.walked.retrains
+            ],
             "over_time": [_step(step, self.use_case.metric) for step in self.walked.steps],
             "decisions": [
                 {
