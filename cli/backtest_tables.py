@@ -46,7 +46,7 @@ def _rows(report: Report) -> list[Row]:
         for at, change in enumerate(each.change for each in report.today.delays)
     ]
     return [
-        ("alarms", lambda side: str(len(side.alarms))),
+        ("alarms", _alarms),
         ("trainings", lambda side: str(len(side.walked.retrains))),
         ("promotions", lambda side: str(side.count("promoted"))),
         ("refused", lambda side: str(side.refused)),
@@ -58,10 +58,15 @@ def _rows(report: Report) -> list[Row]:
     ]
 
 
+def _alarms(side: Replayed) -> str:
+    causes = ", ".join(f"{count} {cause}" for cause, count in side.alarms_by_cause.items())
+    return f"{len(side.alarms)} ({causes})" if causes else "0"
+
+
 def _delay(delay: Delay) -> str:
     if delay.batches is None:
         return "never"
-    return f"{delay.batches} batches, {delay.days:g} days"
+    return f"{delay.batches} batches, {delay.days:g} days ({delay.cause})"
 
 
 def _mean_loss(side: Replayed) -> str:

@@ -34,7 +34,7 @@ def cut_by_time(table: pa.Table, use_case: UseCase) -> tuple[dict[str, pa.Table]
     name = time_of(use_case.columns)
     if name is None:
         raise CannotBacktest(
-            "the source is one batch and has no time column to cut it by: declare a column with "
+            "there are fewer than 3 batches, and no time column to cut the rows by: declare a column with "
             "`role: time` and `type: date` or `timestamp`, or give the source batches"
         )
     timed = table.filter(pc.is_valid(table[name]))

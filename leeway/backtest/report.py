@@ -8,6 +8,7 @@ Nothing in it depends on when or where a replay ran: the same input gives the sa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from leeway.backtest.facts import Scored
 from leeway.backtest.walk import Retrain, Step, Walked
-from leeway.controller.facts import Incident
+from leeway.controller.facts import Cause, Incident
 from leeway.release import Comparison, compare_losses
 from leeway.spec import UseCase
 
@@ -27,10 +28,11 @@ REFUSED = ("held", "rejected", "unchanged")
 
 @dataclass(frozen=True)
 class Delay:
-    """How long after a known change the first alarm came; None: none came, or one ended before."""
+    """How long after a known change the first alarm came, and its cause; None: none came."""
 
     change: str
     alarm: str | None
+    cause: Cause | None
     batches: int | None
     days: float | None
 
@@ -39,6 +41,7 @@ class Delay:
         return {
             "change": self.change,
             "alarm": self.alarm,
+            "cause": self.cause,
             "batches": self.batches,
             "days": self.days,
         }
@@ -56,6 +59,11 @@ class Replayed:
     def alarms(self) -> list[Incident]:
         """What somebody would have been told, each once."""
         return self.walked.incidents
+
+    @property
+    def alarms_by_cause(self) -> dict[str, int]:
+        """How many of each cause, as far as there are any."""
+        return dict(sorted(Counter(each.cause for each in self.alarms).items()))
 
     def count(self, *outcomes: str) -> int:
         """Trainings that came to one of these."""
@@ -81,17 +89,18 @@ class Replayed:
         """For each known change, the first alarm from it on and before the next."""
         order = [step.batch.name for step in self.walked.steps]
         when = {step.batch.name: step.batch.at for step in self.walked.steps}
-        raised = {each.batch for each in self.alarms}
+        raised = {each.batch: each.cause for each in reversed(self.alarms)}
         positions = sorted(order.index(change) for change in self.changes)
         ends = [*positions[1:], len(order)]  # one more where there is no change
         found = []
         for begin, end in zip(positions, ends, strict=False):
             alarm = next((name for name in order[begin:end] if name in raised), None)
             if alarm is None:
-                found.append(Delay(order[begin], None, None, None))
+                found.append(Delay(order[begin], None, None, None, None))
                 continue
             days = (when[alarm] - when[order[begin]]).total_seconds() / SECONDS_PER_DAY
-            found.append(Delay(order[begin], alarm, order.index(alarm) - begin, round(days, 3)))
+            after = order.index(alarm) - begin
+            found.append(Delay(order[begin], alarm, raised[alarm], after, round(days, 3)))
         return found
 
     @property
@@ -117,6 +126,7 @@ class Replayed:
                 "retraining": self.use_case.retraining.model_dump(mode="json"),
             },
             "alarms": len(self.alarms),
+            "alarms_by_cause": self.alarms_by_cause,
             "trainings": len(self.walked.retrains),
             "promotions": self.count("promoted"),
             "refused": self.refused,
