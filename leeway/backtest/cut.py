@@ -34,8 +34,8 @@ def cut_by_time(table: pa.Table, use_case: UseCase) -> tuple[dict[str, pa.Table]
     name = time_of(use_case.columns)
     if name is None:
         raise CannotBacktest(
-            "there are fewer than 3 batches, and no time column to cut the rows by: declare a column with "
-            "`role: time` and `type: date` or `timestamp`, or give the source batches"
+            "there are fewer than 3 batches, and no time column to cut the rows by: declare "
+            "a column with `role: time` and `type: date` or `timestamp`, or give the source batches"
         )
     timed = table.filter(pc.is_valid(table[name]))
     counts: dict[str, int] = {}
