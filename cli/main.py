@@ -228,6 +228,36 @@ def rollback(name: str, why: str, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("name", type=UseCaseName())
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path),
+    help="YAML with the blocks drift and retraining; what it leaves out is today's.",
+)
+@click.option("--refit", is_flag=True, help="Train at each retrain, in place of recorded models.")
+@click.option("--change", multiple=True, help="Batch that is known to have changed; repeatable.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Write the picture to this PNG.")
+@JSON
+def backtest(
+    name: str,
+    policy: Path | None,
+    refit: bool,
+    change: tuple[str, ...],
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Replay the batches of a use case under another policy.
+
+    Says what it would have alarmed, trained, promoted and cost beside today's. Changes nothing.
+
+    Example: leeway backtest churn --policy calmer.yaml --refit
+    """
+    from cli.backtest import backtest as carry_out
+
+    carry_out(name, policy, as_json, refit=refit, changes=change, plot=plot)
+
+
+@cli.command()
 @JSON
 def doctor(as_json: bool) -> None:
     """Say what is wrong with the installation and how to mend it.

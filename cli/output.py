@@ -103,6 +103,7 @@ def lost_connection(error: BaseException) -> str | None:
 def _message(error: BaseException) -> str | None:
     from pydantic import ValidationError
 
+    from leeway.backtest.errors import CannotBacktest
     from leeway.rehearsal.errors import CannotRehearse
     from orchestration.use_cases import InvalidUseCase
     from resources.dbt import InvalidDbtProject
@@ -113,6 +114,7 @@ def _message(error: BaseException) -> str | None:
 
     actionable = (
         CannotRehearse,
+        CannotBacktest,
         ChampionMoved,
         InvalidDbtProject,
         InvalidUseCase,

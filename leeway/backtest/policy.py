@@ -1,0 +1,65 @@
+"""The other policy: the blocks `drift` and `retraining` of a use case's YAML.
+
+Belongs here: reading what a file says over what holds today. Does not belong here: the blocks
+themselves (`leeway.spec.policies`), or opening the file.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from leeway.backtest.errors import CannotBacktest
+from leeway.spec import Drift, Retraining, UseCase
+from leeway.spec.base import Strict
+
+
+class Policy(Strict):
+    """When a batch has drifted, and when a model is trained again."""
+
+    drift: Drift = Drift()
+    retraining: Retraining = Retraining()
+
+
+def policy_of(content: object, use_case: UseCase, place: object) -> Policy:
+    """The policy of a file; a block or a field that it leaves out is today's.
+
+    Args:
+        content: of the file, as YAML gives it.
+        use_case: as it is today.
+        place: of the file, for messages.
+
+    Raises:
+        CannotBacktest: when a key is unknown or a value not allowed, with each field.
+    """
+    if not isinstance(content, dict) or not content:
+        raise CannotBacktest(
+            f"{place}: needs the keys drift, retraining or both, as in a defs.yaml"
+        )
+    today = Policy(drift=use_case.drift, retraining=use_case.retraining).model_dump()
+    merged: dict[Any, Any] = dict(content)
+    for block, fields in today.items():
+        given = content.get(block, {})
+        merged[block] = fields | given if isinstance(given, dict) else given
+    try:
+        return Policy.model_validate(merged)
+    except ValidationError as error:
+        raise CannotBacktest("\n".join(_lines(place, error))) from error
+
+
+def _lines(place: object, error: ValidationError) -> list[str]:
+    """One line per problem: file, field, what is wrong."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        field = ".".join(str(part) for part in problem["loc"]) or "the file"
+        message = problem["msg"].removeprefix("Value error, ")
+        given = problem["input"]
+        shown = "" if isinstance(given, dict) else f", got {given!r}"
+        lines.append(f"{place}: {field}: {message}{shown}")
+    return lines
+
+
+def under(use_case: UseCase, policy: Policy) -> UseCase:
+    """The use case with another policy in the place of its own."""
+    return use_case.model_copy(update={"drift": policy.drift, "retraining": policy.retraining})

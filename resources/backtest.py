@@ -1,0 +1,154 @@
+"""What a backtest reads: clean batches and releases of the ledger, or the rows of the source.
+
+Belongs here: reading them, and the refusal where there is too little. Does not belong here:
+replaying (`leeway.backtest`). Nothing is written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from leeway.backtest.errors import CannotBacktest
+from leeway.backtest.models import Recipe
+from leeway.backtest.recorded import Loaded, RecordedRelease
+from leeway.drift.stored import Stored, from_bytes
+from leeway.spec import UseCase
+from resources.ledger import Commit, Ledger
+from resources.releases import Release, Releases
+from resources.settings import Settings
+from resources.store import LocalStore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Material:
+    """Clean rows and profiles by batch, in the order in which the batches came, and releases.
+
+    `releases` are those that a replay can take, oldest first; `recipe` is that of the first.
+    """
+
+    tables: dict[str, pa.Table]
+    stored: dict[str, Stored]
+    releases: tuple[RecordedRelease, ...] = ()
+    recipe: Recipe | None = None
+    notes: tuple[str, ...] = ()
+
+
+def recorded_material(name: str, use_case: UseCase, settings: Settings) -> Material:
+    """What the ledger holds of a use case; empty where it was never materialized.
+
+    A batch of which too many rows were rejected is left out, as it is of every training.
+    """
+    from leeway.data.tables import from_parquet
+
+    ledger, store = Ledger(settings), LocalStore(settings.store_root)
+    commits = ledger.every_current(name)
+    order = [batch for batch in ledger.batches(name) if ("profile", batch) in commits]
+    left_out = [batch for batch in order if _is_left_out(commits, batch, use_case.max_rejected)]
+    tables, stored = {}, {}
+    for batch in order:
+        if batch not in left_out and ("clean", batch) in commits:
+            clean, profile = commits["clean", batch], commits["profile", batch]
+            tables[batch] = from_parquet(store.get(clean.uri, clean.digest))
+            stored[batch] = from_bytes(store.get(profile.uri, profile.digest))
+    told = f"left out, because too many of their rows were rejected: {', '.join(left_out)}"
+    manifests = _manifests(name, use_case, settings, store)
+    return Material(
+        tables,
+        stored,
+        tuple(_release(release, manifest, store) for release, manifest in manifests),
+        _recipe(manifests[0][1], store) if manifests else None,
+        (told,) if left_out else (),
+    )
+
+
+def source_material(use_case: UseCase) -> Material:
+    """The accepted rows of the source, as no dbt model has seen them.
+
+    Raises:
+        SourceError: when the source cannot be read.
+        CannotBacktest: when a batch does not fit the use case, or dbt computes one of its columns.
+    """
+    import pyarrow as pa
+
+    from leeway.data.validation import SchemaMismatch, validate
+    from leeway.drift.declared import profile_table
+    from resources.sources import open_source
+
+    computed = [column.name for column in use_case.columns if column.computed]
+    if computed:
+        raise CannotBacktest(
+            f"dbt computes {', '.join(computed)}, so that the rows of the source alone are not "
+            "enough: run `leeway run` for the use case first"
+        )
+    source = open_source(use_case)
+    tables, rejected = {}, 0
+    for batch in source.batches():
+        try:
+            judged = validate(source.read(batch), use_case, batch=batch)
+        except SchemaMismatch as error:
+            raise CannotBacktest(f"{source.place(batch)}: {error}") from error
+        rejected += judged.rejected_rows
+        ids = pa.array([batch] * judged.accepted.num_rows, pa.string())
+        tables[batch] = judged.accepted.append_column("batch_id", ids)
+    note = f"the rows are those of the source ({source.description}); dbt did not clean them"
+    notes = [note, *([f"{rejected} rows were rejected"] if rejected else [])]
+    stored = {
+        batch: Stored({"clean": profile_table(table, use_case.columns)})
+        for batch, table in tables.items()
+    }
+    return Material(tables, stored, notes=tuple(notes))
+
+
+def _is_left_out(commits: Mapping[tuple[str, str], Commit], batch: str, allowed: float) -> bool:
+    raw = commits.get(("raw", batch))
+    return raw is not None and raw.facts["rejected"] > allowed * raw.facts["rows"]
+
+
+def _manifests(
+    name: str, use_case: UseCase, settings: Settings, store: LocalStore
+) -> list[tuple[Release, dict[str, Any]]]:
+    """Releases from the first that was promoted on, whose models read what a row has now."""
+    from leeway.manifest import fits
+
+    releases = Releases(settings)
+    served = {move["version"] for move in releases.moves(name)}
+    found: list[tuple[Release, dict[str, Any]]] = []
+    for release in releases.every(name):
+        manifest = json.loads(store.get(str(release.facts["uri"]), release.digest))
+        if fits(manifest, use_case) and (found or release.version in served):
+            found.append((release, manifest))
+    return found
+
+
+def _release(release: Release, manifest: Mapping[str, Any], store: LocalStore) -> RecordedRelease:
+    def load() -> Loaded:
+        from leeway.data.tables import from_parquet
+        from leeway.prediction import Model, Threshold
+        from leeway.training.model_file import load_model
+
+        files = manifest["files"]
+
+        def read(file: str) -> bytes:
+            return store.get(str(files[file]["uri"]), str(files[file]["digest"]))
+
+        threshold = Threshold.from_dict(manifest["threshold"])
+        return Loaded(
+            Model(load_model(read("model")), manifest["classes"], threshold),
+            from_parquet(read("training_set")),
+            from_bytes(read("reference_profile")),
+        )
+
+    seconds = (release.facts.get("training") or {}).get("training_seconds")
+    return RecordedRelease(release.version, tuple(manifest["batches"]), seconds, load)
+
+
+def _recipe(manifest: Mapping[str, Any], store: LocalStore) -> Recipe:
+    entry = manifest["files"]["model_selection"]
+    choices = json.loads(store.get(str(entry["uri"]), str(entry["digest"])))["choices"]
+    return Recipe(manifest["algorithm"], manifest["parameters"], choices)

@@ -1,0 +1,124 @@
+"""A replay walks over batches as production would have, and the same input gives the same bytes."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from leeway.backtest.errors import CannotBacktest
+from leeway.backtest.facts import in_time
+from leeway.backtest.policy import Policy, policy_of, under
+from leeway.backtest.profiled import Profiled
+from leeway.backtest.report import Replayed, Report
+from leeway.backtest.walk import Walked, walk
+from leeway.spec import Drift, Retraining, UseCase
+from tests.unit.backtests import Concept, batches, profiles, use_case
+
+CHANGED = 14
+
+
+def moved(by: float) -> Concept:
+    return lambda number: (1, by if number >= CHANGED else 0)
+
+
+def replayed(concept: Concept, case: UseCase, rows: int = 300) -> Walked:
+    stored = profiles(batches(concept, rows=rows), case)
+    return walk("planted", case, in_time(stored, 365), Profiled(stored, list(stored)[:7]))
+
+
+def test_batches_without_a_change_raise_no_alarm_and_train_nothing() -> None:
+    found = replayed(moved(0), use_case())
+    assert [step.looked.verdict for step in found.steps] == ["none"] * 13
+    assert (found.incidents, found.retrains) == ([], [])
+
+
+def test_a_planted_shift_is_detected_with_its_delay_and_trained_for() -> None:
+    """One new batch among 14 old ones changes the reference little: the next one alarms again."""
+    case = use_case()
+    found = replayed(moved(1), case)
+    assert [each.batch for each in found.incidents] == [f"w{n}" for n in range(14, 20)]
+    assert len(found.retrains) == 6
+    assert found.retrains[0].trained.batches[-1] == "w14"
+    delay = Replayed(case, found, (f"w{CHANGED}",)).delays[0]
+    assert (delay.alarm, delay.cause, delay.batches, delay.days) == ("w14", "drift", 0, 0)
+
+
+def test_a_small_shift_is_detected_later_than_a_large_one() -> None:
+    """The delay counts batches and days from the known change, not from the first suspicion."""
+    case = use_case()
+    delay = Replayed(case, replayed(moved(0.33), case), (f"w{CHANGED}",)).delays[0]
+    assert delay.batches is not None
+    assert delay.batches > 0
+    assert delay.days == 7 * delay.batches
+
+
+def test_a_tighter_budget_of_false_alarms_alarms_less() -> None:
+    loose, tight = use_case(), use_case(drift={"false_alarms_per_year": 0.001, "effect": 0.2})
+    alarms = [len(replayed(moved(0.4), case).incidents) for case in (loose, tight)]
+    assert alarms[0] > alarms[1] == 0
+
+
+def test_a_wait_that_ends_between_two_batches_trains_then() -> None:
+    """The clock does not jump from batch to batch: a cool-down of ten days ends within a week."""
+    case = use_case(retraining={"cooldown": "10d"})
+    found = replayed(lambda number: (1, 0 if number < 14 else number - 13.0), case)
+    first, second = found.retrains[:2]
+    assert first.training.finished_at is not None
+    assert second.training.started_at == first.training.finished_at + timedelta(days=10)
+
+
+def test_what_is_switched_off_alarms_and_trains_nothing() -> None:
+    found = replayed(moved(1), use_case(retraining={"enabled": False}))
+    assert found.incidents
+    assert found.retrains == []
+    assert "retraining.enabled is false" in found.decisions[-1].decision.reason
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    case = use_case()
+
+    def report() -> str:
+        sides = [Replayed(each, replayed(moved(1), each)) for each in (case, use_case())]
+        return json.dumps(Report("planted", "profiles", [], *sides).as_dict(), allow_nan=False)
+
+    assert report() == report()
+
+
+# The other policy
+
+
+def test_what_a_policy_leaves_out_is_todays() -> None:
+    case = use_case(drift={"effect": 0.1, "min_rows": 50}, retraining={"cooldown": "3d"})
+    policy = policy_of({"drift": {"effect": 0.2}}, case, "other.yaml")
+    assert policy == Policy(
+        drift=Drift(effect=0.2, min_rows=50), retraining=Retraining(cooldown="3d")
+    )
+    assert under(case, policy).drift.effect == 0.2
+
+
+@pytest.mark.parametrize(
+    ("content", "field", "words"),
+    [
+        ({"drifts": {}}, "the file", "did you mean 'drift'"),
+        ({"drift": {"efect": 0.1}}, "drift", "did you mean 'effect'"),
+        ({"drift": {"effect": 2}}, "drift.effect", "less than 1, got 2"),
+        ({"retraining": {"cooldown": "soon"}}, "retraining.cooldown", "such as 36h"),
+        ({"drift": 3}, "drift", "got 3"),
+    ],
+)
+def test_a_policy_that_is_none_names_its_field(
+    content: dict[str, Any], field: str, words: str
+) -> None:
+    with pytest.raises(CannotBacktest) as refused:
+        policy_of(content, use_case(), "other.yaml")
+    assert str(refused.value).startswith(f"other.yaml: {field}: ")
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [None, [], {}, "drift"])
+def test_a_file_without_a_block_says_which_there_are(content: object) -> None:
+    with pytest.raises(CannotBacktest, match=r"other\.yaml: needs the keys drift, retraining"):
+        policy_of(content, use_case(), "other.yaml")
