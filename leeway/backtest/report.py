@@ -31,7 +31,7 @@ class Delay:
     """How long after a known change the first alarm came, and its cause; None: none came."""
 
     change: str
-    alarm: str | None
+    alarmed: str | None
     cause: Cause | None
     batches: int | None
     days: float | None
@@ -40,7 +40,7 @@ class Delay:
         """For JSON; 0 batches: the batch that brought the change raised the alarm."""
         return {
             "change": self.change,
-            "alarm": self.alarm,
+            "alarm": self.alarmed,
             "cause": self.cause,
             "batches": self.batches,
             "days": self.days,
@@ -94,13 +94,13 @@ class Replayed:
         ends = [*positions[1:], len(order)]  # one more where there is no change
         found = []
         for begin, end in zip(positions, ends, strict=False):
-            alarm = next((name for name in order[begin:end] if name in raised), None)
-            if alarm is None:
+            alarmed = next((name for name in order[begin:end] if name in raised), None)
+            if alarmed is None:
                 found.append(Delay(order[begin], None, None, None, None))
                 continue
-            days = (when[alarm] - when[order[begin]]).total_seconds() / SECONDS_PER_DAY
-            after = order.index(alarm) - begin
-            found.append(Delay(order[begin], alarm, raised[alarm], after, round(days, 3)))
+            days = (when[alarmed] - when[order[begin]]).total_seconds() / SECONDS_PER_DAY
+            after = order.index(alarmed) - begin
+            found.append(Delay(order[begin], alarmed, raised[alarmed], after, round(days, 3)))
         return found
 
     @property

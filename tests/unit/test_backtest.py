@@ -43,7 +43,7 @@ def test_a_planted_shift_is_detected_with_its_delay_and_trained_for() -> None:
     assert len(found.retrains) == 6
     assert found.retrains[0].trained.batches[-1] == "w14"
     delay = Replayed(case, found, (f"w{CHANGED}",)).delays[0]
-    assert (delay.alarm, delay.cause, delay.batches, delay.days) == ("w14", "drift", 0, 0)
+    assert (delay.alarmed, delay.cause, delay.batches, delay.days) == ("w14", "drift", 0, 0)
 
 
 def test_a_small_shift_is_detected_later_than_a_large_one() -> None:
