@@ -128,19 +128,7 @@ def drift(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
 
     A batch that the champion was trained on passes: there is nothing left to do about it.
     """
-    verdict, trained_on = commit.facts["verdict"], commit.facts["trained_on"]
-    known = " The champion was trained on this batch." if trained_on else ""
-    return dg.AssetCheckResult(
-        passed=verdict == "none" or trained_on,
-        severity=ERROR if verdict == "confirmed" else WARN,
-        description=f"Batch {commit.batch}: {verdict}. {commit.facts['reason']}{known}",
-        metadata={
-            "batch": commit.batch,
-            "verdict": verdict,
-            "columns": ", ".join(commit.facts["columns"]) or "none",
-            "target_verdict": commit.facts["target_verdict"] or "undefined",
-        },
-    )
+    return _of_verdict(commit, target_verdict=commit.facts["target_verdict"] or "undefined")
 
 
 def harm(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
@@ -148,6 +136,10 @@ def harm(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
 
     A batch that the champion was trained on passes: the model knows rows such as these.
     """
+    return _of_verdict(commit, metric=commit.facts["metric"])
+
+
+def _of_verdict(commit: Commit, **shown: str) -> dg.AssetCheckResult:
     verdict, trained_on = commit.facts["verdict"], commit.facts["trained_on"]
     known = " The champion was trained on this batch." if trained_on else ""
     return dg.AssetCheckResult(
@@ -157,8 +149,8 @@ def harm(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
         metadata={
             "batch": commit.batch,
             "verdict": verdict,
-            "metric": commit.facts["metric"],
             "columns": ", ".join(commit.facts["columns"]) or "none",
+            **shown,
         },
     )
 

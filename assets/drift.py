@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.reference import before, reference_of
+from assets.reference import before, reference_of, verdict_on
 from assets.released import Batch, node_of_batches
 from assets.stage import Stage, metadata_of, png
 from leeway.controller.facts import incident_digest
@@ -101,16 +101,7 @@ def _judge(batch: Batch, stored: Stored) -> Judged:
     if reference is None:
         return _without_reference(use_case, current)
     train = reference.profiles["train"]
-    ends = (current.until, earlier.until if earlier else None)
-    found = compare_profiles(
-        train,
-        current,
-        use_case.drift,
-        use_case.columns,
-        before=earlier.profile if earlier else None,
-        seconds=None if ends[0] is None or ends[1] is None else ends[0] - ends[1],
-        history=reference.history,
-    )
+    found = verdict_on(current, reference, earlier, use_case)
     origins = {
         each.name: origin_of(each.name, each.measure, reference, stored, use_case.drift.min_rows)
         for each in found.columns

@@ -1,7 +1,7 @@
 """What a batch is compared with: the champion's reference, and what is known of batches before it.
 
-Belongs here: reading the reference profile of a release, earlier verdicts and profiles. Does not
-belong here: comparing (`leeway.drift.verdict`).
+Belongs here: reading the reference profile of a release, earlier verdicts and profiles, and handing
+them to the comparison. Does not belong here: comparing (`leeway.drift.verdict`).
 """
 
 from dataclasses import dataclass, replace
@@ -11,6 +11,8 @@ from leeway.drift.history import MOST_BATCHES, past_batch_from
 from leeway.drift.profile import Profile
 from leeway.drift.season import is_earlier_season
 from leeway.drift.stored import Stored, from_bytes, merged
+from leeway.drift.verdict import BatchDrift, compare_profiles
+from leeway.spec import UseCase
 from resources.ledger import Commit
 
 MOST_SEASONAL = 1500  # earlier batches that are looked through: four years of daily ones
@@ -75,6 +77,22 @@ def before(batch: Batch) -> Before | None:
         return Before(None, until)
     data = batch.platform.store.get(found[0].uri, found[0].digest)
     return Before(from_bytes(data).profiles["clean"], until)
+
+
+def verdict_on(
+    current: Profile, reference: Stored, earlier: Before | None, use_case: UseCase
+) -> BatchDrift:
+    """The verdict on a profile, with what is known of the batches before it."""
+    ends = (current.until, earlier.until if earlier else None)
+    return compare_profiles(
+        reference.profiles["train"],
+        current,
+        use_case.drift,
+        use_case.columns,
+        before=earlier.profile if earlier else None,
+        seconds=None if ends[0] is None or ends[1] is None else ends[0] - ends[1],
+        history=reference.history,
+    )
 
 
 def _verdicts(batch: Batch) -> list[Commit]:

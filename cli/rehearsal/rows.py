@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from assets.reference import before, reference_of
+from assets.reference import before, reference_of, verdict_on
 from assets.released import Batch, champion_of
 from cli.rehearsal.graph import Graph, Ran
 from cli.rehearsal.observed import committed, in_order, read
@@ -20,7 +20,6 @@ from leeway.data.tables import from_parquet
 from leeway.data.training_set import TRAIN, part_of
 from leeway.drift.column import MILDEST_FIRST
 from leeway.drift.declared import profile_table
-from leeway.drift.verdict import compare_profiles
 from leeway.performance import WHOLE, broken_gates, measure
 from leeway.rehearsal.findings import Catch
 from leeway.rehearsal.prefix import smallest_prefix
@@ -58,16 +57,7 @@ def _drift(batch: Batch, clean: pa.Table, catch: Catch) -> Holds:
         if reference is None:
             return False
         current = profile_table(clean.slice(0, rows), use_case.columns)
-        ends = (current.until, earlier.until if earlier else None)
-        found = compare_profiles(
-            reference.profiles["train"],
-            current,
-            use_case.drift,
-            use_case.columns,
-            before=earlier.profile if earlier else None,
-            seconds=None if ends[0] is None or ends[1] is None else ends[0] - ends[1],
-            history=reference.history,
-        )
+        found = verdict_on(current, reference, earlier, use_case)
         return MILDEST_FIRST.index(found.verdict) >= least
 
     return holds

@@ -15,6 +15,16 @@ CHAMPION = {"version": 1, "algorithm": "ridge", "trained_at": "2026-11-22T09:00:
 COMMAND = "version 2 waits for `leeway promote boats 2`"
 
 
+def status_of(champion: dict[str, Any] | None) -> dict[str, Any]:
+    """What is known of a use case with one batch."""
+    data = {"rows": 9, "batches": 1, "rejected": 0, "last_batch": "1", "source": "file"}
+    return {
+        "task": "regression", "data": data, "champion": champion,
+        "metrics": {}, "drift": {"verdict": "none", "reason": "."}, "freshness": "pass",
+        "checks": {"passed": 1, "failed": []}, "last_run": None,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("champion", "waiting", "says"),
     [
@@ -32,12 +42,7 @@ def test_the_champion_and_what_waits_to_be_one_are_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(console, "width", 200)
-    data = {"rows": 9, "batches": 1, "rejected": 0, "last_batch": "1", "source": "file"}
-    status = {
-        "task": "regression", "data": data, "champion": champion,
-        "metrics": {}, "drift": {"verdict": "none", "reason": "."}, "freshness": "pass",
-        "checks": {"passed": 1, "failed": []}, "last_run": None,
-    }  # fmt: skip
+    status = status_of(champion)
     waits = {"boats": waiting} if waiting else {}
     print_status({"use_cases": {"boats": status}}, waits, {})
     lines = "".join(capsys.readouterr()).splitlines()
@@ -58,12 +63,7 @@ def test_the_last_decision_of_the_controller_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(console, "width", 200)
-    data = {"rows": 9, "batches": 1, "rejected": 0, "last_batch": "1", "source": "file"}
-    status = {
-        "task": "regression", "data": data, "champion": None,
-        "metrics": {}, "drift": {"verdict": "none", "reason": "."}, "freshness": "pass",
-        "checks": {"passed": 1, "failed": []}, "last_run": None,
-    }  # fmt: skip
+    status = status_of(None)
     print_status({"use_cases": {"boats": status}}, {}, decided)
     lines = "".join(capsys.readouterr()).splitlines()
     assert [line.split(maxsplit=1)[1] for line in lines if "retraining" in line] == [says]
