@@ -40,8 +40,8 @@ def reference_of(batch: Batch, current: Profile) -> Stored | None:
         chosen = _previous(batch) if mode == "previous_batch" else _of_season(batch, current)
         if not chosen:
             return None
-        members = [from_bytes(batch.platform.store.get(each.uri, each.digest)) for each in chosen]
-        together = merged(members)
+        data = (batch.platform.store.get(each.uri, each.digest) for each in chosen)
+        together = merged(map(from_bytes, data))
         found = replace(
             together, profiles={**together.profiles, "train": together.profiles["clean"]}
         )

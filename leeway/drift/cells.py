@@ -134,10 +134,7 @@ class Cells:
         """The same rows at a shift that is at least as large."""
         if shift == self.shift:
             return self
-        within = (self.cells << self.shift) & ((1 << shift) - 1)
-        offsets = self.offsets + self.counts * (within >> UNIT)
-        same = np.where(self.same < 0, _MIXED, self.same + within)
-        return _sum_equal(shift, self.cells >> (shift - self.shift), self.counts, offsets, same)
+        return _sum_equal(shift, *_coarser(self._arrays(), self.shift, shift))
 
 
 EMPTY = Cells(0, *(np.zeros(0, np.int64) for _ in range(4)))
@@ -149,11 +146,22 @@ def merge(parts: Sequence[Cells]) -> Cells:
     if not parts:
         return EMPTY
     shift = max(part.shift for part in parts)
-    found = [part.at(shift)._arrays() for part in parts]
-    cells, counts, offsets, same = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
-    order = np.argsort(cells, kind="stable")
-    together = _sum_equal(shift, cells[order], counts[order], offsets[order], same[order])
+    every = [np.concatenate(each) for each in zip(*(p._arrays() for p in parts), strict=True)]
+    own = np.repeat([part.shift for part in parts], [part.cells.size for part in parts])
+    coarse = _coarser(every, own, shift)
+    order = np.argsort(coarse[0], kind="stable")
+    together = _sum_equal(shift, *(array[order] for array in coarse))
     return together.at(_smallest_shift(together))
+
+
+def _coarser(
+    arrays: Sequence[Integers], own: Integers | int, shift: int
+) -> tuple[Integers, Integers, Integers, Integers]:
+    """What `Cells` holds, at shift `own`, as it is at a larger one; equal cells are not summed."""
+    cells, counts, offsets, same = arrays
+    within = (cells << own) & ((1 << shift) - 1)
+    offsets = offsets + counts * (within >> UNIT)
+    return cells >> (shift - own), counts, offsets, np.where(same < 0, _MIXED, same + within)
 
 
 class CellCounter:
@@ -222,7 +230,7 @@ def _sum_equal(
     shift: int, cells: Integers, counts: Integers, offsets: Integers, same: Integers
 ) -> Cells:
     """Sums the rows of equal cells, which ascend."""
-    first = np.r_[0, np.flatnonzero(cells[1:] != cells[:-1]) + 1]
+    first = np.concatenate([[0], np.flatnonzero(cells[1:] != cells[:-1]) + 1])
     least, most = np.minimum.reduceat(same, first), np.maximum.reduceat(same, first)
     return Cells(
         shift,
