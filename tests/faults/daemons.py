@@ -41,6 +41,12 @@ create trigger keep_outcome after insert or update on leeway.releases
 select 1
 """
 SHIFT_MM = 10.0
+QUEUE = """
+run_coordinator:
+  module: dagster._core.run_coordinator
+  class: QueuedRunCoordinator
+  config: {dequeue_interval_seconds: 1}
+"""
 UP_TO_DRIFT = "raw,staged,clean,profile,drift"
 
 
@@ -147,7 +153,7 @@ class Retrained:
 
 
 def quicken(project: Path) -> None:
-    """The retraining sensor looks each second; what else would launch runs is switched off."""
+    """Retraining sensor and queue look each second; what else would launch runs is off."""
     sensors = project / "orchestration" / "sensors.py"
     before, slow, after = sensors.read_text().rpartition("minimum_interval_seconds=30")
     assert slow
@@ -157,7 +163,17 @@ def quicken(project: Path) -> None:
     running = "default_status=dg.DefaultSensorStatus.RUNNING"
     assert build.read_text().count(running) == 1
     build.write_text(build.read_text().replace(running, running.replace("RUNNING", "STOPPED")))
+    settings = project / "dagster.yaml"
+    settings.write_text(settings.read_text() + QUEUE)
     set_attributes(project, search=SHORT, **POLICY)
+
+
+def one_at_a_time(project: Path) -> None:
+    """Of two trainings at once the ledger refuses the older: a control must not have its help."""
+    settings = project / "dagster.yaml"
+    before, limit, after = settings.read_text().partition("max_concurrent_runs: 2")
+    assert limit
+    settings.write_text(f"{before}max_concurrent_runs: 1{after}")
 
 
 @contextmanager
@@ -165,6 +181,8 @@ def retrained(installed: Complete, sensor: str = REAL) -> Iterator[Retrained]:
     """The installation as the demo left it, with a code server; no daemon runs yet."""
     installed.put_back()
     quicken(installed.project)
+    if sensor == NAIVE:
+        one_at_a_time(installed.project)
     installed.select("leeway", KEEP_OUTCOMES)
     with tempfile.TemporaryDirectory(prefix="leeway-") as name:
         socket, workspace = Path(name) / "code", Path(name) / "workspace.yaml"
