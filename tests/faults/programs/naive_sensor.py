@@ -23,7 +23,9 @@ def naive(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorR
     seen = int(context.cursor or 0)
     with transaction(platform.settings) as cursor:
         cursor.execute(
-            "select seq, batch, digest from leeway.incidents where seq > %s order by seq", (seen,)
+            "select seq, batch, digest from leeway.incidents where cause = 'drift' and seq > %s "
+            "order by seq",
+            (seen,),
         )
         found = cursor.fetchall()
     asked = [
