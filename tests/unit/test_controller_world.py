@@ -6,6 +6,7 @@ itself (controller_world.py), or every history to a depth (test_controller_walk.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -122,6 +123,31 @@ def test_by_chance_nothing_goes_wrong_and_things_happen(policy: Retraining) -> N
     assert len(world.trained) > 20, "a controller that never trains keeps every other promise"
     assert len(world.champions) > 1
     assert {run.outcome for run in world.order} >= {"promoted", "held", "failed"}
+
+
+def storm(world: World) -> int:
+    """A thousand drift events in an hour, a tick after each; how many trainings were made."""
+    world.wait(48 * HOUR)  # the cool-down since the first release
+    for number in range(1000):
+        world.arrive("confirmed")
+        world.tick()
+        for run in world.order[-8:]:
+            world.begin_run(run)
+            if world.now - run.made >= timedelta(minutes=5):
+                world.end_run(run, "held")
+        world.wait(4 if number % 5 < 3 else 3)
+    return len(world.trained)
+
+
+def test_a_storm_of_drift_events_leads_to_one_training_and_each_event_is_told_of() -> None:
+    world = World(Retraining())
+    assert storm(world) == 1
+    assert world.decisions >= 1000, "what waits is a decision of its own, with its reason"
+    assert world.last is not None
+    assert "the cool-down of 1d became 2 days" in world.last[1].reason
+    naive = Naive(Retraining())
+    with pytest.raises(Broken, match="two trainings at once"):
+        storm(naive)
 
 
 def broken_by(world: World, seeds: int = 20, ticks: int = 1500) -> set[str]:
