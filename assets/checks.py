@@ -128,7 +128,8 @@ def drift(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
 
     A batch that the champion was trained on passes: there is nothing left to do about it.
     """
-    return _of_verdict(commit, target_verdict=commit.facts["target_verdict"] or "undefined")
+    who = commit.facts.get("who_moved", "")  # an older installation has none
+    return _of_verdict(commit, who, target_verdict=commit.facts["target_verdict"] or "undefined")
 
 
 def harm(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
@@ -139,13 +140,14 @@ def harm(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
     return _of_verdict(commit, metric=commit.facts["metric"])
 
 
-def _of_verdict(commit: Commit, **shown: str) -> dg.AssetCheckResult:
+def _of_verdict(commit: Commit, more: str = "", **shown: str) -> dg.AssetCheckResult:
+    """`more` is said where the champion was not trained on the batch, which would end it."""
     verdict, trained_on = commit.facts["verdict"], commit.facts["trained_on"]
-    known = " The champion was trained on this batch." if trained_on else ""
+    known = "The champion was trained on this batch." if trained_on else more
     return dg.AssetCheckResult(
         passed=verdict == "none" or trained_on,
         severity=ERROR if verdict == "confirmed" else WARN,
-        description=f"Batch {commit.batch}: {verdict}. {commit.facts['reason']}{known}",
+        description=f"Batch {commit.batch}: {verdict}. {commit.facts['reason']} {known}".strip(),
         metadata={
             "batch": commit.batch,
             "verdict": verdict,

@@ -184,6 +184,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
         "leeway/plots_drift.py",
         "leeway/drift/distribution.py",
         "leeway/drift/origin.py",
+        "leeway/drift/told.py",
         *_COMPARING,
     ),
     "damage": (

@@ -16,10 +16,15 @@ def content_of(
     found: BatchDrift,
     origins: Mapping[str, Origin],
     distributions: Mapping[str, Distribution],
+    who_moved: str = "",
 ) -> dict[str, object]:
-    """The verdict, who moved the confirmed columns, and the distributions of the foremost."""
+    """The verdict, who moved the confirmed columns, and the distributions of the foremost.
+
+    `who_moved` is what `leeway.drift.told.who_told` says of them.
+    """
     return {
         **found.as_dict(),
+        "who_moved": who_moved,
         "origins": {name: origin.as_dict() for name, origin in origins.items()},
         "distributions": {name: each.as_dict() for name, each in distributions.items()},
     }
