@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 
 from assets.stage import Stage
+from leeway.gates import gates_told
 from leeway.graph import graph_of
 from resources.ledger import WHOLE, Commit
 from resources.platform import Platform
@@ -109,12 +110,7 @@ def gates(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
 def kept(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
     """Fails when a batch whose labels are in is proven to break a gate."""
     broken = commit.facts.get("broken_gates", [])  # an older installation has none
-    if not stage.use_case.gates:
-        told = "no gate is declared."
-    elif not commit.rows:
-        told = "undefined: no row that judges has a label yet."
-    else:
-        told = " ".join(broken) or f"no gate is proven to be broken on {commit.rows} rows."
+    _, told = gates_told(bool(stage.use_case.gates), broken, commit.rows or 0)
     return dg.AssetCheckResult(
         passed=not broken,
         severity=ERROR,

@@ -24,8 +24,8 @@ from leeway.drift.history import past_batch_fields
 from leeway.drift.origin import Origin, Who, origin_of, who_of
 from leeway.drift.profile import Profile
 from leeway.drift.stored import Stored, from_bytes
-from leeway.drift.told import who_told
 from leeway.drift.verdict import BatchDrift, compare_profiles
+from leeway.drift.who_moved import who_told
 from leeway.plan import label
 from leeway.spec import UseCase
 from resources.ledger import Commit

@@ -6,10 +6,13 @@ Belongs here: putting together what was found. Does not belong here: finding it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from leeway.drift.distribution import Distribution
-from leeway.drift.origin import Origin
 from leeway.drift.verdict import BatchDrift
+
+if TYPE_CHECKING:
+    from leeway.drift.origin import Origin
 
 
 def content_of(
@@ -17,10 +20,10 @@ def content_of(
     origins: Mapping[str, Origin],
     distributions: Mapping[str, Distribution],
     who_moved: str = "",
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The verdict, who moved the confirmed columns, and the distributions of the foremost.
 
-    `who_moved` is what `leeway.drift.told.who_told` says of them.
+    `who_moved` is what `leeway.drift.who_moved.who_told` says of them.
     """
     return {
         **found.as_dict(),

@@ -236,9 +236,10 @@ def test_planted_faults_are_traced_to_their_step_and_the_world_is_not_blamed_on_
         blamed += culprit == "world" and found["origin"] == "pipeline"
         if not right:
             missed.append(f"{culprit} {fault.column}: {found['verdict']}, {found['origin']}")
+    blame = "changes of the world were blamed on us"
     figure(
-        f"who moved, through dbt: {named} of {tried} planted faults were traced to their step; of "
-        f"{zero(worlds, 'the world was blamed on us') if not blamed else f'{worlds}, {blamed}'}; "
+        f"who moved, through dbt: {named} of {tried} planted changes were traced to their step; "
+        f"{f'{blamed} of {worlds} {blame}' if blamed else zero(worlds, blame)}; "
         f"missed: {'; '.join(missed) or 'none'}"
     )
     assert named >= 0.95 * tried

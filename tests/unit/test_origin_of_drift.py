@@ -16,8 +16,8 @@ from leeway.drift.origin import LAYERS, Origin, origin_of, who_of
 from leeway.drift.policy import UsualPolicy
 from leeway.drift.profile import merge_profiles
 from leeway.drift.stored import Stored
-from leeway.drift.told import who_told
 from leeway.drift.verdict import BatchDrift, compare_profiles
+from leeway.drift.who_moved import who_told
 from leeway.spec import Column
 from orchestration.use_cases import load_use_cases
 

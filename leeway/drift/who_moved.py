@@ -1,7 +1,7 @@
-"""What a person reads of drift besides the verdict: who moved, and what to do about it.
+"""What a person reads of who moved the columns of a batch, and what to do about it.
 
-Belongs here: words, for the metadata of nodes, their checks and the report alike. Does not belong
-here: finding out what they tell (`leeway.drift.origin`).
+Belongs here: words, for the metadata of a node, its check and the report alike. Does not belong
+here: finding it out (`leeway.drift.origin`).
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leeway.drift.origin import Origin, Who
+from leeway.drift.verdict import names_told
 
-MOST_NAMES = 3
 _WHAT_TO_DO: dict[Who, str] = {
     "pipeline": "Nothing is trained for it: mend that step, and take the batch in again: {again}",
     "world": "What follows is for the retraining policy to say.",
@@ -33,10 +33,3 @@ def who_told(origins: Mapping[str, Origin], who: Who | None, again: str) -> str:
         columns.setdefault(origin.reason, []).append(name)
     told = [f"{names_told(names)}: {reason}" for reason, names in columns.items()]
     return " ".join([*told, _WHAT_TO_DO[who].format(again=again)])
-
-
-def names_told(names: list[str]) -> str:
-    """The first names, and how many there are besides."""
-    left = len(names) - MOST_NAMES
-    more = f" and {left} more" if left > 0 else ""
-    return ", ".join(names[:MOST_NAMES]) + more
