@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 
 from assets.stage import Stage
+from leeway.gates import gates_told
 from leeway.graph import graph_of
 from resources.ledger import WHOLE, Commit
 from resources.platform import Platform
@@ -109,12 +110,7 @@ def gates(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
 def kept(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
     """Fails when a batch whose labels are in is proven to break a gate."""
     broken = commit.facts.get("broken_gates", [])  # an older installation has none
-    if not stage.use_case.gates:
-        told = "no gate is declared."
-    elif not commit.rows:
-        told = "undefined: no row that judges has a label yet."
-    else:
-        told = " ".join(broken) or f"no gate is proven to be broken on {commit.rows} rows."
+    _, told = gates_told(bool(stage.use_case.gates), broken, commit.rows or 0)
     return dg.AssetCheckResult(
         passed=not broken,
         severity=ERROR,
@@ -128,7 +124,8 @@ def drift(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
 
     A batch that the champion was trained on passes: there is nothing left to do about it.
     """
-    return _of_verdict(commit, target_verdict=commit.facts["target_verdict"] or "undefined")
+    who = commit.facts.get("who_moved", "")  # an older installation has none
+    return _of_verdict(commit, who, target_verdict=commit.facts["target_verdict"] or "undefined")
 
 
 def harm(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
@@ -139,13 +136,14 @@ def harm(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
     return _of_verdict(commit, metric=commit.facts["metric"])
 
 
-def _of_verdict(commit: Commit, **shown: str) -> dg.AssetCheckResult:
+def _of_verdict(commit: Commit, more: str = "", **shown: str) -> dg.AssetCheckResult:
+    """`more` is said where the champion was not trained on the batch, which would end it."""
     verdict, trained_on = commit.facts["verdict"], commit.facts["trained_on"]
-    known = " The champion was trained on this batch." if trained_on else ""
+    known = "The champion was trained on this batch." if trained_on else more
     return dg.AssetCheckResult(
         passed=verdict == "none" or trained_on,
         severity=ERROR if verdict == "confirmed" else WARN,
-        description=f"Batch {commit.batch}: {verdict}. {commit.facts['reason']}{known}",
+        description=f"Batch {commit.batch}: {verdict}. {commit.facts['reason']} {known}".strip(),
         metadata={
             "batch": commit.batch,
             "verdict": verdict,

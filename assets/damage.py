@@ -14,21 +14,26 @@ import dagster as dg
 from assets.released import Batch, node_of_batches
 from assets.stage import Stage, metadata_of, png
 from leeway.controller.facts import incident_digest
+from leeway.damage.told import damage_told, shares_told
 from leeway.data.tables import from_parquet
 from leeway.data.training_set import TEST, part_of
 from leeway.digests import canonical_json
 from leeway.drift.budget import alarm_probability
+from leeway.drift.joint_told import joint_told, leaned_on_told
 from leeway.plan import label
 from resources.ledger import Commit
 from resources.releases import insert_incident
 
 if TYPE_CHECKING:
     from leeway.damage.verdict import BatchDamage
-    from leeway.metrics.auc import Estimate
+    from leeway.drift.multivariate import MultivariateDrift
 
 # Given, because an estimate that is refused has no record to infer it from.
 SCHEMA = dg.TableSchema(
-    columns=[dg.TableColumn(name) for name in ("column", "share", "change", "low", "high")]
+    columns=[dg.TableColumn(name) for name in ("column", "share", "change", "loss")]
+)
+LEANED_ON = dg.TableSchema(
+    columns=[dg.TableColumn(name) for name in ("column", "auc lost without it")]
 )
 
 
@@ -45,7 +50,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     )
 
 
-def _estimate(batch: Batch) -> "tuple[BatchDamage, Commit]":
+def _estimate(batch: Batch) -> "tuple[BatchDamage, MultivariateDrift, Commit]":
     from leeway.damage.batch import estimate_damage
     from leeway.drift.multivariate import multivariate_drift
     from leeway.prediction import Model, Threshold
@@ -95,44 +100,30 @@ def _estimate(batch: Batch) -> "tuple[BatchDamage, Commit]":
         },
         also=also,
     )
-    return found, commit
+    return found, joint, commit
 
 
-def _metadata(found: "BatchDamage", commit: Commit, batch: Batch) -> dict[str, Any]:
+def _metadata(
+    found: "BatchDamage", joint: "MultivariateDrift", commit: Commit, batch: Batch
+) -> dict[str, Any]:
     from leeway.damage.plot import damage_plot
 
+    content, rows = found.as_dict(), joint.as_dict()
     return metadata_of(
         commit,
         batch=batch.name,
         verdict=found.verdict,
         reason=found.reason,
-        metric=f"{found.metric} ({found.unit})",
-        held_out="undefined" if found.reference is None else found.reference,
-        estimated=_shown(found.estimated),
-        change=_shown(found.change),
-        effective_rows="undefined" if found.effective_rows is None else found.effective_rows,
+        **damage_told(content),
         compared_with=f"version {batch.champion.release.version}",
-        rows_as_a_whole=f"{commit.facts['joint']['verdict']}: {commit.facts['joint']['reason']}",
+        rows_as_a_whole=f"{joint.verdict}: {joint.reason}",
+        **joint_told(rows),
         shares=png(damage_plot(found)),
         columns=dg.MetadataValue.table(
-            records=[
-                dg.TableRecord(
-                    {
-                        "column": column.name,
-                        "share": f"{column.share:.3f}",
-                        "change": f"{column.change.value:.4g}",
-                        "low": f"{column.change.low:.4g}",
-                        "high": f"{column.change.high:.4g}",
-                    }
-                )
-                for column in found.columns
-            ],
+            records=[dg.TableRecord(row) for row in shares_told(content)],
             schema=SCHEMA,
         ),
+        told_apart_by=dg.MetadataValue.table(
+            records=[dg.TableRecord(row) for row in leaned_on_told(rows)], schema=LEANED_ON
+        ),
     )
-
-
-def _shown(estimate: "Estimate | None") -> str:
-    if estimate is None:
-        return "undefined"
-    return f"{estimate.value:.4g} ({estimate.low:.4g} to {estimate.high:.4g})"

@@ -26,6 +26,7 @@ from leeway.drift.origin import Origin, Who, origin_of, who_of
 from leeway.drift.profile import Profile
 from leeway.drift.stored import Stored, from_bytes
 from leeway.drift.verdict import BatchDrift, compare_profiles
+from leeway.drift.who_moved import who_told
 from leeway.plan import label
 from leeway.spec import UseCase
 from resources.ledger import Commit
@@ -43,12 +44,18 @@ class Judged:
     origins: Mapping[str, Origin]
     distributions: Mapping[str, Distribution]
     trained_on: bool
+    again: str
+
+    @property
+    def moved(self) -> Mapping[str, Origin]:
+        """Where each confirmed feature's move comes from."""
+        drifted = self.verdict.drifted
+        return {name: self.origins[name] for name in drifted if name in self.origins}
 
     @property
     def who(self) -> Who | None:
         """Who moved the features; None where none is confirmed."""
-        drifted = self.verdict.drifted
-        return who_of([self.origins[name] for name in drifted if name in self.origins])
+        return who_of(list(self.moved.values()))
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -62,6 +69,7 @@ class Judged:
             "answered": list(self.verdict.answered),
             "effects": past_batch_fields(self.verdict.past_batch),
             "origin": self.who,
+            "who_moved": who_told(self.moved, self.who, self.again),
         }
 
 
@@ -80,7 +88,9 @@ def build(stage: Stage) -> dg.AssetsDefinition:
 def _materialize(batch: Batch) -> dict[str, Any]:
     work = batch.begin("drift", "profile")
     judged = _judge(batch, from_bytes(work.read("profile", batch.name)))
-    content = content_of(judged.verdict, judged.origins, judged.distributions)
+    content = content_of(
+        judged.verdict, judged.origins, judged.distributions, judged.facts["who_moved"]
+    )
     commit = work.commit(
         "reports",
         "json",
@@ -100,8 +110,9 @@ def _judge(batch: Batch, stored: Stored) -> Judged:
     use_case, name = batch.stage.use_case, batch.name
     current = stored.profiles["clean"]
     reference, earlier = reference_of(batch, current), before(batch)
+    again = f"leeway run {batch.stage.name} --batch {name}"
     if reference is None:
-        return _without_reference(use_case, current)
+        return _without_reference(use_case, current, again)
     train = reference.profiles["train"]
     found = verdict_on(current, reference, earlier, use_case)
     if found.verdict in ("suspect", "confirmed") and (answered := answered_in(batch)):
@@ -114,14 +125,15 @@ def _judge(batch: Batch, stored: Stored) -> Judged:
     # A model that was trained on a batch cannot be surprised by it: training again would give the
     # same model, and a batch that differs from those before it would ask for that for ever.
     trained_on = name in batch.champion.manifest["batches"]
-    return Judged(found, origins, distributions_of(train, current, found.columns), trained_on)
+    shown = distributions_of(train, current, found.columns)
+    return Judged(found, origins, shown, trained_on, again)
 
 
-def _without_reference(use_case: UseCase, current: Profile) -> Judged:
+def _without_reference(use_case: UseCase, current: Profile, again: str) -> Judged:
     """The verdict undefined, where no earlier batch can be compared with."""
     found = compare_profiles(Profile(0, {}), current, use_case.drift, use_case.columns)
     reason = f"There is no {use_case.drift.reference.replace('_', ' ')} to compare with yet."
-    return Judged(replace(found, reason=reason), {}, {}, trained_on=False)
+    return Judged(replace(found, reason=reason), {}, {}, trained_on=False, again=again)
 
 
 def _incident(
@@ -159,7 +171,8 @@ def _metadata(judged: Judged, commit: Commit, batch: Batch) -> dict[str, Any]:
         drifted_columns=", ".join(found.drifted) or "none",
         columns_trained_for=", ".join(found.answered) or "none",
         drifted_share="undefined" if found.drifted_share is None else found.drifted_share,
-        who_moved=commit.facts["origin"] or "nothing is confirmed",
+        who_moved=commit.facts["who_moved"] or "nothing is confirmed",
+        origin=commit.facts["origin"] or "nothing is confirmed",
         compared_with=f"{commit.facts['reference'].replace('_', ' ')} "
         f"(version {batch.champion.release.version})",
         batches_that_tell_what_is_usual=found.history,

@@ -14,6 +14,10 @@ from assets.columns import column_lineage
 from assets.released import Batch, node_of_batches
 from assets.stage import Stage, Work, metadata_of
 from leeway.data.tables import from_parquet, to_parquet
+from leeway.digests import canonical_json
+from leeway.drift.change import moved_told
+from leeway.drift.content import content_of
+from leeway.drift.distribution import distributions_of
 from leeway.drift.predicted import compared, profile_prediction_table
 from leeway.drift.stored import from_bytes
 from leeway.drift.verdict import compare_profiles
@@ -51,12 +55,16 @@ def _predict(batch: Batch) -> dict[str, Any]:
         Threshold.from_dict(champion.manifest.get("threshold")),
     )
     drift = _drift(batch, work, table)
+    content = work.put("reports", "json", canonical_json(drift))
     commit = work.commit(
         "predictions",
         "parquet",
         to_parquet(table),
         rows=table.num_rows,
-        facts={"version": champion.release.version, "drift": drift},
+        facts={
+            "version": champion.release.version,
+            "drift": {"verdict": drift["verdict"], "reason": drift["reason"], **content},
+        },
         also=partial(
             record_scoring_run,
             use_case=stage.name,
@@ -73,21 +81,32 @@ def _predict(batch: Batch) -> dict[str, Any]:
         version=champion.release.version,
         drift_of_predictions=drift["verdict"],
         reason=drift["reason"],
+        outputs=dg.MetadataValue.table(
+            records=[
+                dg.TableRecord(
+                    {"output": name, "verdict": each["verdict"], "moved": moved_told(each)}
+                )
+                for name, each in drift["columns"].items()
+            ]
+        ),
         **_columns(stage, table.schema),
     )
 
 
-def _drift(batch: Batch, work: Work, table: "pa.Table") -> dict[str, str]:
+def _drift(batch: Batch, work: Work, table: "pa.Table") -> dict[str, Any]:
     """Whether the predictions are others than those of the champion's held-out rows."""
     use_case, manifest = batch.stage.use_case, batch.champion.manifest
     reference = from_bytes(work.get(manifest["files"]["prediction_profile"]))
+    before = reference.profiles["predictions"]
+    current = profile_prediction_table(table, manifest["classes"])
     found = compare_profiles(
-        reference.profiles["predictions"],
-        profile_prediction_table(table, manifest["classes"]),
+        before,
+        current,
         use_case.drift,
         compared(manifest["classes"], use_case.target.unit),
+        called="outputs of the model",
     )
-    return {"verdict": found.verdict, "reason": found.reason}
+    return content_of(found, {}, distributions_of(before, current, found.columns))
 
 
 def _columns(stage: Stage, schema: "pa.Schema") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Stage `report`: data quality, PSI, drift and performance of a batch on one page for people.
+"""Stage `report`: what was found of a batch, from drift to data quality, on one page for people.
 
 Belongs here: reading what was found, storing the page and, where it can be made, its PDF. Does not
 belong here: the page (`leeway.report`). Nothing rests on this node.
@@ -12,6 +12,7 @@ import dagster as dg
 from assets.released import Batch, node_of_batches
 from assets.stage import Stage, Work, metadata_of
 from leeway.data.tables import from_parquet
+from leeway.gates import gates_told
 from resources.pdf import NoPdf, pdf_of
 
 
@@ -20,7 +21,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     return node_of_batches(
         stage,
         "report",
-        "One page per batch: data quality, stability of each column, drift and performance.",
+        "One page per batch: drift, who moved, what it costs, predictions, performance, quality.",
         "html",
         _write,
         without="there is nothing to report against",
@@ -28,7 +29,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
 
 
 def _write(batch: Batch) -> dict[str, Any]:
-    work = batch.begin("report", "raw", "clean", "drift", "performance")
+    work = batch.begin("report", "raw", "clean", "drift", "damage", "predictions", "performance")
     html = _page(work, batch)
     metadata: dict[str, Any] = {}
     try:
@@ -49,10 +50,15 @@ def _page(work: Work, batch: Batch) -> str:
     from leeway.plots_drift import drift_plot
     from leeway.report import BatchReport, report_html
 
-    use_case = work.stage.use_case
-    drift, performance = (
-        json.loads(work.read(name, batch.name)) for name in ("drift", "performance")
+    use_case, ledger = work.stage.use_case, work.platform.ledger
+    drift, damage, performance = (
+        json.loads(work.read(name, batch.name)) for name in ("drift", "damage", "performance")
     )
+    facts = {
+        name: ledger.require(work.stage.name, name, batch.name).facts
+        for name in ("raw", "predictions", "performance")
+    }
+    broken = facts["performance"]["broken_gates"]
     return report_html(
         BatchReport(
             title=use_case.title,
@@ -60,10 +66,13 @@ def _page(work: Work, batch: Batch) -> str:
             version=batch.champion.release.version,
             algorithm=batch.champion.release.algorithm,
             allowed_rejects=use_case.max_rejected,
-            raw=work.platform.ledger.require(work.stage.name, "raw", batch.name).facts,
+            raw=facts["raw"],
             columns=column_quality(from_parquet(work.read("clean", batch.name)), use_case),
             drift=drift,
+            damage=damage,
+            predictions=json.loads(work.get(facts["predictions"]["drift"])),
             performance=performance,
+            gates=gates_told(bool(use_case.gates), broken, performance["labelled"]),
             plot=drift_plot([ColumnDrift.from_dict(*item) for item in drift["columns"].items()]),
         )
     )

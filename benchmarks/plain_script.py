@@ -165,7 +165,7 @@ def learn(script: Script, clean: dict[str, pa.Table]) -> None:
                                     model.tuned["model"]["uri"])  # fmt: skip
         script.tracking.end(failed=False)
     with script.part("batches"):
-        score(script, model, calibration, threshold, clean, training)
+        score(script, model, calibration, threshold, clean, whole)
 
 
 def choose(script: Script, table: pa.Table) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -272,21 +272,23 @@ def score(
     calibration: Calibration,
     threshold: Threshold | None,
     clean: dict[str, pa.Table],
-    training: pa.Table,
+    whole: pa.Table,
 ) -> None:
-    """Drift, predictions, performance and report of each batch."""
+    """Drift, damage, predictions, performance and report of each batch."""
     from leeway.data.quality import column_quality
     from leeway.drift.content import content_of
     from leeway.drift.distribution import distributions_of
     from leeway.drift.stored import Stored, to_bytes
     from leeway.drift.verdict import compare_profiles
-    from leeway.performance import measure
+    from leeway.gates import gates_told
+    from leeway.performance import WHOLE, broken_gates, measure
     from leeway.plots_drift import drift_plot
     from leeway.prediction import prediction_table
     from leeway.report import BatchReport, report_html
     from resources.pdf import NoPdf, pdf_of
 
     use_case, classes = script.use_case, model.tuned["classes"]
+    training, held_out = part_of(whole, TRAIN), part_of(whole, TEST)
     reference = profile_table(training, use_case.columns)
     script.put("reports", "arrow", to_bytes(Stored({"train": reference})))
     for batch, table in clean.items():
@@ -301,9 +303,12 @@ def score(
             model.pipeline, table, use_case, classes, calibration, threshold
         )
         script.put("predictions", "parquet", to_parquet(predicted))
+        damage, moved = harm(script, model, calibration, threshold, (held_out, table), predicted)
         fitted = training[use_case.key.name]
         measured = measure(table, predicted, use_case, classes, fitted)
         script.put("reports", "json", canonical_json(measured.as_dict()))
+        metrics = measured.segments.get(WHOLE, {})
+        broken = broken_gates(use_case.gates, metrics)
         html = report_html(
             BatchReport(
                 title=use_case.title,
@@ -314,13 +319,57 @@ def score(
                 raw={"rows": table.num_rows, "rejected": 0, "reasons": {}, "source": ""},
                 columns=column_quality(table, use_case),
                 drift=content,
+                damage=damage,
+                predictions=moved,
                 performance=json.loads(canonical_json(measured.as_dict())),
+                gates=gates_told(bool(use_case.gates), broken, measured.labelled),
                 plot=plot,
             )
         )
         script.put("reports", "html", html.encode())
         with suppress(NoPdf):
             script.put("reports", "pdf", pdf_of(html))
+
+
+def harm(
+    script: Script,
+    model: Model,
+    calibration: Calibration,
+    threshold: Threshold | None,
+    sides: tuple[pa.Table, pa.Table],
+    predicted: pa.Table,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a batch costs the model, and whether predictions are others than of held-out rows."""
+    from leeway import prediction
+    from leeway.damage.batch import estimate_damage
+    from leeway.damage.plot import damage_plot
+    from leeway.drift.budget import alarm_probability
+    from leeway.drift.content import content_of
+    from leeway.drift.distribution import distributions_of
+    from leeway.drift.multivariate import multivariate_drift
+    from leeway.drift.predicted import compared, profile_prediction_table
+    from leeway.drift.verdict import compare_profiles
+
+    use_case, classes = script.use_case, model.tuned["classes"]
+    found = estimate_damage(*sides, use_case, prediction.Model(model.pipeline, classes, threshold))
+    damage_plot(found)
+    joint = multivariate_drift(
+        *sides,
+        use_case.feature_columns,
+        effect=use_case.drift.effect,
+        confidence=1 - alarm_probability(use_case.drift),
+    )
+    said = prediction.prediction_table(
+        model.pipeline, sides[0], use_case, classes, calibration, threshold
+    )
+    before, now = (profile_prediction_table(each, classes) for each in (said, predicted))
+    watched = compared(classes, use_case.target.unit)
+    moved = compare_profiles(before, now, use_case.drift, watched, called="outputs of the model")
+    content = content_of(moved, {}, distributions_of(before, now, moved.columns))
+    damage = {**found.as_dict(), "joint": joint.as_dict()}
+    for each in (damage, content):
+        script.put("reports", "json", canonical_json(each))
+    return json.loads(canonical_json(damage)), json.loads(canonical_json(content))
 
 
 def analyse_experiment(script: Script, clean: dict[str, pa.Table]) -> None:

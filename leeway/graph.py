@@ -76,8 +76,8 @@ MODEL_NODES = (
     ),
     Node(
         "report",
-        ("raw", "clean", "drift", "performance", "release"),
-        ("title", "columns", "max_rejected"),
+        ("raw", "clean", "drift", "damage", "predictions", "performance", "release"),
+        ("title", "columns", "max_rejected", "gates"),
         per_batch=True,
     ),
 )

@@ -10,13 +10,16 @@ script; pictures are part of it. Equal content gives equal bytes.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from leeway.data.quality import ColumnQuality
-from leeway.report_drift import columns_html, number, verdict_html
+from leeway.report_damage import damage_html, joint_html
+from leeway.report_drift import columns_html
+from leeway.report_parts import number, table
+from leeway.report_summary import questions_html, verdict_html
 
 STYLE = (
     "body{font:14px sans-serif;max-width:70em;margin:2em auto;color:#222}"
@@ -24,6 +27,7 @@ STYLE = (
     "th,td{border-bottom:1px solid #ccc;padding:.2em .6em;text-align:left;vertical-align:top}"
     "th{background:#f2f2f2}img{max-width:100%}p.confirmed,p.suspect,p.none,p.undefined"
     "{border-left:.4em solid;padding:.4em .8em;background:#f7f7f7}"
+    "td.answer{white-space:nowrap;font-weight:bold}"
     ".confirmed{color:#a33f00}.suspect{color:#8a6100}.none{color:#006b4f}.undefined{color:#666}"
 )
 
@@ -32,8 +36,9 @@ STYLE = (
 class BatchReport:
     """What is known of a batch.
 
-    `raw` holds the facts of its ingestion, `drift` and `performance` what these nodes stored,
-    `plot` the PNG of the effects.
+    `raw` holds the facts of its ingestion, `drift`, `damage` and `performance` what these nodes
+    stored, `predictions` whether these drifted, `gates` whether labels prove one broken, as a
+    verdict with its reason, and `plot` the PNG of the effects.
     """
 
     title: str
@@ -44,7 +49,10 @@ class BatchReport:
     raw: Mapping[str, Any]
     columns: Sequence[ColumnQuality]
     drift: Mapping[str, Any]
+    damage: Mapping[str, Any]
+    predictions: Mapping[str, Any]
     performance: Mapping[str, Any]
+    gates: tuple[str, str]
     plot: bytes
 
 
@@ -54,6 +62,10 @@ def report_html(report: BatchReport) -> str:
     parts = [
         f"<h1>{escape(title)}</h1>",
         verdict_html(report.drift, report.version, report.algorithm),
+        _questions(report),
+        damage_html(report.damage),
+        joint_html(report.damage["joint"]),
+        _predictions(report),
         _columns(report),
         _performance(report),
         _quality(report),
@@ -63,6 +75,25 @@ def report_html(report: BatchReport) -> str:
         f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
         f"<body>{''.join(parts)}</body></html>\n"
     )
+
+
+def _questions(report: BatchReport) -> str:
+    nodes = (
+        ("Does the change cost the model?", report.damage),
+        ("Are its rows others as a whole?", report.damage["joint"]),
+        ("Are the predictions others?", report.predictions),
+    )
+    found = [(question, node["verdict"], node["reason"]) for question, node in nodes]
+    return questions_html([*found, ("Do labels prove a gate broken?", *report.gates)])
+
+
+def _predictions(report: BatchReport) -> str:
+    rows = report.predictions["rows"]
+    about = (
+        f"What version {report.version} says of the {rows['current']:,} rows of this batch, beside "
+        f"what it said of {rows['reference']:,} held-out rows."
+    )
+    return f"<h2>Predictions</h2><p>{about}</p>{columns_html(report.predictions)}"
 
 
 def _quality(report: BatchReport) -> str:
@@ -84,9 +115,9 @@ def _quality(report: BatchReport) -> str:
         )
         for each in report.columns
     )
-    reasons = _table(("reason", "values"), raw["reasons"].items()) if raw["reasons"] else ""
+    reasons = table(("reason", "values"), raw["reasons"].items()) if raw["reasons"] else ""
     heads = ("column", "type", "missing", "distinct", "values", "unit")
-    return f"<h2>Data quality</h2><p>{escape(facts)}</p>{reasons}{_table(heads, columns)}"
+    return f"<h2>Data quality</h2><p>{escape(facts)}</p>{reasons}{table(heads, columns)}"
 
 
 def _columns(report: BatchReport) -> str:
@@ -124,12 +155,4 @@ def _performance(report: BatchReport) -> str:
         for name, metric in metrics.items()
     )
     heads = ("segment", "metric", "value", "95 % interval", "unit", "rows")
-    return f"<h2>Performance</h2><p>{escape(about)}</p>{_table(heads, rows)}"
-
-
-def _table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    def line(cells: Iterable[object], kind: str) -> str:
-        return "<tr>" + "".join(f"<{kind}>{escape(str(c))}</{kind}>" for c in cells) + "</tr>"
-
-    body = "".join(line(row, "td") for row in rows)
-    return f"<table><thead>{line(heads, 'th')}</thead><tbody>{body}</tbody></table>"
+    return f"<h2>Performance</h2><p>{escape(about)}</p>{table(heads, rows)}"

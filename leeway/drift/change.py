@@ -11,8 +11,10 @@ once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import isfinite, log, sqrt
+from typing import Any
 
 from leeway.drift.distances import deviation_margin, level_margin
 from leeway.drift.levels import CategoryProfile
@@ -51,6 +53,16 @@ class Change:
         low, high = ("?" if end is None else f"{end:+.4g}" for end in (self.low, self.high))
         moved = f"{self.what}: {self.reference:.4g} to {self.current:.4g} {self.unit}".strip()
         return f"{moved} (between {low} and {high})"
+
+
+def moved_told(column: Mapping[str, Any]) -> str:
+    """By how much a column moved, in its unit, or why that is undefined.
+
+    Args:
+        column: `leeway.drift.column.ColumnDrift.as_dict`.
+    """
+    change = column["change"]
+    return Change(**change).told() if change else str(column["reason"])
 
 
 def number_change(pair: NumberPair, rows: tuple[int, int], alpha: float, unit: str) -> Change:

@@ -156,8 +156,11 @@ def _first(effects: Mapping[str, float | None]) -> str | None:
 
 
 def _since(reference: Stored, current: Stored) -> str:
-    """Between which commits, where git knows."""
+    """Between which commits, where git knows; what is not committed yet has none."""
     if not reference.commits or not current.commits:
         return ""
-    before, now = reference.commits[-1], current.commits[-1]
-    return f" between commits {before[:12]} and {now[:12]}" if before != now else ""
+    before, now = (each.commits[-1].partition("-") for each in (reference, current))
+    between = f" between commits {before[0][:12]} and {now[0][:12]}"
+    if before[0] != now[0]:
+        return f"{between}, or is not committed" if now[2] else between
+    return f" after commit {now[0][:12]} and is not committed" if now[2] else ""

@@ -22,6 +22,8 @@ from leeway.drift.policy import DriftPolicy, Watched
 from leeway.drift.profile import PROFILED_ROLES, Kind, Profile, merge_profiles
 from leeway.drift.rule import Looks, judge_column
 
+MOST_TOLD = 3
+
 
 @dataclass(frozen=True)
 class BatchDrift:
@@ -99,6 +101,7 @@ def compare_profiles(
     seconds: float | None = None,
     history: Sequence[PastBatch] = (),
     exact: Mapping[str, float] | None = None,
+    called: str = "features",
 ) -> BatchDrift:
     """Compares the target, the features and the monitored columns of a batch with the reference.
 
@@ -113,6 +116,7 @@ def compare_profiles(
         history: what `past_batch` gave of earlier batches compared with this reference, oldest
             first, without those that were confirmed to have drifted.
         exact: the KS distance by column, where somebody looked.
+        called: what the features are called in the reason.
     """
     compared = [column for column in columns if column.role in PROFILED_ROLES]
     probability = alarm_probability(drift, seconds)
@@ -124,7 +128,7 @@ def compare_profiles(
         judge_column(column, kind, looks) for column, kind in zip(compared, kinds, strict=True)
     )
     targets = [column.verdict for column in found if column.role == "target"]
-    verdict, reason = conclusion(found)
+    verdict, reason = conclusion(found, called)
     return BatchDrift(
         verdict=verdict,
         reason=reason,
@@ -137,11 +141,13 @@ def compare_profiles(
     )
 
 
-def conclusion(columns: Iterable[ColumnDrift]) -> tuple[DriftVerdict, str]:
-    """The verdict of a batch from those of its columns, with its reason."""
+def conclusion(
+    columns: Iterable[ColumnDrift], called: str = "features"
+) -> tuple[DriftVerdict, str]:
+    """The verdict of a batch from those of its columns, `called` so, with its reason."""
     features = [column for column in columns if column.role == "feature"]
     verdict = _severest(feature.verdict for feature in features)
-    return verdict, _reason(verdict, features)
+    return verdict, _reason(verdict, features, called)
 
 
 def _kind(name: str, reference: Profile, current: Profile) -> Kind:
@@ -153,15 +159,28 @@ def _severest(verdicts: Iterable[DriftVerdict]) -> DriftVerdict:
     return MILDEST_FIRST[max((MILDEST_FIRST.index(verdict) for verdict in verdicts), default=0)]
 
 
-def _reason(verdict: DriftVerdict, features: Sequence[ColumnDrift]) -> str:
+def _reason(verdict: DriftVerdict, features: Sequence[ColumnDrift], called: str) -> str:
+    """Why, by the foremost columns: a page of 500 would say less."""
     unknown = [feature for feature in features if feature.verdict == "undefined"]
     if verdict == "undefined":
         return unknown[0].reason if unknown else "No feature is compared."
     if verdict == "none":
         judged = len(features) - len(unknown)
-        first = f"None of {judged} features has moved by more than is usual or worth acting on."
-        first = " ".join([first, *(each.reason for each in features if each.answered is not None)])
+        told = f"None of {judged} {called} has moved by more than is usual or worth acting on."
+        known = [feature.reason for feature in features if feature.answered is not None]
+        told = " ".join([told, *known[:MOST_TOLD]])
     else:
-        first = " ".join(feature.reason for feature in features if feature.verdict == verdict)
-    names = ", ".join(feature.name for feature in unknown)
-    return f"{first} Not judged: {names}." if unknown else first
+        severe = [feature for feature in features if feature.verdict == verdict]
+        severe.sort(key=lambda feature: -(feature.effect or 0.0))
+        told = " ".join(feature.reason for feature in severe[:MOST_TOLD])
+        others = [feature.name for feature in severe[MOST_TOLD:]]
+        told += f" Also {verdict}: {names_told(others)}." if others else ""
+    names = names_told([feature.name for feature in unknown])
+    return f"{told} Not judged: {names}." if unknown else told
+
+
+def names_told(names: Sequence[str]) -> str:
+    """The first names, and how many there are besides."""
+    left = len(names) - MOST_TOLD
+    more = f" and {left} more" if left > 0 else ""
+    return ", ".join(names[:MOST_TOLD]) + more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from html import escape
 
 import dagster as dg
 import pytest
@@ -126,6 +127,12 @@ def test_the_report_of_a_batch_is_a_page_that_its_node_leads_to(
     assert "bill_length_mm" in page
     rejected = complete.platform.ledger.require(NAME, "raw", batch).facts["rejected"]
     assert f"{rejected} were rejected" in page
+    # It says what the metadata of the nodes says, in the same words.
+    said = {"drift": ["reason"], "predictions": ["reason"]}
+    said["damage"] = ["reason", "metric", "change", "rows", "auc_of_a_classifier"]
+    for node, names in said.items():
+        for name in names:
+            assert escape(str(shown[node, batch][name].value)) in page, (node, name)
     assert "pdf" in metadata or "WeasyPrint" in str(metadata["pdf_warning"].value)
 
 

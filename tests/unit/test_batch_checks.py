@@ -66,3 +66,22 @@ def test_a_batch_that_harms_the_champion_fails_its_check_unless_the_champion_kno
     known = " The champion was trained on this batch." if trained_on else ""
     assert found.description == f"Batch 2009: {verdict}. Why.{known}"
     assert found.metadata["columns"].value == "sex"
+
+
+@pytest.mark.parametrize("trained_on", [False, True])
+def test_the_check_of_drift_says_who_moved_unless_the_champion_knows_the_batch(
+    trained_on: bool,
+) -> None:
+    facts = {
+        "verdict": "confirmed",
+        "reason": "Why.",
+        "who_moved": "sex: Introduced by clean.",
+        "target_verdict": None,
+        "columns": ["sex"],
+        "trained_on": trained_on,
+    }
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    commit = Commit("penguins", "drift", "2009", "i", "d", "u", 6, facts, "r", at, told=True)
+    said = checks.drift(stage_of("penguins", PENGUINS), commit).description
+    known = "The champion was trained on this batch." if trained_on else facts["who_moved"]
+    assert said == f"Batch 2009: confirmed. Why. {known}"

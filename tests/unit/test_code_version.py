@@ -111,7 +111,7 @@ def test_a_new_dbt_model_changes_the_version_even_when_its_name_is_taken_elsewhe
         ("search", {"trials": 3}, {"model_selection", "tuned_model"}),
         ("imputation", {"number": "mean"}, {"model_selection", "tuned_model"}),
         ("explanation", {"neighbours": 3}, {"explainers", "predictions"}),
-        ("gates", (), {"release", "performance"}),
+        ("gates", (), {"release", "performance", "report"}),
         ("promotion", "manual", {"release"}),
         ("retraining", {"non_inferiority": 0.1}, {"release"}),
         ("retraining", {"cooldown": "9d"}, set()),

@@ -17,6 +17,7 @@ from leeway.drift.policy import UsualPolicy
 from leeway.drift.profile import merge_profiles
 from leeway.drift.stored import Stored
 from leeway.drift.verdict import BatchDrift, compare_profiles
+from leeway.drift.who_moved import who_told
 from leeway.spec import Column
 from orchestration.use_cases import load_use_cases
 
@@ -164,6 +165,46 @@ def test_the_reason_names_the_model_and_the_commits() -> None:
     assert origins["weight"].as_dict()["who"] == "pipeline"
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ("a" * 40, "a" * 40, ""),
+        ("a" * 40, "a" * 40 + "-dirty", " after commit aaaaaaaaaaaa and is not committed"),
+        ("a" * 40, "b" * 40, " between commits aaaaaaaaaaaa and bbbbbbbbbbbb"),
+        (
+            "a" * 40 + "-dirty",
+            "b" * 40 + "-dirty",
+            " between commits aaaaaaaaaaaa and bbbbbbbbbbbb, or is not committed",
+        ),
+        ("", "b" * 40, ""),
+    ],
+)
+def test_a_change_that_is_not_committed_is_told_from_one_that_is(
+    before: str, now: str, said: str
+) -> None:
+    rng = np.random.default_rng(0)
+    reference = reference_of(Pipeline(), rng)
+    current = Pipeline().with_fault("staged", FAULT["another unit"]).run(rng)
+    reference = replace(reference, commits=[before] if before else [])
+    _, origins = judged(reference, replace(current, commits=[now]))
+    changed = f"the dbt model that stages it, which changed{said}; raw did not change."
+    assert origins["weight"].reason == f"Introduced by staged, {changed}"
+
+
+def test_what_is_said_names_the_columns_by_reason_and_what_to_do() -> None:
+    ours, world = Origin("pipeline", "clean", "By us."), Origin("world", "raw", "By them.")
+    names = ["a", "b", "c", "d", "e"]
+    told = who_told(dict.fromkeys(names, ours), "pipeline", "leeway run it --batch 7")
+    assert told == (
+        "a, b, c and 2 more: By us. Nothing is trained for it: mend that step, and take the batch "
+        "in again: leeway run it --batch 7"
+    )
+    told = who_told({"a": ours, "b": world}, "world", "-")
+    assert told.startswith("a: By us. b: By them. What follows is for the retraining policy")
+    assert "not known to be ours" in who_told({"a": world}, "unknown", "-")
+    assert who_told({}, None, "-") == ""
+
+
 def test_where_nothing_was_defined_anew_the_world_changed() -> None:
     rng = np.random.default_rng(0)
     reference = reference_of(Pipeline(), rng)
@@ -201,6 +242,37 @@ def test_the_pipeline_moved_a_batch_only_where_it_moved_every_column() -> None:
     assert who_of([ours, ours]) == "pipeline"
     assert who_of([ours, world]) == "world"
     assert who_of([ours, Origin("unknown", None, ".")]) == "unknown"
+
+
+def test_a_batch_more_in_the_source_is_no_other_definition_and_a_macro_is(tmp_path: Path) -> None:
+    """Guards: whoever lists batches by hand had each new one blamed on the source's entry."""
+    use_case = load_use_cases()["penguins"]
+    content = use_case.model_dump(mode="json")
+    content["source"]["batch_by"]["batches"]["2010"] = [2010]
+    before = definitions_of("penguins", use_case, tmp_path)
+    assert definitions_of("penguins", type(use_case).model_validate(content), tmp_path) == before
+    content["source"]["batch_by"]["column"] = "island"
+    after = definitions_of("penguins", type(use_case).model_validate(content), tmp_path)
+    assert {name for name in before if before[name] != after[name]} == {"raw"}
+    macros = tmp_path / "dbt_project" / "macros"
+    macros.mkdir(parents=True)
+    (macros / "cleaning.sql").write_text("{% macro kg() %} 1000 {% endmacro %}")
+    after = definitions_of("penguins", use_case, tmp_path)
+    assert {name for name in before if before[name] != after[name]} == {"staged", "clean"}
+
+
+def test_the_digest_of_an_archive_names_the_data_and_not_how_it_is_read(tmp_path: Path) -> None:
+    use_case = load_use_cases()["housing"]
+    assert use_case.source.kind == "archive"
+
+    def with_source(**changed: str) -> dict[str, str]:
+        source = use_case.source.model_copy(update=changed)
+        other = use_case.model_copy(update={"source": source})
+        return definitions_of("housing", other, tmp_path)
+
+    before = definitions_of("housing", use_case, tmp_path)
+    assert with_source(digest=f"sha256:{'0' * 64}") == before
+    assert with_source(member="other.csv") != before
 
 
 def test_a_definition_is_the_sql_of_its_layer_or_the_entry_of_a_column(tmp_path: Path) -> None:

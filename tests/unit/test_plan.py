@@ -116,7 +116,7 @@ def test_asking_for_everything_runs_everything(history: History) -> None:
         ("predictions", ("predictions", "performance", "report")),
         ("performance", ("performance", "report")),
         ("drift", ("drift", "report")),
-        ("damage", ("damage",)),
+        ("damage", ("damage", "report")),
         ("report", ("report",)),
     ],
 )

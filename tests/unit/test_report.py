@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 import sys
 from html.parser import HTMLParser
@@ -12,15 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from PIL import Image
 
+from leeway.damage.batch import estimate_damage
+from leeway.damage.told import damage_told, shares_told
 from leeway.data.quality import column_quality
+from leeway.digests import canonical_json
 from leeway.drift.content import content_of
 from leeway.drift.declared import profile_table
 from leeway.drift.distribution import MOST_COLUMNS, distributions_of
+from leeway.drift.multivariate import multivariate_drift
 from leeway.drift.verdict import compare_profiles
+from leeway.prediction import Model
 from leeway.report import BatchReport, report_html
 from leeway.report_drift import psi_band
 from leeway.spec import Column, Drift, UseCase
@@ -73,7 +80,44 @@ SIDES = [
     pa.table({"size": np.arange(500.0) + moved, "site": [level] * 500})
     for moved, level in ((0, "a"), (300, EVIL))
 ]
-DRIFT = drift_of([X, C], SIDES, origins={"size": {"reason": f"Introduced by {EVIL}."}})
+DRIFT = drift_of([X, C], SIDES, who_moved=f"size: Introduced by {EVIL}. Mend it.")
+
+
+class Twice:
+    """Predicts twice the size; the truth strays with the size."""
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        return np.asarray(2 * frame["size"].to_numpy())
+
+
+def damage_of(shift: float) -> dict[str, Any]:
+    """What the node `damage` stores of a batch that is shifted in standard deviations."""
+    rng = np.random.default_rng(0)
+    content = use_case().model_dump(mode="json", exclude={"columns", "search"})
+    key, target, size, *_ = [each.model_dump(mode="json") for each in use_case().columns]
+    target |= {"type": "number", "unit": "g"}
+    content |= {"task": "regression", "columns": [key, target, size], "search": {"metric": "mae"}}
+    case = UseCase.model_validate(content)
+
+    def rows(first: int, moved: float) -> pa.Table:
+        size = rng.normal(moved, 1, 400)
+        noise = rng.normal(size=400) * np.exp(size / 2)
+        return pa.table({"id": np.arange(first, first + 400), "y": 2 * size + noise, "size": size})
+
+    sides = rows(0, 0.0), rows(1000, shift)
+    found = estimate_damage(*sides, case, Model(Twice(), None))
+    joint = multivariate_drift(*sides, case.feature_columns, effect=0.05, confidence=0.995)
+    stored: dict[str, Any] = json.loads(
+        canonical_json({**found.as_dict(), "joint": joint.as_dict()})
+    )
+    return stored
+
+
+HARMED = damage_of(0.8)
+PREDICTED = drift_of(
+    [Column(name="prediction", type="number", unit="g", description=".")],
+    [pa.table({"prediction": np.arange(400.0) + moved}) for moved in (0, 100)],
+)
 
 
 def report(**changes: Any) -> BatchReport:
@@ -88,6 +132,9 @@ def report(**changes: Any) -> BatchReport:
         "raw": {"rows": 5, "rejected": 1, "source": "a file", "reasons": {f"y: {EVIL}": 1}},
         "columns": column_quality(TABLE, use_case()),
         "drift": DRIFT,
+        "damage": HARMED,
+        "predictions": PREDICTED,
+        "gates": ("confirmed", "accuracy is 0.5, below 0.9."),
         "performance": {
             "rows": 4,
             "labelled": 3,
@@ -125,6 +172,7 @@ class Page(HTMLParser):
         self.rows: list[list[str]] = []
         self.links: list[str] = []
         self.tags: set[str] = set()
+        self.within = False
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -134,9 +182,13 @@ class Page(HTMLParser):
             self.rows.append([])
         elif tag in ("td", "th"):
             self.rows[-1].append("")
+            self.within = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self.within = self.within and tag not in ("td", "th")
 
     def handle_data(self, data: str) -> None:
-        if self.rows and self.rows[-1] and data.strip():
+        if self.within and data.strip():
             self.rows[-1][-1] += data
 
 
@@ -157,17 +209,71 @@ def test_the_verdict_comes_first_and_then_columns_by_effect() -> None:
     assert html.index("This batch has drifted.") < html.index("<h2>Columns</h2>")
     assert html.index("<h2>Columns</h2>") < html.index("<h2>Performance</h2>")
     rows = Page(html).rows
-    start = next(i for i, row in enumerate(rows) if row[:2] == ["column", "moved"])
+    starts = [i for i, row in enumerate(rows) if row[:2] == ["column", "moved"]]
+    start = starts[-1]  # the first is that of the predictions
     shown = {row[0]: row for row in rows[start + 1 : start + 3]}
-    assert list(shown) == ["sitefeature", "sizefeature"]
-    assert shown["sizefeature"][1].startswith("median: 249 to 549 mm (between +2")
-    assert shown["sizefeature"][3] == "confirmed"
-    assert shown["sizefeature"][5].endswith("(large)")
-    assert "wasserstein 300" in shown["sizefeature"][6]
+    assert list(shown) == ["site", "size"]
+    assert shown["size"][1].startswith("median: 249 to 549 mm (between +2")
+    assert shown["size"][3] == "confirmed"
+    assert shown["size"][5].endswith("(large)")
+    assert "wasserstein 300" in shown["size"][6]
     assert "Compared with what version 3 (ridge) was trained on: 500 rows, here 500." in html
     assert "confirmed in at most 0.55%" in html
     assert ["all rows", "accuracy", "0.5", "undefined", "fraction", "3"] in rows
     assert any(row[:5] == ["all rows", "roc_auc", "none", "undefined", "x"] for row in rows)
+
+
+def test_the_first_screen_answers_a_question_each() -> None:
+    html = report_html(report())
+    first = html[: html.index("<h2>")]
+    assert "<strong>Who moved:</strong> size: Introduced by &lt;script" in first
+    rows = Page(first).rows
+    assert [row[:2] for row in rows] == [
+        ["Does the change cost the model?", "yes, confirmed"],
+        ["Are its rows others as a whole?", "yes, confirmed"],
+        ["Are the predictions others?", "yes, confirmed"],
+        ["Do labels prove a gate broken?", "yes, confirmed"],
+    ]
+    assert rows[0][2] == HARMED["reason"]
+    quiet = report_html(report(gates=("none", "no gate is proven to be broken on 9 rows.")))
+    assert ["Do labels prove a gate broken?", "no"] in [row[:2] for row in Page(quiet).rows]
+
+
+def test_what_a_change_costs_is_told_with_unit_interval_and_column() -> None:
+    """In the words that the metadata of the node has."""
+    page = Page(report_html(report())).rows
+    rows = {row[0]: row[1:] for row in page}
+    told = damage_told(HARMED)
+    assert {name.replace("_", " "): [value] for name, value in told.items()}.items() <= rows.items()
+    value, low, high = (f"{HARMED['change'][key]:+.4g}" for key in ("value", "low", "high"))
+    assert told["change"] == f"{value} g ({low} to {high})"
+    assert HARMED["change"]["low"] > 0.2
+    assert told["metric"] == "mae (g)"
+    (part,) = shares_told(HARMED)
+    assert (part["column"], part["share"], part["loss"]) == ("size", "100.0 %", "absolute error")
+    assert list(part.values()) in page
+
+
+def test_damage_that_is_refused_says_why_and_that_each_amount_is_undefined() -> None:
+    refused = damage_of(9.0)
+    assert refused["verdict"] == "undefined"
+    html = report_html(report(damage=refused))
+    rows = {row[0]: row[1:] for row in Page(html).rows}
+    assert rows["Does the change cost the model?"] == ["not known", refused["reason"]]
+    assert "rows are like none of the reference" in refused["reason"]
+    assert rows["change"] == ["undefined"]
+    assert rows["like no held out row"] == ["99.5 %"]
+
+
+def test_rows_as_a_whole_and_predictions_have_their_sections() -> None:
+    html = report_html(report())
+    rows = {row[0]: row[1:] for row in Page(html).rows}
+    auc = HARMED["joint"]["auc"]
+    said = f"{auc['value']:.4g} ({auc['low']:.4g} to {auc['high']:.4g}); 0.5 is guessing, "
+    assert rows["auc of a classifier"] == [f"{said}0.525 is the limit"]
+    assert rows["change of the reconstruction error"] == ["undefined"], "of one column"
+    assert "says of the 400 rows of this batch, beside what it said of 400 held-out rows" in html
+    assert rows["prediction"][0].startswith("median: 199 to 299 g (between +")
 
 
 def test_a_column_that_is_undefined_says_why() -> None:
@@ -179,28 +285,36 @@ def test_a_column_that_is_undefined_says_why() -> None:
 
 def test_both_distributions_are_drawn_with_unit_and_levels() -> None:
     html = report_html(report())
-    assert html.count("<svg") == 2
-    assert html.count('fill="none" stroke="#D55E00"') == 1
+    assert html.count("<svg") == 3, "of both columns, and of the prediction"
+    assert html.count('fill="none" stroke="#D55E00"') == 2
     assert "mm</text>" in html
-    assert "&lt;script&gt;alert" in html.split("<svg")[1], "a level is the text that it is"
+    assert "&lt;script&gt;alert" in html.split("<svg")[2], "a level is the text that it is"
     shares = DRIFT["distributions"]["size"]
     assert sum(shares["reference"]) == pytest.approx(1, abs=1e-3)
     assert sum(shares["current"]) == pytest.approx(1, abs=1e-3)
     assert np.argmax(shares["current"]) > np.argmax(shares["reference"])
 
 
-@pytest.mark.parametrize(("columns", "rows"), [(500, 100), (60, 200_000)])
-def test_the_page_is_below_half_a_megabyte_whatever_the_batch(columns: int, rows: int) -> None:
+@pytest.mark.parametrize(("columns", "rows", "times"), [(500, 100, 5000), (60, 200_000, 5)])
+def test_the_page_is_below_half_a_megabyte_whatever_the_batch(
+    columns: int, rows: int, times: int
+) -> None:
     rng = np.random.default_rng(0)
     names = [f"measured_quantity_{n}" for n in range(columns)]
     watched = [X.model_copy(update={"name": name}) for name in names]
     values = rng.lognormal(0, 2, rows)
-    sides = [pa.table(dict.fromkeys(names, values * factor)) for factor in (1, 5)]
-    html = report_html(report(drift=drift_of(watched, sides)))
-    assert html.count("<svg") == MOST_COLUMNS
+    sides = [pa.table(dict.fromkeys(names, values * factor)) for factor in (1, times)]
+    (size,), lost = HARMED["columns"], HARMED["joint"]["leaned_on"]["size"]
+    joint = HARMED["joint"] | {"leaned_on": dict.fromkeys(names, lost)}
+    harmed = {"columns": [size | {"name": name} for name in names], "joint": joint}
+    html = report_html(report(drift=drift_of(watched, sides), damage=HARMED | harmed))
+    assert html.count("<svg") == MOST_COLUMNS + 1
     assert len(html.encode()) < 500_000
     if columns > 300:
         assert "200 columns with smaller effects are not shown." in html
+        assert html.count("480 columns with smaller parts are not shown.") == 2
+        assert html.index("<h2>") < 4000, "the verdict on 500 columns is no page of text"
+        assert "and 494 more" in html
 
 
 def test_rows_that_judge_are_told_apart_from_those_fitted_on() -> None:
