@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -104,6 +104,14 @@ class Retraining(Strict):
         description="largest increase of the mean loss that a model trained after drift may have: "
         "in nats for a classification, else as a share of the champion's mean absolute error",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _on_is_a_key(cls, content: Any) -> Any:
+        """YAML 1.1 reads the bare word `on` as true, also where it is a key."""
+        if not isinstance(content, dict):
+            return content
+        return {"on" if key is True else key: value for key, value in content.items()}
 
 
 class Freshness(Strict):

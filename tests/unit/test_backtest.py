@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any
 
-import pytest
-
-from leeway.backtest.errors import CannotBacktest
 from leeway.backtest.facts import in_time
-from leeway.backtest.policy import Policy, policy_of, under
 from leeway.backtest.profiled import Profiled
 from leeway.backtest.report import Replayed, Report
 from leeway.backtest.walk import Walked, walk
-from leeway.spec import Drift, Retraining, UseCase
+from leeway.spec import UseCase
 from tests.unit.backtests import Concept, batches, profiles, use_case
 
 CHANGED = 14
@@ -85,40 +80,3 @@ def test_the_same_input_gives_the_same_bytes() -> None:
         return json.dumps(Report("planted", "profiles", [], *sides).as_dict(), allow_nan=False)
 
     assert report() == report()
-
-
-# The other policy
-
-
-def test_what_a_policy_leaves_out_is_todays() -> None:
-    case = use_case(drift={"effect": 0.1, "min_rows": 50}, retraining={"cooldown": "3d"})
-    policy = policy_of({"drift": {"effect": 0.2}}, case, "other.yaml")
-    assert policy == Policy(
-        drift=Drift(effect=0.2, min_rows=50), retraining=Retraining(cooldown="3d")
-    )
-    assert under(case, policy).drift.effect == 0.2
-
-
-@pytest.mark.parametrize(
-    ("content", "field", "words"),
-    [
-        ({"drifts": {}}, "the file", "did you mean 'drift'"),
-        ({"drift": {"efect": 0.1}}, "drift", "did you mean 'effect'"),
-        ({"drift": {"effect": 2}}, "drift.effect", "less than 1, got 2"),
-        ({"retraining": {"cooldown": "soon"}}, "retraining.cooldown", "such as 36h"),
-        ({"drift": 3}, "drift", "got 3"),
-    ],
-)
-def test_a_policy_that_is_none_names_its_field(
-    content: dict[str, Any], field: str, words: str
-) -> None:
-    with pytest.raises(CannotBacktest) as refused:
-        policy_of(content, use_case(), "other.yaml")
-    assert str(refused.value).startswith(f"other.yaml: {field}: ")
-    assert words in str(refused.value)
-
-
-@pytest.mark.parametrize("content", [None, [], {}, "drift"])
-def test_a_file_without_a_block_says_which_there_are(content: object) -> None:
-    with pytest.raises(CannotBacktest, match=r"other\.yaml: needs the keys drift, retraining"):
-        policy_of(content, use_case(), "other.yaml")
