@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.reference import before, reference_of, verdict_on
+from assets.reference import answered_in, before, reference_of, verdict_on
 from assets.released import Batch, node_of_batches
 from assets.stage import Stage, metadata_of, png
 from leeway.controller.facts import incident_digest
 from leeway.digests import canonical_json
+from leeway.drift.answered import without_answered
 from leeway.drift.column import ColumnDrift
 from leeway.drift.content import content_of
 from leeway.drift.distribution import Distribution, distributions_of
@@ -58,6 +59,7 @@ class Judged:
             "columns": list(self.verdict.drifted),
             "target_verdict": self.verdict.target_verdict,
             "trained_on": self.trained_on,
+            "answered": list(self.verdict.answered),
             "effects": past_batch_fields(self.verdict.past_batch),
             "origin": self.who,
         }
@@ -102,6 +104,8 @@ def _judge(batch: Batch, stored: Stored) -> Judged:
         return _without_reference(use_case, current)
     train = reference.profiles["train"]
     found = verdict_on(current, reference, earlier, use_case)
+    if found.verdict in ("suspect", "confirmed") and (answered := answered_in(batch)):
+        found = without_answered(found, answered, current, use_case.drift, use_case.columns)
     origins = {
         each.name: origin_of(each.name, each.measure, reference, stored, use_case.drift.min_rows)
         for each in found.columns
@@ -153,6 +157,7 @@ def _metadata(judged: Judged, commit: Commit, batch: Batch) -> dict[str, Any]:
         verdict=found.verdict,
         reason=found.reason,
         drifted_columns=", ".join(found.drifted) or "none",
+        columns_trained_for=", ".join(found.answered) or "none",
         drifted_share="undefined" if found.drifted_share is None else found.drifted_share,
         who_moved=commit.facts["origin"] or "nothing is confirmed",
         compared_with=f"{commit.facts['reference'].replace('_', ' ')} "

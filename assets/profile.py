@@ -31,7 +31,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     @stage.asset(
         "profile",
         "Counts per column of a batch, as raw, staged and clean: they add up to any window.",
-        "parquet",
+        "arrow",
     )
     def profile(
         context: dg.AssetExecutionContext, platform: Platform
@@ -65,7 +65,7 @@ def _store(work: Work, batch: str, made_from: str | None) -> dict[str, Any]:
     )
     clean = profiles["clean"]
     facts = {"until": clean.until, "since": clean.since}
-    commit = work.commit("reports", "parquet", stored, rows=clean.rows, facts=facts)
+    commit = work.commit("reports", "arrow", stored, rows=clean.rows, facts=facts)
     return metadata_of(commit, batch=batch, columns=len(clean.columns), size_bytes=len(stored))
 
 

@@ -7,6 +7,7 @@ them to the comparison. Does not belong here: comparing (`leeway.drift.verdict`)
 from dataclasses import dataclass, replace
 
 from assets.released import Batch
+from leeway.drift.answered import Answered
 from leeway.drift.history import MOST_BATCHES, past_batch_from
 from leeway.drift.profile import Profile
 from leeway.drift.season import is_earlier_season
@@ -39,15 +40,17 @@ def reference_of(batch: Batch, current: Profile) -> Stored | None:
         chosen = _previous(batch) if mode == "previous_batch" else _of_season(batch, current)
         if not chosen:
             return None
-        members = [from_bytes(batch.platform.store.get(each.uri, each.digest)) for each in chosen]
-        together = merged(members)
+        data = (batch.platform.store.get(each.uri, each.digest) for each in chosen)
+        together = merged(map(from_bytes, data))
         found = replace(
             together, profiles={**together.profiles, "train": together.profiles["clean"]}
         )
     since = [
         past_batch_from(commit.facts["effects"])
         for commit in _verdicts(batch)
-        if commit.facts["verdict"] != "confirmed" and not commit.facts["trained_on"]
+        if commit.facts["verdict"] != "confirmed"
+        and not commit.facts["trained_on"]
+        and not commit.facts.get("answered")  # what a change did is not what is usual
     ]
     return replace(found, history=[*found.history, *since])
 
@@ -93,6 +96,22 @@ def verdict_on(
         seconds=None if ends[0] is None or ends[1] is None else ends[0] - ends[1],
         history=reference.history,
     )
+
+
+def answered_in(batch: Batch) -> Answered | None:
+    """The newest batch whose drift the champion was trained for; None where there is none.
+
+    Only the training part knows such batches: other references are of batches, not of a model.
+    """
+    if batch.stage.use_case.drift.reference != "training_part":
+        return None
+    platform, name, champion = batch.platform, batch.stage.name, batch.champion
+    incident = platform.releases.trained_for(name, champion.digest, champion.manifest["batches"])
+    commit = None if incident is None else platform.ledger.current(name, "profile", incident.batch)
+    if incident is None or commit is None:
+        return None
+    profile = from_bytes(platform.store.get(commit.uri, commit.digest)).profiles["clean"]
+    return Answered(incident.batch, incident.columns, profile)
 
 
 def _verdicts(batch: Batch) -> list[Commit]:

@@ -133,7 +133,7 @@ def _manifest(
             **entries,
             "model": tuned["model"],
             "best_params": tuned["best_params"],
-            "prediction_profile": work.put("reports", "parquet", predictions),
+            "prediction_profile": work.put("reports", "arrow", predictions),
         },
         libraries={name: installed(name) for name in ("scikit-learn", "xgboost-cpu", "skops")},
     )

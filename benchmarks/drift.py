@@ -6,6 +6,7 @@ profiles cost. Does not belong here: whether a verdict is right (tests/faults/te
     .venv/bin/python -m benchmarks.drift --rows 100000 1000000
     .venv/bin/python -m benchmarks.drift --rows 10000000 --repetitions 3
     .venv/bin/python -m benchmarks.drift --rows 1000000 --evidently other/bin/python
+    .venv/bin/python -m benchmarks.drift --year
 
 Each contender is a process of its own, from the files to the verdict, imports included; they take
 turns. Evidently is no dependency: it is measured where `--evidently` names a Python that has it
@@ -30,9 +31,12 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from benchmarks.timing import Times, compare, say
+from leeway.drift.profile import Profile, profile_column
+from leeway.drift.stored import Stored, to_bytes
 
 GROUP = 122_880  # rows of a row group
 PIECE = 1_000_000
+DAYS, ROWS_OF_A_DAY = 365, 10_000
 LEVELS = (10, 50, 200, 1000)
 SCAN = """
 import sys
@@ -78,19 +82,22 @@ columns = [FileColumn(name) for name in kinds]
 print(compare_profiles(reference, current, UsualPolicy(), columns).verdict)
 """
 YEAR = """
-import sys, time
+import sys
 from pathlib import Path
-begun = time.perf_counter()
+from leeway.drift.content import content_of
+from leeway.drift.distribution import distributions_of
 from leeway.drift.policy import UsualPolicy
-from leeway.drift.profile import merge_profiles
-from leeway.drift.stored import from_bytes
+from leeway.drift.stored import from_bytes, merged
 from leeway.drift.verdict import compare_profiles
+from leeway.report_drift import columns_html
 from resources.drift_files import FileColumn
 paths = sorted(Path(sys.argv[1]).iterdir())
-days = [from_bytes(path.read_bytes()).profiles["train"] for path in paths]
-year = merge_profiles(days)
-columns = [FileColumn(name) for name in year.columns]
-print(compare_profiles(year, days[-1], UsualPolicy(), columns).verdict, year.rows)
+year = merged(from_bytes(path.read_bytes()) for path in paths).profiles["train"]
+day = from_bytes(paths[-1].read_bytes()).profiles["train"]
+found = compare_profiles(year, day, UsualPolicy(), list(map(FileColumn, year.columns)))
+shown = distributions_of(year, day, found.columns)
+page = columns_html(content_of(found, {}, shown))
+print(found.verdict, year.rows, len(page))
 """
 EVIDENTLY = """
 import sys
@@ -109,13 +116,14 @@ def main() -> int:
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--evidently", type=Path, help="a Python that has it")
-    parser.add_argument("--year", action="store_true", help="365 daily profiles as well")
+    parser.add_argument("--year", action="store_true", help="only a year of daily profiles")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for rows in options.rows:
-            _measure(rows, options.repetitions, options.evidently, Path(folder))
         if options.year:
             _year(options.repetitions, Path(folder))
+        else:
+            for rows in options.rows:
+                _measure(rows, options.repetitions, options.evidently, Path(folder))
     say(f"\n{os.cpu_count()} cores, Python {platform.python_version()}")
     return 0
 
@@ -144,14 +152,18 @@ def _measure(rows: int, repetitions: int, evidently: Path | None, folder: Path) 
 def _year(repetitions: int, folder: Path) -> None:
     days = folder / "days"
     days.mkdir()
-    made = folder / "day.parquet"
+    for day in range(DAYS):
+        table = _table(ROWS_OF_A_DAY, np.random.default_rng([day, 1]))
+        columns = {
+            name: profile_column(
+                "category" if name.startswith("category") else "number", column.chunks
+            )
+            for name, column in zip(table.column_names, table.itercolumns(), strict=True)
+        }
+        stored = Stored({"train": Profile(table.num_rows, columns)})
+        (days / f"{day:03d}").write_bytes(to_bytes(stored))
     python = [sys.executable, "-W", "ignore", "-c"]
-    for day in range(365):
-        _write_elsewhere(made, 10_000, day)
-        compare(
-            {"day": [*python, STORE, str(made), str(days / f"{day:03d}")]}, 1, folder, warm_up=0
-        )
-    _print(365 * 10_000, compare({"year": [*python, YEAR, str(days)]}, repetitions, folder))
+    _print(DAYS * ROWS_OF_A_DAY, compare({"year": [*python, YEAR, str(days)]}, repetitions, folder))
 
 
 def _print(rows: int, found: Mapping[str, Times]) -> None:

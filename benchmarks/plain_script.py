@@ -288,10 +288,10 @@ def score(
 
     use_case, classes = script.use_case, model.tuned["classes"]
     reference = profile_table(training, use_case.columns)
-    script.put("reports", "parquet", to_bytes(Stored({"train": reference})))
+    script.put("reports", "arrow", to_bytes(Stored({"train": reference})))
     for batch, table in clean.items():
         current = profile_table(table, use_case.columns)
-        script.put("reports", "parquet", to_bytes(Stored({"clean": current})))
+        script.put("reports", "arrow", to_bytes(Stored({"clean": current})))
         found = compare_profiles(reference, current, use_case.drift, use_case.columns)
         shown = distributions_of(reference, current, found.columns)
         content = content_of(found, {}, shown)

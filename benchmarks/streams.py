@@ -82,7 +82,9 @@ def draw(plan: Plan, rng: np.random.Generator) -> Stream:
     past = batches[: plan.history]
     reference = merge_profiles(past)
     columns = [FileColumn(name) for name in reference.columns]
-    return Stream(reference, history_of(reference, past), batches[-2], batches[-1], columns)
+    return Stream(
+        reference, history_of(reference, past, reference.rows), batches[-2], batches[-1], columns
+    )
 
 
 def _offsets(plan: Plan, rng: np.random.Generator) -> Floats:

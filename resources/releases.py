@@ -205,6 +205,23 @@ class Releases:
                 for digest, batch, columns, *rest in reversed(cursor.fetchall())
             ]
 
+    def trained_for(
+        self, use_case: str, release_digest: str, batches: Sequence[str]
+    ) -> Incident | None:
+        """The newest drift of one of these batches that was held against another release.
+
+        What our own pipeline did to a batch is no drift to learn.
+        """
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                "select digest, batch, columns, found_at, cause, origin from leeway.incidents "
+                "where use_case = %s and release_digest <> %s and batch = any(%s) "
+                "and cause = 'drift' and origin <> 'pipeline' order by seq desc limit 1",
+                (use_case, release_digest, list(batches)),
+            )
+            row = cursor.fetchone()
+        return None if row is None else Incident(row[0], row[1], tuple(row[2]), *row[3:])
+
 
 def insert_incident(
     cursor: psycopg2.extensions.cursor,

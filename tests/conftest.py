@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
 import signal
 import tempfile
-import time
 import uuid
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,11 +21,11 @@ from resources.postgres import embedded_url
 from resources.settings import Settings, get_settings
 from tests.databases import copy_databases, drop_databases, trust_the_machine
 from tests.embedded import remove, stop_embedded
+from tests.faults import results
 from tests.faults.harness import FIGURES, LONG
+from tests.faults.results import FIGURE, figures_of
 from tests.installed import Complete
 
-FIGURE = "figure of a fault test"
-STARTED = time.monotonic()
 # Of one name, since dbt parses the project again for a database of another.
 USED, TEMPLATE = "used", "template"
 
@@ -75,21 +72,13 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     reports = [each for found in terminalreporter.stats.values() for each in found]
-    properties = [p for each in reports for p in getattr(each, "user_properties", ())]
-    texts = [str(text) for name, text in properties if name == FIGURE]
+    texts = [t for each in reports if isinstance(each, pytest.TestReport) for t in figures_of(each)]
     if texts:
         terminalreporter.section("what the fault tests found")
         for text in texts:
             terminalreporter.write_line(text)
     if file := config.getoption("--figures"):
-        outcomes = ("passed", "failed", "error", "skipped")
-        counts = [f"{len(terminalreporter.getreports(each))} {each}" for each in outcomes]
-        head = [
-            f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, "
-            f"{os.cpu_count()} cores, LEEWAY_KILLS={LONG}",
-            f"{', '.join(counts)} in {time.monotonic() - STARTED:.0f} s",
-        ]
-        file.write_text("\n".join([*head, "", *texts, ""]))
+        results.write(file, terminalreporter.stats, LONG)
 
 
 @pytest.fixture(scope="session")

@@ -144,7 +144,11 @@ class Refitted:
         train = profile_table(rows, self.use_case.columns)
         members = [self.stored[name].profiles["clean"] for name in batches]
         definitions = self.stored[batches[-1]].definitions
-        return Stored({"train": train}, history_of(train, members), definitions)
+        return Stored(
+            {"train": train},
+            history_of(train, members, sum(each.rows for each in members)),
+            definitions,
+        )
 
 
 def cause_of(cause: Cause) -> ReleaseCause:

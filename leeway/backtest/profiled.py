@@ -46,7 +46,7 @@ def unknown_model(stored: Mapping[str, Stored], batches: Sequence[str]) -> Train
     whole = merge_profiles(members)
     newest = stored[batches[-1]]
     reference = Stored(
-        {"train": whole, "clean": whole}, history_of(whole, members), newest.definitions
+        {"train": whole, "clean": whole}, history_of(whole, members, whole.rows), newest.definitions
     )
     name = f"{len(batches)} batches"
     return Trained(name, tuple(batches), reference, "promoted", ASSUMED, whole.rows, known=False)

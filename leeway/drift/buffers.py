@@ -21,6 +21,22 @@ def numbers_in(data: pa.Array) -> NDArray[Any]:
     """
     if data.null_count:
         raise ValueError(f"{data.null_count} values are missing")
+    return _values(data)
+
+
+def floats_in(data: pa.Array) -> NDArray[np.float64]:
+    """The values of an array of float64, shape (rows,), NaN where one is missing."""
+    values = _values(data)
+    if not data.null_count:
+        return values
+    bits = np.frombuffer(data.buffers()[0], np.uint8)
+    first, end = data.offset // 8, (data.offset + len(data) + 7) // 8
+    known = np.unpackbits(bits[first:end], bitorder="little")[data.offset - 8 * first :]
+    return np.where(known[: len(data)].view(np.bool_), values, np.nan)
+
+
+def _values(data: pa.Array) -> NDArray[Any]:
+    """Whatever the memory holds where a value is missing."""
     buffer = data.buffers()[1]
     dtype = np.dtype(str(data.type).replace("double", "float64").replace("halffloat", "float16"))
     if buffer is None:

@@ -34,6 +34,7 @@ _MIXED = -1
 _MANTISSA = 52  # bits below sign and exponent
 _MAGNITUDE = np.iinfo(np.int64).max
 _INFINITE = int(np.array([np.inf]).view(np.int64)[0])
+_NOT_FINITE = (-_INFINITE, 1 - _INFINITE, _INFINITE, _INFINITE + 1)  # where its keys begin and end
 
 
 def keys_of(values: Floats) -> Integers:
@@ -41,18 +42,22 @@ def keys_of(values: Floats) -> Integers:
 
     NaN is above infinity or below minus infinity, by its sign.
     """
-    keys, signs = np.empty((2, values.size), np.int64)
-    _write_keys(values, keys, signs)
-    return keys
-
-
-def _write_keys(values: Floats, keys: Integers, signs: Integers) -> None:
-    """Writes the keys, in passes that each stay in the cache; `signs` is for its use."""
     bits = np.ascontiguousarray(values, np.float64).view(np.int64)
-    np.right_shift(bits, 63, out=signs)
-    np.bitwise_and(bits, _MAGNITUDE, out=keys)
-    keys ^= signs
-    keys -= signs
+    return np.where(bits < 0, -(bits & _MAGNITUDE), bits)
+
+
+def _sort_keys(values: Floats, keys: Integers, work: Integers) -> None:
+    """Writes the keys, ascending; `work` is for its use.
+
+    The bits are sorted before they are keys: those of positive numbers are their keys already, and
+    those of negative ones only stand the wrong way round.
+    """
+    keys[:] = values.view(np.int64)
+    keys.sort()
+    negative = int(np.searchsorted(keys, 0))
+    if negative:
+        magnitudes = np.bitwise_and(keys[:negative], _MAGNITUDE, out=work[:negative])
+        np.negative(magnitudes[::-1], out=keys[:negative])
 
 
 def values_of(keys: Integers) -> Floats:
@@ -129,10 +134,7 @@ class Cells:
         """The same rows at a shift that is at least as large."""
         if shift == self.shift:
             return self
-        within = (self.cells << self.shift) & ((1 << shift) - 1)
-        offsets = self.offsets + self.counts * (within >> UNIT)
-        same = np.where(self.same < 0, _MIXED, self.same + within)
-        return _sum_equal(shift, self.cells >> (shift - self.shift), self.counts, offsets, same)
+        return _sum_equal(shift, *_coarser(self._arrays(), self.shift, shift))
 
 
 EMPTY = Cells(0, *(np.zeros(0, np.int64) for _ in range(4)))
@@ -144,11 +146,22 @@ def merge(parts: Sequence[Cells]) -> Cells:
     if not parts:
         return EMPTY
     shift = max(part.shift for part in parts)
-    found = [part.at(shift)._arrays() for part in parts]
-    cells, counts, offsets, same = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
-    order = np.argsort(cells, kind="stable")
-    together = _sum_equal(shift, cells[order], counts[order], offsets[order], same[order])
+    every = [np.concatenate(each) for each in zip(*(p._arrays() for p in parts), strict=True)]
+    own = np.repeat([part.shift for part in parts], [part.cells.size for part in parts])
+    coarse = _coarser(every, own, shift)
+    order = np.argsort(coarse[0], kind="stable")
+    together = _sum_equal(shift, *(array[order] for array in coarse))
     return together.at(_smallest_shift(together))
+
+
+def _coarser(
+    arrays: Sequence[Integers], own: Integers | int, shift: int
+) -> tuple[Integers, Integers, Integers, Integers]:
+    """What `Cells` holds, at shift `own`, as it is at a larger one; equal cells are not summed."""
+    cells, counts, offsets, same = arrays
+    within = (cells << own) & ((1 << shift) - 1)
+    offsets = offsets + counts * (within >> UNIT)
+    return cells >> (shift - own), counts, offsets, np.where(same < 0, _MIXED, same + within)
 
 
 class CellCounter:
@@ -171,6 +184,7 @@ class CellCounter:
 
     def add(self, values: Floats) -> None:
         """Counts numbers, shape (rows,), in any order."""
+        values = np.ascontiguousarray(values, np.float64)
         start = 0
         while start < values.size:
             size = _CHUNK if self._parts else _FIRST
@@ -187,36 +201,36 @@ class CellCounter:
 
     def _add(self, values: Floats) -> None:
         keys, work = self._work[:, : values.size]
-        _write_keys(values, keys, work)
-        keys.sort()
-        finite = slice(*np.searchsorted(keys, [1 - _INFINITE, _INFINITE]))
-        keys, work = keys[finite], work[finite]
-        if keys.size < values.size:
-            infinite = int(np.isinf(values).sum())
-            self.infinite += infinite
-            self.nan += values.size - keys.size - infinite
+        _sort_keys(values, keys, work)
+        below, low, high, above = np.searchsorted(keys, _NOT_FINITE).tolist()
+        self.nan += below + values.size - above
+        self.infinite += low - below + above - high
+        keys, work = keys[low:high], work[low:high]
         if keys.size:
             self._ends = [min([*self._ends, int(keys[0])]), max([*self._ends, int(keys[-1])])]
             self._parts.append(_count(keys, self._shift, work))
 
 
 def _count(keys: Integers, shift: int, work: Integers) -> Cells:
-    """Counts ascending keys; `work` is for its use."""
+    """Counts ascending keys; it writes to both arrays."""
     np.right_shift(keys, shift, out=work)
-    first = np.r_[0, np.flatnonzero(work[1:] != work[:-1]) + 1]
-    after = np.r_[first[1:], keys.size]
-    cells = work[first]
-    np.bitwise_and(keys, (1 << shift) - 1, out=work)
-    same = np.where(keys[first] == keys[after - 1], work[first], _MIXED)
-    work >>= UNIT
-    return Cells(shift, cells, after - first, np.add.reduceat(work, first), same)
+    first = np.concatenate([[0], np.flatnonzero(work[1:] != work[:-1]) + 1])
+    after = np.append(first[1:], keys.size)
+    cells, counts = work[first], after - first
+    lowest, highest = keys[first], keys[after - 1]
+    same = np.where(lowest == highest, lowest - (cells << shift), _MIXED)
+    if shift <= UNIT:
+        return Cells(shift, cells, counts, np.zeros_like(cells), same)
+    keys >>= UNIT
+    offsets = np.add.reduceat(keys, first) - counts * (cells << (shift - UNIT))
+    return Cells(shift, cells, counts, offsets, same)
 
 
 def _sum_equal(
     shift: int, cells: Integers, counts: Integers, offsets: Integers, same: Integers
 ) -> Cells:
     """Sums the rows of equal cells, which ascend."""
-    first = np.r_[0, np.flatnonzero(cells[1:] != cells[:-1]) + 1]
+    first = np.concatenate([[0], np.flatnonzero(cells[1:] != cells[:-1]) + 1])
     least, most = np.minimum.reduceat(same, first), np.maximum.reduceat(same, first)
     return Cells(
         shift,

@@ -44,6 +44,8 @@ class ColumnDrift:
     `measure` names the effect that decided: `effect` is its estimate, `interval` its bounds,
     `threshold` the smallest worth acting on. They are None when the verdict is undefined. `change`
     is the same in the unit of the column. `statistics` are evidence; Wasserstein's is in that unit.
+    `answered` names the batch that the column looks like, and for whose drift the model was
+    trained; without that the verdict would not be none.
     """
 
     name: str
@@ -58,6 +60,7 @@ class ColumnDrift:
     effects: tuple[Effect, ...]
     statistics: Mapping[str, float]
     reason: str
+    answered: str | None = None
 
     def as_dict(self) -> dict[str, object]:
         """For JSON, without the name."""

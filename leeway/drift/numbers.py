@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leeway.drift.buffers import numbers_in
+from leeway.drift.buffers import floats_in, numbers_in
 from leeway.drift.cells import (
     EMPTY,
     CellCounter,
@@ -89,7 +89,7 @@ class NumberCounter:
 
     def __init__(self) -> None:
         self._cells = CellCounter()
-        self._missing = self._rounded = 0
+        self._missing = self._filled = self._rounded = 0
 
     def add(self, data: pa.Array) -> None:
         """Counts an array of numbers, integers, decimals, dates, times or moments.
@@ -98,6 +98,10 @@ class NumberCounter:
             ValueError: when its values cannot be read as numbers (`pyarrow.ArrowInvalid`).
         """
         self._missing += data.null_count
+        if pa.types.is_float64(data.type):
+            self._cells.add(floats_in(data))
+            self._filled += data.null_count
+            return
         values, rounded = floats_of(data.drop_null() if data.null_count else data)
         self._rounded += rounded
         self._cells.add(values)
@@ -108,7 +112,7 @@ class NumberCounter:
         return NumberProfile(
             counted.cells(),
             self._missing,
-            counted.nan,
+            counted.nan - self._filled,
             counted.infinite,
             self._rounded,
             *counted.ends.tolist(),

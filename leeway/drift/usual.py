@@ -16,7 +16,7 @@ MOST_OF_ALL = 0.5  # a batch that is more than that of the rows is hardly compar
 MIN_ROWS = 30  # with fewer, an effect tells nothing
 
 
-def history_of(reference: Profile, batches: Sequence[Profile]) -> list[PastBatch]:
+def history_of(reference: Profile, newest: Sequence[Profile], rows: int) -> list[PastBatch]:
     """How far each of the newest batches is from the others, oldest first.
 
     A batch is a part of the reference, and by that share closer to it than to the others. Batches
@@ -24,10 +24,11 @@ def history_of(reference: Profile, batches: Sequence[Profile]) -> list[PastBatch
 
     Args:
         reference: of all batches together.
-        batches: that it is made of, oldest first.
+        newest: of the batches that it is made of, oldest first; those before the last
+            `MOST_BATCHES` are not asked for.
+        rows: of all batches that it is made of.
     """
-    rows = max(sum(batch.rows for batch in batches), 1)
-    shares = [(batch, batch.rows / rows) for batch in batches[-MOST_BATCHES:]]
+    shares = [(batch, batch.rows / max(rows, 1)) for batch in newest[-MOST_BATCHES:]]
     return [_past(reference, batch, share) for batch, share in shares if share <= MOST_OF_ALL]
 
 

@@ -60,6 +60,11 @@ class BatchDrift:
         return sum(judged) / len(judged) if judged else None
 
     @property
+    def answered(self) -> tuple[str, ...]:
+        """Names of the columns that look as in a batch for whose drift the model was trained."""
+        return tuple(column.name for column in self.columns if column.answered is not None)
+
+    @property
     def past_batch(self) -> PastBatch:
         """What later verdicts need of this one to know what is usual."""
         return {
@@ -118,12 +123,11 @@ def compare_profiles(
     found = tuple(
         judge_column(column, kind, looks) for column, kind in zip(compared, kinds, strict=True)
     )
-    features = [column for column in found if column.role == "feature"]
     targets = [column.verdict for column in found if column.role == "target"]
-    verdict = _severest(feature.verdict for feature in features)
+    verdict, reason = conclusion(found)
     return BatchDrift(
         verdict=verdict,
-        reason=_reason(verdict, features),
+        reason=reason,
         columns=found,
         rows_reference=reference.rows,
         rows_current=current.rows,
@@ -131,6 +135,13 @@ def compare_profiles(
         alarm_probability=probability,
         history=len(history),
     )
+
+
+def conclusion(columns: Iterable[ColumnDrift]) -> tuple[DriftVerdict, str]:
+    """The verdict of a batch from those of its columns, with its reason."""
+    features = [column for column in columns if column.role == "feature"]
+    verdict = _severest(feature.verdict for feature in features)
+    return verdict, _reason(verdict, features)
 
 
 def _kind(name: str, reference: Profile, current: Profile) -> Kind:
@@ -149,6 +160,7 @@ def _reason(verdict: DriftVerdict, features: Sequence[ColumnDrift]) -> str:
     if verdict == "none":
         judged = len(features) - len(unknown)
         first = f"None of {judged} features has moved by more than is usual or worth acting on."
+        first = " ".join([first, *(each.reason for each in features if each.answered is not None)])
     else:
         first = " ".join(feature.reason for feature in features if feature.verdict == verdict)
     names = ", ".join(feature.name for feature in unknown)

@@ -93,6 +93,15 @@ def test_a_model_lives_through_first_release_quiet_batch_and_drift(
     assert tick(graph, after_cooldown()).skip_reason
     assert tick(graph, after_cooldown() + timedelta(days=30)).skip_reason
 
+    # The change lasts, and the model knows it, although most of what it was trained on is older.
+    lasting = penguins(first_key=4001, year=[2008])
+    lasting["bill_length_mm"] += LONGER_BY_MM
+    graph.write("2012", lasting)
+    assert graph.materialize(["2012"], batch_nodes[:5]).success
+    told = graph.platform.ledger.require(NAME, "drift", "2012").facts
+    assert (told["verdict"], told["answered"]) == ("none", ["bill_length_mm"])
+    assert incidents(graph) == []
+
 
 def incidents(graph: Graph) -> list[Incident]:
     champion = graph.platform.releases.champion(NAME)
