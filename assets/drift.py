@@ -6,7 +6,7 @@ from it (`leeway.controller`).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,9 @@ from leeway.drift.content import content_of
 from leeway.drift.distribution import Distribution, distributions_of
 from leeway.drift.history import past_batch_fields
 from leeway.drift.origin import Origin, Who, origin_of, who_of
-from leeway.drift.profile import Profile
 from leeway.drift.stored import Stored, from_bytes
-from leeway.drift.verdict import BatchDrift, compare_profiles
+from leeway.drift.verdict import BatchDrift, without_reference
 from leeway.plan import label
-from leeway.spec import UseCase
 from resources.ledger import Commit
 from resources.releases import insert_incident
 
@@ -101,7 +99,9 @@ def _judge(batch: Batch, stored: Stored) -> Judged:
     current = stored.profiles["clean"]
     reference, earlier = reference_of(batch, current), before(batch)
     if reference is None:
-        return _without_reference(use_case, current)
+        kind = use_case.drift.reference
+        found = without_reference(current, use_case.drift, use_case.columns, kind)
+        return Judged(found, {}, {}, trained_on=False)
     train = reference.profiles["train"]
     found = verdict_on(current, reference, earlier, use_case)
     if found.verdict in ("suspect", "confirmed") and (answered := answered_in(batch)):
@@ -115,13 +115,6 @@ def _judge(batch: Batch, stored: Stored) -> Judged:
     # same model, and a batch that differs from those before it would ask for that for ever.
     trained_on = name in batch.champion.manifest["batches"]
     return Judged(found, origins, distributions_of(train, current, found.columns), trained_on)
-
-
-def _without_reference(use_case: UseCase, current: Profile) -> Judged:
-    """The verdict undefined, where no earlier batch can be compared with."""
-    found = compare_profiles(Profile(0, {}), current, use_case.drift, use_case.columns)
-    reason = f"There is no {use_case.drift.reference.replace('_', ' ')} to compare with yet."
-    return Judged(replace(found, reason=reason), {}, {}, trained_on=False)
 
 
 def _incident(

@@ -77,6 +77,15 @@ class Drift(Strict):
         default=UsualPolicy.min_rows, ge=2, description="fewer rows give the verdict undefined"
     )
 
+    @property
+    def pairs(self) -> bool:
+        """Whether a batch is looked at together with the one before it, too.
+
+        Only where both are held against the same: that one is the reference itself, or may be of
+        another season.
+        """
+        return self.reference == "training_part"
+
 
 class Retraining(Strict):
     """When a model is trained again."""
