@@ -149,6 +149,10 @@ class _Walker:
         if looked.verdict == "confirmed":
             found = self._incident(batch, looked.columns)
             self._record(replace(found, origin=looked.origin))
+        if "damage" in self.use_case.retraining.on:  # the one look that takes a second
+            columns = self.models.harmed(self.champion, batch.name)
+            if columns:
+                self._record(self._incident(batch, columns, "damage"))
         gates = self.use_case.gates
         metrics = scored.metrics if scored else {}
         broken = sorted({gate.metric for gate in gates if broken_gates([gate], metrics)})
