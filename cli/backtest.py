@@ -32,6 +32,7 @@ def backtest(
     refit: bool,
     changes: Sequence[str],
     plot: Path | None,
+    on_node: bool,
 ) -> None:
     """Replays, and prints the report.
 
@@ -42,6 +43,7 @@ def backtest(
         refit: train at each retrain, also where recorded models are.
         changes: batches that are known to have changed.
         plot: where the picture goes.
+        on_node: show the picture in Dagster, too.
 
     Raises:
         CannotBacktest: when the policy is none, or there is too little to replay.
@@ -60,6 +62,10 @@ def backtest(
         raise CannotBacktest(f"{name}: the first batches cannot train a model: {error}") from error
     if plot is not None:
         _write_plot(plot, report)
+    if on_node:
+        from cli.backtest_node import show_on_node
+
+        show_on_node(report)
     if as_json:
         emit(report.as_dict())
         return
