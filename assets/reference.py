@@ -71,9 +71,10 @@ def before(batch: Batch) -> Before | None:
     until = found[0].facts["until"]
     if not batch.stage.use_case.drift.pairs:
         return Before(None, until)
-    judged = [commit for commit in _verdicts(batch)[-1:] if commit.batch == found[0].batch]
-    quiet = judged and judged[0].facts["verdict"] != "confirmed"
-    if not quiet or judged[0].facts["trained_on"]:
+    judged = ledger.current(name, "drift", found[0].batch)
+    if judged is None or not _is_alike(batch, judged):
+        return Before(None, until)
+    if judged.facts["verdict"] == "confirmed" or judged.facts["trained_on"]:
         return Before(None, until)
     data = batch.platform.store.get(found[0].uri, found[0].digest)
     return Before(from_bytes(data).profiles["clean"], until)
@@ -112,13 +113,17 @@ def answered_in(batch: Batch) -> Answered | None:
 
 
 def _verdicts(batch: Batch) -> list[Commit]:
-    """Verdicts on earlier batches against the same reference, oldest first.
+    """Verdicts on earlier batches against the same reference, oldest first."""
+    commits = batch.platform.ledger.earlier(batch.stage.name, "drift", batch.name, MOST_BATCHES)
+    return [each for each in commits if _is_alike(batch, each)]
+
+
+def _is_alike(batch: Batch, verdict: Commit) -> bool:
+    """Whether an earlier batch was held against the same.
 
     Against the training part that is the same release; else it is the same kind of reference.
     """
-    commits = batch.platform.ledger.earlier(batch.stage.name, "drift", batch.name, MOST_BATCHES)
     mode, version = batch.stage.use_case.drift.reference, batch.champion.release.version
-    alike = [each for each in commits if each.facts["reference"] == mode]
-    if mode != "training_part":
-        return alike
-    return [each for each in alike if each.facts["version"] == version]
+    if verdict.facts["reference"] != mode:
+        return False
+    return mode != "training_part" or bool(verdict.facts["version"] == version)

@@ -177,6 +177,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
     ),
     "drift": (
         "assets/drift.py",
+        "leeway/drift/answered.py",
         "assets/reference.py",
         "leeway/drift/season.py",
         "leeway/definitions.py",

@@ -31,7 +31,7 @@ class Unconvertible(RuntimeError):
 def ensure_table(
     cursor: psycopg2.extensions.cursor, schema: str, table: str, columns: Mapping[str, str]
 ) -> None:
-    """Creates the table, or adds the columns it lacks.
+    """Creates the table, or adds the columns it lacks, and an index of its batches.
 
     A column whose type differs is an error of PostgreSQL at the next write; `retype` comes first
     where that may happen.
@@ -49,6 +49,13 @@ def ensure_table(
         cursor.execute(
             sql.SQL("alter table {} add column if not exists {} {}").format(
                 sql.Identifier(schema, table), sql.Identifier(name), sql.SQL(type_)
+            )
+        )
+    if "batch_id" in columns:
+        # Batches are read and replaced one at a time: without it each reads all those before it.
+        cursor.execute(
+            sql.SQL("create index if not exists {} on {} (batch_id)").format(
+                sql.Identifier(f"{table}_batch_id"), sql.Identifier(schema, table)
             )
         )
 

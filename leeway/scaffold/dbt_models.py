@@ -41,6 +41,7 @@ _CLEAN = """\
     on_schema_change='append_new_columns',
     alias='clean',
     contract={{'enforced': true}},
+    indexes=[{{'columns': ['batch_id']}}],
     pre_hook="{{{{ delete_batches() }}}}",
     post_hook="{{{{ fence('{name}', 'clean') }}}}",
     meta={{'dagster': {{'asset_key': ['{name}', 'clean'], 'group': '{name}'}}}}

@@ -4,6 +4,7 @@
     on_schema_change='append_new_columns',
     alias='clean',
     contract={'enforced': true},
+    indexes=[{'columns': ['batch_id']}],
     pre_hook="{{ delete_batches() }}",
     post_hook="{{ fence('churn', 'clean') }}",
     meta={'dagster': {'asset_key': ['churn', 'clean'], 'group': 'churn'}}
