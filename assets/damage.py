@@ -70,7 +70,7 @@ def _estimate(batch: Batch) -> "tuple[BatchDamage, MultivariateDrift, Commit]":
         confidence=1 - alarm_probability(stage.use_case.drift),
     )
     trained_on = batch.name in champion.manifest["batches"]
-    columns = [column.name for column in found.columns[:3]]
+    columns = found.blamed
     also = None
     if found.verdict == "confirmed" and not trained_on:
         clean_digest = work.inputs[label("clean", batch.name)].digest
@@ -93,7 +93,7 @@ def _estimate(batch: Batch) -> "tuple[BatchDamage, MultivariateDrift, Commit]":
             "verdict": found.verdict,
             "reason": found.reason,
             "metric": found.metric,
-            "columns": columns,
+            "columns": list(columns),
             "joint": {"verdict": joint.verdict, "reason": joint.reason},
             "trained_on": trained_on,
             "version": champion.release.version,

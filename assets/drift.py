@@ -6,7 +6,7 @@ from it (`leeway.controller`).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +23,10 @@ from leeway.drift.content import content_of
 from leeway.drift.distribution import Distribution, distributions_of
 from leeway.drift.history import past_batch_fields
 from leeway.drift.origin import Origin, Who, origin_of, who_of
-from leeway.drift.profile import Profile
 from leeway.drift.stored import Stored, from_bytes
-from leeway.drift.verdict import BatchDrift, compare_profiles
+from leeway.drift.verdict import BatchDrift, without_reference
 from leeway.drift.who_moved import who_told
 from leeway.plan import label
-from leeway.spec import UseCase
 from resources.ledger import Commit
 from resources.releases import insert_incident
 
@@ -112,7 +110,9 @@ def _judge(batch: Batch, stored: Stored) -> Judged:
     reference, earlier = reference_of(batch, current), before(batch)
     again = f"leeway run {batch.stage.name} --batch {name}"
     if reference is None:
-        return _without_reference(use_case, current, again)
+        kind = use_case.drift.reference
+        found = without_reference(current, use_case.drift, use_case.columns, kind)
+        return Judged(found, {}, {}, trained_on=False, again=again)
     train = reference.profiles["train"]
     found = verdict_on(current, reference, earlier, use_case)
     if found.verdict in ("suspect", "confirmed") and (answered := answered_in(batch)):
@@ -127,13 +127,6 @@ def _judge(batch: Batch, stored: Stored) -> Judged:
     trained_on = name in batch.champion.manifest["batches"]
     shown = distributions_of(train, current, found.columns)
     return Judged(found, origins, shown, trained_on, again)
-
-
-def _without_reference(use_case: UseCase, current: Profile, again: str) -> Judged:
-    """The verdict undefined, where no earlier batch can be compared with."""
-    found = compare_profiles(Profile(0, {}), current, use_case.drift, use_case.columns)
-    reason = f"There is no {use_case.drift.reference.replace('_', ' ')} to compare with yet."
-    return Judged(replace(found, reason=reason), {}, {}, trained_on=False, again=again)
 
 
 def _incident(

@@ -11,7 +11,7 @@ from leeway.drift.answered import Answered
 from leeway.drift.history import MOST_BATCHES, past_batch_from
 from leeway.drift.profile import Profile
 from leeway.drift.season import is_earlier_season
-from leeway.drift.stored import Stored, from_bytes, merged
+from leeway.drift.stored import Stored, as_reference, from_bytes
 from leeway.drift.verdict import BatchDrift, compare_profiles
 from leeway.spec import UseCase
 from resources.ledger import Commit
@@ -41,10 +41,7 @@ def reference_of(batch: Batch, current: Profile) -> Stored | None:
         if not chosen:
             return None
         data = (batch.platform.store.get(each.uri, each.digest) for each in chosen)
-        together = merged(map(from_bytes, data))
-        found = replace(
-            together, profiles={**together.profiles, "train": together.profiles["clean"]}
-        )
+        found = as_reference(map(from_bytes, data))
     since = [
         past_batch_from(commit.facts["effects"])
         for commit in _verdicts(batch)
@@ -72,8 +69,8 @@ def before(batch: Batch) -> Before | None:
     if not found:
         return None
     until = found[0].facts["until"]
-    if batch.stage.use_case.drift.reference == "previous_batch":
-        return Before(None, until)  # it is what the batch is compared with
+    if not batch.stage.use_case.drift.pairs:
+        return Before(None, until)
     judged = ledger.current(name, "drift", found[0].batch)
     if judged is None or not _is_alike(batch, judged):
         return Before(None, until)

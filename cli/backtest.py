@@ -1,8 +1,8 @@
 """`leeway backtest`: a use case replayed under today's policy and another.
 
-Belongs here: reading the policy, replaying, and handing the report over. Does not belong here: the
-replay (`leeway.backtest`), where its models come from (`cli.backtest_models`), or the tables for
-people (`cli.backtest_tables`).
+Belongs here: replaying, and handing the report over. Does not belong here: the replay
+(`leeway.backtest`), where its models come from (`cli.backtest_models`), reading what it needs
+(`resources.backtest`), or the tables for people (`cli.backtest_tables`).
 """
 
 from __future__ import annotations
@@ -10,19 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from cli.backtest_models import Chosen, chosen_models
 from cli.output import emit, say
 from leeway.backtest.errors import CannotBacktest
 from leeway.backtest.facts import in_time
 from leeway.backtest.plan import notes_on
-from leeway.backtest.policy import policy_of, under
+from leeway.backtest.policy import under
 from leeway.backtest.report import Replayed, Report
 from leeway.backtest.walk import walk
 from leeway.data.training_set import NotEnoughRows
 from leeway.spec import UseCase
 from orchestration.use_cases import find_use_case
+from resources.backtest import read_policy
 
 
 def backtest(
@@ -33,6 +32,7 @@ def backtest(
     refit: bool,
     changes: Sequence[str],
     plot: Path | None,
+    on_node: bool,
 ) -> None:
     """Replays, and prints the report.
 
@@ -43,6 +43,7 @@ def backtest(
         refit: train at each retrain, also where recorded models are.
         changes: batches that are known to have changed.
         plot: where the picture goes.
+        on_node: show the picture in Dagster, too.
 
     Raises:
         CannotBacktest: when the policy is none, or there is too little to replay.
@@ -51,30 +52,26 @@ def backtest(
     use_case = find_use_case(name)
     if use_case.task == "experiment":
         raise CannotBacktest(f"{name} is an experiment: no model is trained, and no policy holds")
-    sides = [use_case, *([] if policy is None else [_under(policy, use_case)])]
+    sides = [
+        use_case,
+        *([] if policy is None else [under(use_case, read_policy(policy, use_case))]),
+    ]
     try:
         report = _replayed(name, sides, chosen_models(name, use_case, refit=refit), changes)
     except NotEnoughRows as error:
         raise CannotBacktest(f"{name}: the first batches cannot train a model: {error}") from error
     if plot is not None:
         _write_plot(plot, report)
+    if on_node:
+        from cli.backtest_node import show_on_node
+
+        show_on_node(report)
     if as_json:
         emit(report.as_dict())
         return
     from cli.backtest_tables import print_report
 
     print_report(report)
-
-
-def _under(path: Path, use_case: UseCase) -> UseCase:
-    """The use case under the policy of a file."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CannotBacktest(f"{path}: {error.strerror}; name a file that you may read") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CannotBacktest(f"{path}: {error}") from error
-    return under(use_case, policy_of(content, use_case, path))
 
 
 def _replayed(

@@ -237,6 +237,7 @@ def rollback(name: str, why: str, as_json: bool) -> None:
 @click.option("--refit", is_flag=True, help="Train at each retrain, in place of recorded models.")
 @click.option("--change", multiple=True, help="Batch that is known to have changed; repeatable.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write the picture to this PNG.")
+@click.option("--on-node", is_flag=True, help="Show the picture on the node release in Dagster.")
 @JSON
 def backtest(
     name: str,
@@ -244,17 +245,19 @@ def backtest(
     refit: bool,
     change: tuple[str, ...],
     plot: Path | None,
+    on_node: bool,
     as_json: bool,
 ) -> None:
     """Replay the batches of a use case under another policy.
 
-    Says what it would have alarmed, trained, promoted and cost beside today's. Changes nothing.
+    Says what it would have alarmed, trained, promoted and cost beside today's. Trains and releases
+    nothing.
 
     Example: leeway backtest churn --policy calmer.yaml --refit
     """
     from cli.backtest import backtest as carry_out
 
-    carry_out(name, policy, as_json, refit=refit, changes=change, plot=plot)
+    carry_out(name, policy, as_json, refit=refit, changes=change, plot=plot, on_node=on_node)
 
 
 @cli.command()

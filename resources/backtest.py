@@ -1,4 +1,4 @@
-"""What a backtest reads: clean batches and releases of the ledger, or the rows of the source.
+"""What a backtest reads: the other policy, clean batches and releases of the ledger, or the source.
 
 Belongs here: reading them, and the refusal where there is too little. Does not belong here:
 replaying (`leeway.backtest`). Nothing is written.
@@ -9,10 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from leeway.backtest.errors import CannotBacktest
 from leeway.backtest.models import Recipe
+from leeway.backtest.policy import Policy, policy_of
 from leeway.backtest.recorded import Loaded, RecordedRelease
 from leeway.drift.stored import Stored, from_bytes
 from leeway.spec import UseCase
@@ -20,6 +24,7 @@ from resources.ledger import Commit, Ledger
 from resources.releases import Release, Releases
 from resources.settings import Settings
 from resources.store import LocalStore
+from resources.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,6 +42,21 @@ class Material:
     releases: tuple[RecordedRelease, ...] = ()
     recipe: Recipe | None = None
     notes: tuple[str, ...] = ()
+
+
+def read_policy(path: Path, use_case: UseCase) -> Policy:
+    """The policy of a file; what it leaves out is today's.
+
+    Raises:
+        CannotBacktest: when it cannot be read, or is none, with the line or the field.
+    """
+    try:
+        content = read_yaml(path)
+    except OSError as error:
+        raise CannotBacktest(f"{path}: {error.strerror}; name a file that you may read") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise CannotBacktest(f"{path}: {error}") from error
+    return policy_of(content, use_case, path)
 
 
 def recorded_material(name: str, use_case: UseCase, settings: Settings) -> Material:

@@ -96,6 +96,10 @@ class Models(Protocol):
         """How good a model is on the rows of a batch that it was not fitted on; None: unknown."""
         ...
 
+    def harmed(self, champion: Trained, batch: str) -> tuple[str, ...]:
+        """The columns that harm a model most, where harm is proven without labels; else none."""
+        ...
+
 
 def in_time(stored: Mapping[str, Stored], batches_per_year: float) -> list[Batch]:
     """The batches with the time at which each came: the end of its rows.

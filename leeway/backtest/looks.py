@@ -1,7 +1,8 @@
 """The verdict on a batch of a replay, with what production would have compared it with.
 
-Belongs here: the batch before, what is usual by then, who moved the columns: as `assets.reference`
-and `assets.drift` put them together. Does not belong here: the verdict (`leeway.drift.verdict`).
+Belongs here: the reference, the batch before, what is usual by then, who moved the columns: as
+`assets.reference` and `assets.drift` put them together. Does not belong here: the verdict
+(`leeway.drift.verdict`).
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from dataclasses import dataclass
 
 from leeway.backtest.facts import Batch, Trained
 from leeway.controller.facts import Origin, Verdict
+from leeway.drift.answered import Answered, without_answered
 from leeway.drift.history import MOST_BATCHES, PastBatch
 from leeway.drift.origin import origin_of, who_of
-from leeway.drift.verdict import BatchDrift, compare_profiles
+from leeway.drift.season import is_earlier_season
+from leeway.drift.stored import Stored, as_reference
+from leeway.drift.verdict import BatchDrift, compare_profiles, without_reference
 from leeway.spec import UseCase
 
 
@@ -27,6 +31,7 @@ class Looked:
     target_verdict: Verdict | None
     alarm_probability: float
     origin: Origin
+    answered: tuple[str, ...]
     past: PastBatch
 
 
@@ -36,25 +41,53 @@ def look_at(
     looked: Mapping[str, Looked],
     champion: Trained,
     use_case: UseCase,
+    answered: Answered | None = None,
 ) -> Looked:
-    """Compares a batch that the champion was not trained on with the champion's reference.
+    """Compares a batch that the champion was not trained on with what `drift.reference` says.
 
     Args:
         batch: that has come.
         earlier: those that came before it, oldest first.
-        looked: verdicts on those of them that were held against this champion, oldest first.
+        looked: verdicts on those of them that were held against the same, oldest first.
         champion: with its reference.
         use_case: its columns, and the policy.
+        answered: the newest batch for whose drift the champion was trained.
     """
-    reference, before = champion.reference, earlier[-1] if earlier else None
+    reference = _reference(batch, earlier, champion, use_case)
+    if reference is None:
+        kind = use_case.drift.reference
+        found = without_reference(batch.clean, use_case.drift, use_case.columns, kind)
+        return _looked(found, "unknown")
+    found = _compared(batch, earlier, looked, reference, use_case)
+    if found.verdict in ("suspect", "confirmed") and answered is not None:
+        found = without_answered(found, answered, batch.clean, use_case.drift, use_case.columns)
+    return _looked(found, _who(found, batch, reference, use_case))
+
+
+def _compared(
+    batch: Batch,
+    earlier: Sequence[Batch],
+    looked: Mapping[str, Looked],
+    reference: Stored,
+    use_case: UseCase,
+) -> BatchDrift:
+    """The comparison with the reference, with what is known of the batches before."""
+    before = earlier[-1] if earlier else None
     names = {each.name for each in earlier}
     mine = {name: each for name, each in looked.items() if name in names}
-    quiet = before is not None and before.name in mine and mine[before.name].verdict != "confirmed"
+    quiet = (
+        use_case.drift.pairs
+        and before is not None
+        and before.name in mine
+        and mine[before.name].verdict != "confirmed"
+    )
     since = [
-        each.past for each in list(mine.values())[-MOST_BATCHES:] if each.verdict != "confirmed"
+        each.past
+        for each in list(mine.values())[-MOST_BATCHES:]
+        if each.verdict != "confirmed" and not each.answered
     ]
     until, ended = batch.clean.until, before.clean.until if before else None
-    found = compare_profiles(
+    return compare_profiles(
         reference.profiles["train"],
         batch.clean,
         use_case.drift,
@@ -63,23 +96,43 @@ def look_at(
         seconds=None if until is None or ended is None else until - ended,
         history=[*reference.history, *since],
     )
+
+
+def _reference(
+    batch: Batch, earlier: Sequence[Batch], champion: Trained, use_case: UseCase
+) -> Stored | None:
+    """What the batch is compared with; None: nothing yet."""
+    mode = use_case.drift.reference
+    if mode == "training_part":
+        return champion.reference
+    chosen = earlier[-1:]
+    if mode == "season":
+        span = _span(batch)
+        chosen = [each for each in earlier if is_earlier_season(span, _span(each))]
+    return as_reference([each.stored for each in chosen]) if chosen else None
+
+
+def _span(batch: Batch) -> dict[str, float | None]:
+    return {"since": batch.clean.since, "until": batch.clean.until}
+
+
+def _looked(found: BatchDrift, origin: Origin) -> Looked:
     return Looked(
         found.verdict,
         found.reason,
         found.drifted,
         found.target_verdict,
         found.alarm_probability,
-        _who(found, batch, champion, use_case),
+        origin,
+        found.answered,
         found.past_batch,
     )
 
 
-def _who(found: BatchDrift, batch: Batch, champion: Trained, use_case: UseCase) -> Origin:
+def _who(found: BatchDrift, batch: Batch, reference: Stored, use_case: UseCase) -> Origin:
     """Who moved the features, as far as the stored profiles tell."""
     origins = [
-        origin_of(
-            each.name, each.measure, champion.reference, batch.stored, use_case.drift.min_rows
-        )
+        origin_of(each.name, each.measure, reference, batch.stored, use_case.drift.min_rows)
         for each in found.columns
         if each.name in found.drifted and each.verdict == "confirmed" and each.measure is not None
     ]

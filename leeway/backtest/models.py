@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from leeway.backtest.facts import Scored, Trained
-from leeway.backtest.scoring import score
+from leeway.backtest.scoring import harmed, score
 from leeway.controller.facts import Cause, Outcome
 from leeway.data.frames import feature_frame, target_array
 from leeway.data.training_set import TEST, TRAIN, NotEnoughRows, build_training_set, part_of
@@ -107,6 +107,11 @@ class Refitted:
             fitted = self._fit(champion.batches)
             self._scores[at] = score(fitted.model, self.tables[batch], self.use_case, fitted.keys)
         return self._scores[at]
+
+    def harmed(self, champion: Trained, batch: str) -> tuple[str, ...]:
+        """The columns that harm the model, where that is proven."""
+        fitted = self._fit(champion.batches)
+        return harmed(fitted.model, self.tables[batch], self.use_case, fitted.held_out)
 
     def _trained(self, batches: tuple[str, ...], outcome: Outcome, reason: str) -> Trained:
         fitted = self._fit(batches)

@@ -75,8 +75,6 @@ def recipe_for(tables: Mapping[str, pa.Table], use_case: UseCase) -> Recipe:
 def notes_on(use_case: UseCase, policies: Sequence[UseCase], *, refitted: bool) -> list[str]:
     """What the replay leaves out, where that can matter."""
     notes = []
-    if any("damage" in each.retraining.on for each in policies):
-        notes.append("damage is not replayed: only drift, performance and freshness train")
     if any("performance" in each.retraining.on for each in policies):
         notes.append("labels are taken to be known as soon as a batch was scored")
     if refitted:

@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from leeway.backtest.errors import CannotBacktest
 from leeway.spec import Drift, Retraining, UseCase
 from leeway.spec.base import Strict
+from leeway.spec.problems import problem_lines
+from leeway.spec.rules import check_use_case
 
 
 class Policy(Strict):
@@ -31,7 +33,8 @@ def policy_of(content: object, use_case: UseCase, place: object) -> Policy:
         place: of the file, for messages.
 
     Raises:
-        CannotBacktest: when a key is unknown or a value not allowed, with each field.
+        CannotBacktest: when a key is unknown or a value not allowed, with each field, or when it
+            does not fit the columns.
     """
     if not isinstance(content, dict) or not content:
         raise CannotBacktest(
@@ -43,21 +46,14 @@ def policy_of(content: object, use_case: UseCase, place: object) -> Policy:
         given = content.get(block, {})
         merged[block] = fields | given if isinstance(given, dict) else given
     try:
-        return Policy.model_validate(merged)
+        policy = Policy.model_validate(merged)
     except ValidationError as error:
-        raise CannotBacktest("\n".join(_lines(place, error))) from error
-
-
-def _lines(place: object, error: ValidationError) -> list[str]:
-    """One line per problem: file, field, what is wrong."""
-    lines = []
-    for problem in error.errors(include_url=False):
-        field = ".".join(str(part) for part in problem["loc"]) or "the file"
-        message = problem["msg"].removeprefix("Value error, ")
-        given = problem["input"]
-        shown = "" if isinstance(given, dict) else f", got {given!r}"
-        lines.append(f"{place}: {field}: {message}{shown}")
-    return lines
+        raise CannotBacktest("\n".join(problem_lines(place, error, "the file"))) from error
+    try:
+        check_use_case(under(use_case, policy))
+    except ValueError as error:
+        raise CannotBacktest(f"{place}: {error}") from error
+    return policy
 
 
 def under(use_case: UseCase, policy: Policy) -> UseCase:

@@ -39,6 +39,10 @@ class Profiled:
         """Unknown."""
         return None
 
+    def harmed(self, champion: Trained, batch: str) -> tuple[str, ...]:
+        """Unknown."""
+        return ()
+
 
 def unknown_model(stored: Mapping[str, Stored], batches: Sequence[str]) -> Trained:
     """A model that nobody has; its reference is the profile of all rows of its batches."""

@@ -16,7 +16,7 @@ import pyarrow as pa
 from leeway.backtest.facts import Scored, Trained
 from leeway.backtest.models import cause_of, outcome_of
 from leeway.backtest.profiled import unknown_model
-from leeway.backtest.scoring import score
+from leeway.backtest.scoring import harmed, score
 from leeway.controller.facts import Cause
 from leeway.data.training_set import TEST, TRAIN, part_of
 from leeway.drift.stored import Stored
@@ -119,6 +119,14 @@ class Recorded:
         if loaded is None:
             return None
         return score(loaded.model, self.tables[batch], self.use_case, self._keys(loaded))
+
+    def harmed(self, champion: Trained, batch: str) -> tuple[str, ...]:
+        """The columns that harm a recorded model, where that is proven."""
+        loaded = self._model_of(champion)
+        if loaded is None:
+            return ()
+        held_out = part_of(loaded.training_set, TEST)
+        return harmed(loaded.model, self.tables[batch], self.use_case, held_out)
 
     def _model_of(self, champion: Trained) -> Loaded | None:
         if not champion.known:

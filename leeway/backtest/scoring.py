@@ -1,7 +1,8 @@
-"""How good a model was on a batch that came after it.
+"""How good a model was on a batch that came after it, by its labels and before them.
 
-Belongs here: its metrics and the loss of each row. Does not belong here: the metrics themselves
-(`leeway.metrics`), or which model served (`leeway.backtest.walk`).
+Belongs here: its metrics, the loss of each row, and whether harm is proven. Does not belong here:
+the metrics themselves (`leeway.metrics`), the estimate of harm (`leeway.damage`), or which model
+served (`leeway.backtest.walk`).
 """
 
 from __future__ import annotations
@@ -47,3 +48,18 @@ def score(
         losses = row_losses("classification", truth, *with_unseen(output, model.classes, truth))
     metrics = metrics_of(truth, output, predicted, use_case, model.classes)
     return Scored(metrics, np.asarray(losses, dtype=np.float64))
+
+
+def harmed(model: Model, rows: pa.Table, use_case: UseCase, held_out: pa.Table) -> tuple[str, ...]:
+    """The columns that the estimated damage comes from, where it is confirmed; else none.
+
+    Args:
+        model: fitted.
+        rows: of a batch; their labels are not looked at.
+        use_case: gives features, metric and tolerance.
+        held_out: rows with labels that the model was not fitted on.
+    """
+    from leeway.damage.batch import estimate_damage
+
+    found = estimate_damage(held_out, rows, use_case, model)
+    return found.blamed if found.verdict == "confirmed" else ()

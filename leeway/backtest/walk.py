@@ -28,6 +28,7 @@ from leeway.controller.facts import (
     incident_digest,
 )
 from leeway.controller.machine import Decision, decide
+from leeway.drift.answered import Answered
 from leeway.freshness import freshness_state
 from leeway.performance import broken_gates
 from leeway.spec import UseCase
@@ -101,6 +102,7 @@ class _Walker:
         self.seen: list[Batch] = []
         self.now = self.released_at = BEGIN
         self.looked: dict[str, Looked] = {}  # at the present champion
+        self.verdicts: dict[str, Looked] = {}  # the newest on each batch, at whichever
         self.incidents: list[Incident] = []  # about it
         self.trainings: list[Training] = []
         self.answered: list[Retrain] = []
@@ -139,16 +141,33 @@ class _Walker:
     def _look(self, batch: Batch, scored: Scored | None) -> None:
         position = self.seen.index(batch)
         earlier = self.seen[:position]
-        looked = look_at(batch, earlier, self.looked, self.champion, self.use_case)
-        self.looked[batch.name] = looked
+        of_model = self.use_case.drift.reference == "training_part"
+        alike = self.looked if of_model else self.verdicts
+        answered = self._answered() if of_model else None
+        looked = look_at(batch, earlier, alike, self.champion, self.use_case, answered)
+        self.looked[batch.name] = self.verdicts[batch.name] = looked
         if looked.verdict == "confirmed":
             found = self._incident(batch, looked.columns)
             self._record(replace(found, origin=looked.origin))
+        if "damage" in self.use_case.retraining.on:  # the one look that takes a second
+            columns = self.models.harmed(self.champion, batch.name)
+            if columns:
+                self._record(self._incident(batch, columns, "damage"))
         gates = self.use_case.gates
         metrics = scored.metrics if scored else {}
         broken = sorted({gate.metric for gate in gates if broken_gates([gate], metrics)})
         if broken:
             self._record(self._incident(batch, broken, "performance"))
+
+    def _answered(self) -> Answered | None:
+        """The newest batch that drifted from an earlier champion and that this one has seen."""
+        mine = {each.digest for each in self.incidents}
+        for each in reversed(self.found.incidents):
+            world = each.cause == "drift" and each.origin != "pipeline"
+            if world and each.digest not in mine and each.batch in self.champion.batches:
+                batch = next(seen for seen in self.seen if seen.name == each.batch)
+                return Answered(each.batch, each.columns, batch.clean)
+        return None
 
     def _incident(self, batch: Batch, columns: Sequence[str], cause: Cause = "drift") -> Incident:
         digest = incident_digest(self.name, self._champion_digest, batch.name, columns, cause)

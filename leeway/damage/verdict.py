@@ -22,6 +22,7 @@ from leeway.spec import LOWER_IS_BETTER, METRIC_RANGES
 if TYPE_CHECKING:
     from leeway.drift.column import DriftVerdict
 
+MOST_BLAMED = 3
 ASSUMED = "If labels depend on features as before, which only labels can tell, "
 
 
@@ -50,6 +51,11 @@ class BatchDamage:
     alone: float | None = None
     loss: str | None = None
     columns: tuple[ColumnDamage, ...] = ()
+
+    @property
+    def blamed(self) -> tuple[str, ...]:
+        """Names of the columns that most of the change comes from, at most three."""
+        return tuple(column.name for column in self.columns[:MOST_BLAMED])
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from typing import Any
 
@@ -96,6 +96,16 @@ def _merged(members: Sequence[Stored]) -> Stored:
     return Stored(
         profiles, definitions=definitions, commits=_each_once(each.commits for each in members)
     )
+
+
+def as_reference(members: Iterable[Stored]) -> Stored:
+    """Several batches as what another one is compared with: `train` are the clean rows of all.
+
+    Raises:
+        ValueError: when there is no batch.
+    """
+    together = merged(members)
+    return replace(together, profiles={**together.profiles, "train": together.profiles["clean"]})
 
 
 def _each_once(lists: Iterable[Sequence[str]]) -> list[str]:

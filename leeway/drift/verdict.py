@@ -11,7 +11,7 @@ mix of outcomes asks for other remedies than new inputs do.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leeway.drift.budget import alarm_probability
 from leeway.drift.column import MILDEST_FIRST, ColumnDrift, DriftVerdict
@@ -139,6 +139,18 @@ def compare_profiles(
         alarm_probability=probability,
         history=len(history),
     )
+
+
+def without_reference(
+    current: Profile, drift: DriftPolicy, columns: Sequence[Watched], of: str
+) -> BatchDrift:
+    """The verdict undefined, where there is nothing yet to compare a batch with.
+
+    Args:
+        of: the kind of reference that there is none of, as `drift.reference` has it.
+    """
+    found = compare_profiles(Profile(0, {}), current, drift, columns)
+    return replace(found, reason=f"There is no {of.replace('_', ' ')} to compare with yet.")
 
 
 def conclusion(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -77,6 +77,15 @@ class Drift(Strict):
         default=UsualPolicy.min_rows, ge=2, description="fewer rows give the verdict undefined"
     )
 
+    @property
+    def pairs(self) -> bool:
+        """Whether a batch is looked at together with the one before it, too.
+
+        Only where both are held against the same: that one is the reference itself, or may be of
+        another season.
+        """
+        return self.reference == "training_part"
+
 
 class Retraining(Strict):
     """When a model is trained again."""
@@ -104,6 +113,14 @@ class Retraining(Strict):
         description="largest increase of the mean loss that a model trained after drift may have: "
         "in nats for a classification, else as a share of the champion's mean absolute error",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _on_is_a_key(cls, content: Any) -> Any:
+        """YAML 1.1 reads the bare word `on` as true, also where it is a key."""
+        if not isinstance(content, dict):
+            return content
+        return {"on" if key is True else key: value for key, value in content.items()}
 
 
 class Freshness(Strict):

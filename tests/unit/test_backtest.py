@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any
 
-import pytest
-
-from leeway.backtest.errors import CannotBacktest
 from leeway.backtest.facts import in_time
-from leeway.backtest.policy import Policy, policy_of, under
 from leeway.backtest.profiled import Profiled
 from leeway.backtest.report import Replayed, Report
 from leeway.backtest.walk import Walked, walk
-from leeway.spec import Drift, Retraining, UseCase
-from tests.unit.backtests import Concept, batches, profiles, use_case
+from leeway.spec import UseCase
+from tests.unit.backtests import FIRST_DAY, Concept, batches, profiles, use_case
 
 CHANGED = 14
 
@@ -36,12 +31,14 @@ def test_batches_without_a_change_raise_no_alarm_and_train_nothing() -> None:
 
 
 def test_a_planted_shift_is_detected_with_its_delay_and_trained_for() -> None:
-    """One new batch among 14 old ones changes the reference little: the next one alarms again."""
+    """The batches after it look as it did, which is no news, until `b` moves again."""
     case = use_case()
-    found = replayed(moved(1), case)
-    assert [each.batch for each in found.incidents] == [f"w{n}" for n in range(14, 20)]
-    assert len(found.retrains) == 6
-    assert found.retrains[0].trained.batches[-1] == "w14"
+    found = replayed(lambda number: (1, (number >= 14) + (number >= 18)), case)
+    assert [each.batch for each in found.incidents] == ["w14", "w18"]
+    assert [run.trained.batches[-1] for run in found.retrains] == ["w14", "w18"]
+    assert [step.looked.answered for step in found.steps[7:]] == [
+        (), ("b",), ("b",), ("b",), (), ("b",),
+    ]  # fmt: skip
     delay = Replayed(case, found, (f"w{CHANGED}",)).delays[0]
     assert (delay.alarmed, delay.cause, delay.batches, delay.days) == ("w14", "drift", 0, 0)
 
@@ -53,6 +50,35 @@ def test_a_small_shift_is_detected_later_than_a_large_one() -> None:
     assert delay.batches is not None
     assert delay.batches > 0
     assert delay.days == 7 * delay.batches
+
+
+def test_a_batch_is_held_against_the_one_before_where_the_policy_says_so() -> None:
+    """It steps at w14 and stays there; what was trained before it stays surprised."""
+    waiting = {"enabled": False}
+    alarms = {}
+    for mode in ("training_part", "previous_batch"):
+        found = replayed(moved(1), use_case(drift={"reference": mode}, retraining=waiting))
+        alarms[mode] = [each.batch for each in found.incidents]
+    assert alarms["training_part"] == [f"w{n}" for n in range(14, 20)]
+    assert alarms["previous_batch"] == ["w14"]
+
+
+def test_a_batch_is_held_against_earlier_years_where_the_policy_says_so() -> None:
+    """`b` is high in each summer: against last year's month that is no drift."""
+
+    def seasonal(number: int) -> tuple[float, float]:
+        return 1, 2 * ((FIRST_DAY + timedelta(days=7 * number)).month in (6, 7, 8))
+
+    verdicts = {}
+    for mode in ("training_part", "season"):
+        case = use_case(drift={"reference": mode}, retraining={"enabled": False})
+        stored = profiles(batches(seasonal, count=100, rows=150), case)
+        models = Profiled(stored, list(stored)[:4])
+        found = walk("planted", case, in_time(stored, 365), models)
+        verdicts[mode] = [step.looked.verdict for step in found.steps]
+    assert set(verdicts["season"][:40]) == {"undefined"}
+    assert "confirmed" not in verdicts["season"]
+    assert verdicts["training_part"].count("confirmed") >= 2 * 12
 
 
 def test_a_tighter_budget_of_false_alarms_alarms_less() -> None:
@@ -85,40 +111,3 @@ def test_the_same_input_gives_the_same_bytes() -> None:
         return json.dumps(Report("planted", "profiles", [], *sides).as_dict(), allow_nan=False)
 
     assert report() == report()
-
-
-# The other policy
-
-
-def test_what_a_policy_leaves_out_is_todays() -> None:
-    case = use_case(drift={"effect": 0.1, "min_rows": 50}, retraining={"cooldown": "3d"})
-    policy = policy_of({"drift": {"effect": 0.2}}, case, "other.yaml")
-    assert policy == Policy(
-        drift=Drift(effect=0.2, min_rows=50), retraining=Retraining(cooldown="3d")
-    )
-    assert under(case, policy).drift.effect == 0.2
-
-
-@pytest.mark.parametrize(
-    ("content", "field", "words"),
-    [
-        ({"drifts": {}}, "the file", "did you mean 'drift'"),
-        ({"drift": {"efect": 0.1}}, "drift", "did you mean 'effect'"),
-        ({"drift": {"effect": 2}}, "drift.effect", "less than 1, got 2"),
-        ({"retraining": {"cooldown": "soon"}}, "retraining.cooldown", "such as 36h"),
-        ({"drift": 3}, "drift", "got 3"),
-    ],
-)
-def test_a_policy_that_is_none_names_its_field(
-    content: dict[str, Any], field: str, words: str
-) -> None:
-    with pytest.raises(CannotBacktest) as refused:
-        policy_of(content, use_case(), "other.yaml")
-    assert str(refused.value).startswith(f"other.yaml: {field}: ")
-    assert words in str(refused.value)
-
-
-@pytest.mark.parametrize("content", [None, [], {}, "drift"])
-def test_a_file_without_a_block_says_which_there_are(content: object) -> None:
-    with pytest.raises(CannotBacktest, match=r"other\.yaml: needs the keys drift, retraining"):
-        policy_of(content, use_case(), "other.yaml")

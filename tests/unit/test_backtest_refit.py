@@ -109,6 +109,23 @@ def test_too_few_rows_fail_the_training_and_not_the_replay() -> None:
     assert "collect more rows" in failed.reason
 
 
+def test_harm_that_is_proven_without_labels_is_trained_for_where_the_policy_says_so() -> None:
+    """From w08 on only rows near the boundary come, of which a model is sure of none."""
+    tables = batches(lambda number: (1, 0), count=10, rows=1000)
+    for name in ("w08", "w09"):
+        near = pc.less(pc.abs(tables[name]["a"]), 0.25)
+        tables[name] = tables[name].filter(near)
+    case = use_case(retraining={"on": ["damage"]}, search={"metric": "accuracy"})
+    models = refitted(case, tables, 6)
+    found = walk("planted", case, in_time(models.stored, 365), models)
+    harms = [each for each in found.incidents if each.cause == "damage"]
+    assert [(each.batch, each.columns[0]) for each in harms] == [("w08", "a"), ("w09", "a")]
+    assert [each.incident.cause for each in found.retrains] == ["damage", "damage"]
+    drift_alone = use_case(search={"metric": "accuracy"})
+    found = walk("planted", drift_alone, in_time(models.stored, 365), models)
+    assert {each.cause for each in found.incidents} == {"drift"}
+
+
 # A use case without history
 
 

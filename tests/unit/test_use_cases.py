@@ -55,7 +55,8 @@ def test_a_use_case_is_found_whatever_the_files_of_others_say(tmp_path: Path) ->
         ("[1, 2]", "needs the keys type and attributes"),
         ("type: x\nattributes: 3", "needs the keys type and attributes"),
         ("type: x\nattributes: {}\natributes: {}", "keys: unknown name 'atributes'; did you mean"),
-        ("type: x\nattributes: {title: a, title: b}", "'title' is given more than once"),
+        ("type: x\nattributes: {title: a,\n title: b}", "'title' is given more than once"),
+        ("type: x\nattributes: {title: a,\n title: b}", "line 3, column 2"),
         ("attributes: {title: [}", "line 1, column 22"),
         ("attributes: !!python/object/apply:os.system ['true']", "python/object/apply"),
     ],
@@ -68,6 +69,15 @@ def test_a_file_that_is_not_yaml_or_not_a_use_case_is_refused(
         load_use_case(path)
     assert str(refused.value).startswith(f"{path}: ")
     assert says in str(refused.value)
+
+
+def test_the_bare_word_on_is_a_key(tmp_path: Path) -> None:
+    """Regression: YAML 1.1 reads it as true, and the message said that `on` is known."""
+    path = changed(tmp_path, put({"on": ["damage"]}, "retraining"))
+    text = path.read_text()
+    path.write_text(text.replace("'on':", "on:"))
+    assert path.read_text() != text
+    assert load_use_case(path).retraining.on == ("damage",)
 
 
 def test_a_file_that_is_not_utf8_is_refused_with_its_name(tmp_path: Path) -> None:
