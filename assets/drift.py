@@ -115,7 +115,7 @@ def _judge(batch: Batch, stored: Stored) -> Judged:
         return Judged(found, {}, {}, trained_on=False, again=again)
     train = reference.profiles["train"]
     found = verdict_on(current, reference, earlier, use_case)
-    if found.verdict in ("suspect", "confirmed") and (answered := answered_in(batch)):
+    if answered := answered_in(batch, found.moved):
         found = without_answered(found, answered, current, use_case.drift, use_case.columns)
     origins = {
         each.name: origin_of(each.name, each.measure, reference, stored, use_case.drift.min_rows)

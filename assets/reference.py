@@ -4,10 +4,11 @@ Belongs here: reading the reference profile of a release, earlier verdicts and p
 them to the comparison. Does not belong here: comparing (`leeway.drift.verdict`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from assets.released import Batch
-from leeway.drift.answered import Answered
+from leeway.drift.answered import Answered, newest_of
 from leeway.drift.history import MOST_BATCHES, past_batch_from
 from leeway.drift.profile import Profile
 from leeway.drift.season import is_earlier_season
@@ -96,20 +97,21 @@ def verdict_on(
     )
 
 
-def answered_in(batch: Batch) -> Answered | None:
-    """The newest batch whose drift the champion was trained for; None where there is none.
+def answered_in(batch: Batch, columns: Sequence[str]) -> list[Answered]:
+    """For each of the columns the newest batch whose drift the champion was trained for.
 
     Only the training part knows such batches: other references are of batches, not of a model.
     """
     if batch.stage.use_case.drift.reference != "training_part":
-        return None
+        return []
     platform, name, champion = batch.platform, batch.stage.name, batch.champion
-    incident = platform.releases.trained_for(name, champion.digest, champion.manifest["batches"])
-    commit = None if incident is None else platform.ledger.current(name, "profile", incident.batch)
-    if incident is None or commit is None:
-        return None
-    profile = from_bytes(platform.store.get(commit.uri, commit.digest)).profiles["clean"]
-    return Answered(incident.batch, incident.columns, profile)
+    known = platform.releases.trained_for(name, champion.digest, champion.manifest["batches"])
+    found = []
+    for at, of_batch in newest_of(columns, known).items():
+        commit = platform.ledger.require(name, "profile", at)
+        profile = from_bytes(platform.store.get(commit.uri, commit.digest)).profiles["clean"]
+        found.append(Answered(at, of_batch, profile))
+    return found
 
 
 def _verdicts(batch: Batch) -> list[Commit]:

@@ -207,8 +207,8 @@ class Releases:
 
     def trained_for(
         self, use_case: str, release_digest: str, batches: Sequence[str]
-    ) -> Incident | None:
-        """The newest drift of one of these batches that was held against another release.
+    ) -> list[Incident]:
+        """Drift of these batches that were held against another release, the newest first.
 
         What our own pipeline did to a batch is no drift to learn.
         """
@@ -216,11 +216,13 @@ class Releases:
             cursor.execute(
                 "select digest, batch, columns, found_at, cause, origin from leeway.incidents "
                 "where use_case = %s and release_digest <> %s and batch = any(%s) "
-                "and cause = 'drift' and origin <> 'pipeline' order by seq desc limit 1",
+                "and cause = 'drift' and origin <> 'pipeline' order by seq desc",
                 (use_case, release_digest, list(batches)),
             )
-            row = cursor.fetchone()
-        return None if row is None else Incident(row[0], row[1], tuple(row[2]), *row[3:])
+            return [
+                Incident(digest, batch, tuple(columns), *rest)
+                for digest, batch, columns, *rest in cursor.fetchall()
+            ]
 
 
 def insert_incident(

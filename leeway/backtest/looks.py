@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from leeway.backtest.facts import Batch, Trained
-from leeway.controller.facts import Origin, Verdict
-from leeway.drift.answered import Answered, without_answered
+from leeway.controller.facts import Incident, Origin, Verdict
+from leeway.drift.answered import Answered, newest_of, without_answered
 from leeway.drift.history import MOST_BATCHES, PastBatch
 from leeway.drift.origin import origin_of, who_of
 from leeway.drift.season import is_earlier_season
@@ -41,7 +41,7 @@ def look_at(
     looked: Mapping[str, Looked],
     champion: Trained,
     use_case: UseCase,
-    answered: Answered | None = None,
+    known: Sequence[tuple[Incident, Batch]] = (),
 ) -> Looked:
     """Compares a batch that the champion was not trained on with what `drift.reference` says.
 
@@ -51,7 +51,7 @@ def look_at(
         looked: verdicts on those of them that were held against the same, oldest first.
         champion: with its reference.
         use_case: its columns, and the policy.
-        answered: the newest batch for whose drift the champion was trained.
+        known: drift that the champion was trained for, with its batch, the newest first.
     """
     reference = _reference(batch, earlier, champion, use_case)
     if reference is None:
@@ -59,8 +59,10 @@ def look_at(
         found = without_reference(batch.clean, use_case.drift, use_case.columns, kind)
         return _looked(found, "unknown")
     found = _compared(batch, earlier, looked, reference, use_case)
-    if found.verdict in ("suspect", "confirmed") and answered is not None:
-        found = without_answered(found, answered, batch.clean, use_case.drift, use_case.columns)
+    newest = newest_of(found.moved, [incident for incident, _ in known])
+    profiles = {each.name: each.clean for _, each in known}
+    answered = [Answered(at, columns, profiles[at]) for at, columns in newest.items()]
+    found = without_answered(found, answered, batch.clean, use_case.drift, use_case.columns)
     return _looked(found, _who(found, batch, reference, use_case))
 
 

@@ -28,7 +28,6 @@ from leeway.controller.facts import (
     incident_digest,
 )
 from leeway.controller.machine import Decision, decide
-from leeway.drift.answered import Answered
 from leeway.freshness import freshness_state
 from leeway.performance import broken_gates
 from leeway.spec import UseCase
@@ -143,8 +142,8 @@ class _Walker:
         earlier = self.seen[:position]
         of_model = self.use_case.drift.reference == "training_part"
         alike = self.looked if of_model else self.verdicts
-        answered = self._answered() if of_model else None
-        looked = look_at(batch, earlier, alike, self.champion, self.use_case, answered)
+        known = self._known() if of_model else []
+        looked = look_at(batch, earlier, alike, self.champion, self.use_case, known)
         self.looked[batch.name] = self.verdicts[batch.name] = looked
         if looked.verdict == "confirmed":
             found = self._incident(batch, looked.columns)
@@ -159,15 +158,18 @@ class _Walker:
         if broken:
             self._record(self._incident(batch, broken, "performance"))
 
-    def _answered(self) -> Answered | None:
-        """The newest batch that drifted from an earlier champion and that this one has seen."""
+    def _known(self) -> list[tuple[Incident, Batch]]:
+        """Drift from an earlier champion that this one was trained on, the newest first."""
         mine = {each.digest for each in self.incidents}
-        for each in reversed(self.found.incidents):
-            world = each.cause == "drift" and each.origin != "pipeline"
-            if world and each.digest not in mine and each.batch in self.champion.batches:
-                batch = next(seen for seen in self.seen if seen.name == each.batch)
-                return Answered(each.batch, each.columns, batch.clean)
-        return None
+        trained_on = {each.name: each for each in self.seen if each.name in self.champion.batches}
+        return [
+            (each, trained_on[each.batch])
+            for each in reversed(self.found.incidents)
+            if each.cause == "drift"
+            and each.origin != "pipeline"
+            and each.digest not in mine
+            and each.batch in trained_on
+        ]
 
     def _incident(self, batch: Batch, columns: Sequence[str], cause: Cause = "drift") -> Incident:
         digest = incident_digest(self.name, self._champion_digest, batch.name, columns, cause)

@@ -11,14 +11,16 @@ labels and of the estimated damage.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from leeway.controller.facts import Incident
 from leeway.drift.column import MILDEST_FIRST, ColumnDrift, DriftVerdict
 from leeway.drift.policy import DriftPolicy, Watched
 from leeway.drift.profile import Profile
 from leeway.drift.verdict import BatchDrift, compare_profiles, conclusion
 
+_NEWS: tuple[DriftVerdict, ...] = ("suspect", "confirmed")
 _NO_NEWS: tuple[DriftVerdict, ...] = ("none", "suspect")
 
 
@@ -31,36 +33,50 @@ class Answered:
     profile: Profile
 
 
+def newest_of(columns: Collection[str], known: Iterable[Incident]) -> dict[str, tuple[str, ...]]:
+    """For each column the newest batch of which it drifted: columns by batch.
+
+    Args:
+        columns: that are asked for; those that never drifted are in no batch.
+        known: drift that the model was trained for, the newest first.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    left = set(columns)
+    for incident in known:
+        if mine := left & set(incident.columns):
+            found[incident.batch] = (*found.get(incident.batch, ()), *sorted(mine))
+            left -= mine
+    return found
+
+
 def without_answered(
     found: BatchDrift,
-    answered: Answered,
+    answered: Sequence[Answered],
     current: Profile,
     drift: DriftPolicy,
     columns: Sequence[Watched],
 ) -> BatchDrift:
-    """The verdict without what looks as it did in the batch that the model was trained for.
+    """The verdict without what looks as it did in the batches that the model was trained for.
 
     Such a column is held against that batch alone, with the same rule. Unless it is confirmed to
     have moved since, that is its verdict; where either has too few rows to tell, nothing changes.
 
     Args:
         found: the verdict on the batch.
-        answered: the batch that was trained for.
+        answered: the batches that were trained for, each with columns of its own.
         current: profile of the batch.
         drift: the rule and its budget.
         columns: of the use case.
     """
-    watched = [column for column in columns if column.name in answered.columns]
-    since = compare_profiles(answered.profile, current, drift, watched)
-    told = {column.name: column for column in since.columns if column.verdict in _NO_NEWS}
-    judged = tuple(
-        _against(told[column.name], answered.batch, column)
-        if column.name in told and column.verdict in ("suspect", "confirmed")
-        else column
-        for column in found.columns
-    )
-    verdict, reason = conclusion(judged)
-    return replace(found, columns=judged, verdict=verdict, reason=reason)
+    judged = {column.name: column for column in found.columns}
+    for each in answered:
+        watched = [column for column in columns if column.name in each.columns]
+        for since in compare_profiles(each.profile, current, drift, watched).columns:
+            column = judged[since.name]
+            if since.verdict in _NO_NEWS and column.verdict in _NEWS:
+                judged[since.name] = _against(since, each.batch, column)
+    verdict, reason = conclusion(judged.values())
+    return replace(found, columns=tuple(judged.values()), verdict=verdict, reason=reason)
 
 
 def _against(since: ColumnDrift, batch: str, column: ColumnDrift) -> ColumnDrift:

@@ -52,6 +52,11 @@ class BatchDrift:
         return tuple(column.name for column in features if column.verdict == self.verdict)
 
     @property
+    def moved(self) -> tuple[str, ...]:
+        """Names of all columns that are suspect or confirmed, whatever their role."""
+        return tuple(c.name for c in self.columns if c.verdict in ("suspect", "confirmed"))
+
+    @property
     def drifted_share(self) -> float | None:
         """Share of the judged features that are confirmed to have drifted; None: none is judged."""
         judged = [

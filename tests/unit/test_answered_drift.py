@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from leeway.drift.answered import Answered, without_answered
+from leeway.controller.facts import Incident
+from leeway.drift.answered import Answered, newest_of, without_answered
 from leeway.drift.declared import profile_table
 from leeway.drift.profile import Profile, merge_profiles
 from leeway.drift.verdict import BatchDrift, compare_profiles
@@ -34,7 +36,7 @@ ANSWERED = Answered("2026-07", ("x",), CHANGED)
 def judged(current: Profile, answered: Answered = ANSWERED) -> BatchDrift:
     found = compare_profiles(REFERENCE, current, Drift(), [X, Y])
     assert found.verdict == "confirmed", "the mixture has mostly old rows"
-    return without_answered(found, answered, current, Drift(), [X, Y])
+    return without_answered(found, [answered], current, Drift(), [X, Y])
 
 
 def test_a_lasting_change_is_no_news_after_its_training() -> None:
@@ -70,3 +72,25 @@ def test_false_news_after_a_training_are_as_rare_as_the_budget_says() -> None:
     """Two of a year of daily batches: of 200 batches of the change, hardly one."""
     news = [judged(batch(1000 + seed, {"x": 0.8})).verdict == "confirmed" for seed in range(200)]
     assert sum(news) <= 5
+
+
+def incident(batch: str, *columns: str) -> Incident:
+    return Incident(f"of {batch}", batch, columns, datetime(2026, 11, 22, tzinfo=UTC))
+
+
+def test_each_column_is_held_against_the_newest_batch_of_which_it_drifted() -> None:
+    known = [incident("c", "y"), incident("b", "x", "y"), incident("a", "x", "z")]
+    assert newest_of(["x", "y", "z", "never"], known) == {"c": ("y",), "b": ("x",), "a": ("z",)}
+    assert newest_of([], known) == {}
+
+
+def test_two_changes_one_after_the_other_are_both_known() -> None:
+    first = Answered("a", ("x",), CHANGED)
+    both = batch(300, {"x": 0.8, "y": 0.8})
+    second = Answered("b", ("y",), both)
+    reference = merge_profiles([*OLD, CHANGED, both])
+    current = batch(301, {"x": 0.8, "y": 0.8})
+    found = compare_profiles(reference, current, Drift(), [X, Y])
+    assert found.drifted == ("x", "y")
+    quiet = without_answered(found, [first, second], current, Drift(), [X, Y])
+    assert (quiet.verdict, quiet.answered) == ("none", ("x", "y"))
