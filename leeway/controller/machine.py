@@ -179,9 +179,11 @@ def _own_fault(facts: Facts, policy: Retraining) -> Incident | None:
     batch, and would learn the fault. A later batch that looks as it should ends it, and so does
     the batch itself, taken in again.
     """
-    acted_on = [each for each in facts.incidents if each.cause in policy.on]
+    newest_batch = [each.batch for each in facts.incidents if each.cause in policy.on][-1:]
     own = [
-        each for each in acted_on if each.batch == acted_on[-1].batch and each.origin == "pipeline"
+        each
+        for each in facts.incidents  # drift alone knows who moved, also where it trains nothing
+        if each.batch in newest_batch and each.origin == "pipeline"
     ]
     if not own:
         return None

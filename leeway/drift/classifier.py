@@ -61,11 +61,14 @@ class Origin:
 
     def leaned_on(self, alpha: float) -> dict[str, Estimate]:
         """The loss of area without each column, the largest first; each interval as of `auc`."""
+        from leeway.training.folds import one_thread
+
         before, values = self._placements(), self.rows.both
         found = {}
-        for position, name in enumerate(self.rows.names):
-            after = [self._without(position, fold, values) for fold in self.folds]
-            found[name] = mean_auc_change(before, after, alpha)
+        with one_thread():  # of 500 columns each prediction is too short to be shared out
+            for position, name in enumerate(self.rows.names):
+                after = [self._without(position, fold, values) for fold in self.folds]
+                found[name] = mean_auc_change(before, after, alpha)
         return dict(sorted(found.items(), key=lambda item: (-item[1].value, item[0])))
 
     def _placements(self) -> list[Placements]:

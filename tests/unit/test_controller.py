@@ -335,6 +335,10 @@ def test_what_our_own_pipeline_did_raises_an_alert_and_never_trains() -> None:
     both = [own, incident("too", "2010", cause="damage")]
     policy = Retraining(on=("drift", "damage"))
     assert decided(policy, incidents=both, looks=looks).action == "alert"
+    # Also where drift itself calls for no training: it is what knows who moved.
+    policy = Retraining(on=("damage",))
+    assert decided(policy, incidents=both, looks=looks).action == "alert"
+    assert decided(policy, incidents=[own], looks=looks).action == "nothing"
     # A batch that looks as it should, or that one taken in again: it was mended.
     for mended in ([*looks, Look("2011", "none")], [looks[0], Look("2010", "none")]):
         assert decided(incidents=[incident(), own], looks=mended).incident == "i1"
