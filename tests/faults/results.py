@@ -1,7 +1,7 @@
-"""The file of what the proofs found: a part for each file of tests, renewed when that file runs.
+"""The file of what the proofs found: a part for each test, renewed when that test runs.
 
 Belongs here: reading and writing that file. Does not belong here: what is a figure
-(`tests.faults.harness`). A whole proof takes hours, and one file of it minutes; what a run did not
+(`tests.faults.harness`). A whole proof takes hours, and one test of it minutes; what a run did not
 try keeps its own date, commit and number of kills.
 """
 
@@ -27,13 +27,13 @@ def figures_of(report: pytest.TestReport) -> list[str]:
 
 
 def write(file: Path, stats: Mapping[str, Sequence[object]], kills: int) -> None:
-    """Renews the parts of the files that ran, in the order of their names."""
+    """Renews the parts of the tests that ran, whatever their parameters, in the order of names."""
     parts = _parts(file.read_text()) if file.exists() else {}
     found: dict[str, dict[str, list[pytest.TestReport]]] = defaultdict(lambda: defaultdict(list))
     for outcome, reports in stats.items():
         for report in reports:
             if isinstance(report, pytest.TestReport):
-                found[report.nodeid.partition("::")[0]][outcome].append(report)
+                found[report.nodeid.partition("[")[0]][outcome].append(report)
     parts |= {name: _part(name, outcomes, kills) for name, outcomes in found.items()}
     whole = "\n".join(parts[name] for name in sorted(parts))
     new = file.with_name(f"{file.name}.new")
@@ -46,7 +46,7 @@ def _parts(text: str) -> dict[str, str]:
     name = ""
     for line in text.splitlines():
         if line.startswith("tests/"):
-            name = line.partition(":")[0]
+            name = line.partition(": ")[0]
         found.setdefault(name, []).append(line)
     return {name: "\n".join(lines).strip() + "\n" for name, lines in found.items()}
 
