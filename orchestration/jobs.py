@@ -33,7 +33,7 @@ RETRAINED = (
 # What runs by the clock beside training, which is the job above.
 SCHEDULED_NODES = {
     "quality": ("raw", "staged", "clean", "profile", "drift"),
-    "scoring": ("predictions", "performance", "report"),
+    "scoring": ("damage", "predictions", "performance", "report"),
     "monitoring": ("drift", "damage", "performance", "report"),
 }
 

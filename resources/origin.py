@@ -23,7 +23,12 @@ def git_commit(folder: Path = PROJECT) -> str | None:
     """
     if _git(folder, "ls-files", "--error-unmatch", "pyproject.toml") is None:
         return None
-    return _git(folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    commit = _git(folder, "rev-parse", "HEAD")
+    # `describe --dirty` would say both, and write to the index, whatever it is told of locks.
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    if not commit or changed is None:
+        return None
+    return f"{commit}-dirty" if changed else commit
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
@@ -40,7 +45,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() or None
+    return done.stdout.strip()
 
 
 def user_name() -> str | None:
