@@ -39,7 +39,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             for batch in batches
         }
         work = begin(stage, platform, context, "training_set", inputs=inputs)
-        require_still_wanted(stage, platform, context.run.tags)
+        require_still_wanted(stage, platform, context.run)
         tables = {batch: from_parquet(work.read("clean", batch)) for batch in batches}
         try:
             made = build_training_set(tables, stage.use_case)

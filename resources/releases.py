@@ -205,6 +205,17 @@ class Releases:
                 for digest, batch, columns, *rest in reversed(cursor.fetchall())
             ]
 
+    def run_for(self, use_case: str, incident: str) -> str | None:
+        """The run of the release that an incident led to; None while it led to none."""
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                "select run_id from leeway.releases where use_case = %s and incident = %s "
+                "order by seq desc limit 1",
+                (use_case, incident),
+            )
+            row = cursor.fetchone()
+        return None if row is None else str(row[0])
+
     def trained_for(
         self, use_case: str, release_digest: str, batches: Sequence[str]
     ) -> list[Incident]:

@@ -136,6 +136,15 @@ class Retrained:
             for (incident,) in self.select("select incident from outcomes where incident <> ''")
         )
 
+    def ran(self) -> list[tuple[Any, ...]]:
+        """Outcomes, and every run with its tags: what there is to know of a wrong count."""
+        runs = self.select(
+            "select runs.run_id, status, create_timestamp::text, array_agg(key || '=' || value) "
+            "from runs join run_tags using (run_id) group by 1, 2, 3 order by 3",
+            "dagster",
+        )
+        return [*self.select("select * from outcomes"), *runs]
+
     def trained_naively(self) -> Counter[str]:
         """As `trained`, of those that the naive sensor asked for."""
         asked = dict(

@@ -73,7 +73,7 @@ def are_exact(it: Retrained, digests: Sequence[str]) -> None:
     it.wait(lambda: time.monotonic() > end, SETTLED_SECONDS + 5, "the time passes")
     it.wait(lambda: not unfinished(it), TRAINED_SECONDS, "every run has an end")
     trained = it.trained()
-    assert {each: trained[each] for each in digests} == dict.fromkeys(digests, 1)
+    assert {each: trained[each] for each in digests} == dict.fromkeys(digests, 1), it.ran()
     released = Counter(
         incident for (incident,) in it.select("select incident from leeway.releases")
     )

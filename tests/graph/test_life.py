@@ -13,6 +13,7 @@ from leeway.controller.facts import Incident
 from leeway.controller.machine import Decision
 from leeway.spec import Retraining
 from orchestration.retraining import retraining_tick
+from resources.postgres import transaction
 from tests.batches import penguins
 from tests.graph.conftest import LONGER_BY_MM, NAME, SECOND, Graph, Kept, check_results
 from tests.graph.history import asked_by
@@ -160,6 +161,11 @@ def test_a_request_that_is_not_wanted_any_more_trains_nothing(
         return str(failure.step_failure_data.error)
 
     assert "another training was decided after this one" in refused("sha256:old")
+    with transaction(complete.platform.settings) as cursor:
+        cursor.execute("update leeway.releases set incident = 'sha256:new'")
+    champion = complete.platform.releases.champion(NAME)
+    assert champion is not None
+    assert f"run {champion.run_id} has trained for this incident" in refused("sha256:new")
     monkeypatch.setenv("LEEWAY_RETRAINING", "off")
     assert "LEEWAY_RETRAINING is off" in refused("sha256:new")
     assert ledger.require(NAME, "training_set") == before
