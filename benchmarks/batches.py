@@ -16,6 +16,7 @@ import argparse
 import json
 import statistics
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,14 +102,20 @@ class Past:
         self.commit("drift", batch, "json", b"{}", facts)
 
     def commit(
-        self, node: str, batch: str, suffix: str, data: bytes, facts: object, also: Any = None
+        self,
+        node: str,
+        batch: str,
+        suffix: str,
+        data: bytes,
+        facts: Mapping[str, Any],
+        also: Any = None,
     ) -> str:
         """A node's result in store and ledger; its digest."""
         stored = self.platform.store.put("reports", self.stage.name, suffix, data)
         attempt = self.platform.ledger.begin(self.stage.name, node, batch, "")
         self.platform.ledger.commit(
             attempt, input_digest=stored.digest, digest=stored.digest, uri=stored.uri, rows=ROWS,
-            facts=facts, also=also,  # type: ignore[arg-type]  # any JSON
+            facts=facts, also=also,
         )  # fmt: skip
         return stored.digest
 

@@ -12,11 +12,12 @@ import argparse
 import statistics
 import tempfile
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.timing import installation_at, say
 
@@ -98,14 +99,14 @@ def grow(stage: Stage, platform: Platform, instance: DagsterInstance, batches: r
 
 
 def commit(
-    stage: Stage, platform: Platform, node: str, batch: str, facts: object, also: object
+    stage: Stage, platform: Platform, node: str, batch: str, facts: Mapping[str, Any], also: Any
 ) -> None:
     """A node's result in the ledger."""
     attempt = platform.ledger.begin(stage.name, node, batch, "")
     digest = f"sha256:{uuid.uuid4()}"
     platform.ledger.commit(
         attempt, input_digest=digest, digest=digest, uri="file:///none", rows=1,
-        facts=facts, also=also,  # type: ignore[arg-type]
+        facts=facts, also=also,
     )  # fmt: skip
 
 
@@ -124,10 +125,10 @@ def release(
         incident=incident, run_id=run_id, released_at=NOW - timedelta(days=30),
     )  # fmt: skip
 
-    def record(cursor: object) -> None:
-        platform.releases.record(cursor, made)  # type: ignore[arg-type]
+    def record(cursor: Any) -> None:
+        platform.releases.record(cursor, made)
         if not incident:
-            promote_in(cursor, stage.name, made.version, judged, "made up")  # type: ignore[arg-type]
+            promote_in(cursor, stage.name, made.version, judged, "made up")
 
     commit(stage, platform, "release", "", {}, record)
 

@@ -6,6 +6,7 @@ Belongs here: rows and their words. Does not belong here: any number that the re
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cli.output import console
@@ -39,10 +40,14 @@ def print_report(report: Report) -> None:
         console.print(f"- {note}", style="dim", markup=False)
 
 
+def _detected(at: int, side: Replayed) -> str:
+    return _delay(side.delays[at])
+
+
 def _rows(report: Report) -> list[Row]:
     loss = "log loss" if report.today.use_case.task == "classification" else "absolute error"
     delays: list[Row] = [
-        (f"detected after {change}", lambda side, at=at: _delay(side.delays[at]))  # type: ignore[misc]
+        (f"detected after {change}", partial(_detected, at))
         for at, change in enumerate(each.change for each in report.today.delays)
     ]
     return [
