@@ -8,18 +8,15 @@ and a gate decides about the new one; it is at each alarm, and the new one alway
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pytest
 
 from leeway.backtest.cut import cut_by_time
 from leeway.backtest.facts import Trained, in_time
@@ -33,15 +30,10 @@ from leeway.drift.stored import Stored
 from leeway.release import Comparison, compare_losses
 from leeway.spec import UseCase
 from resources.files import read_file
-from tests.faults.harness import LONG, figure
+from tests.faults.harness import figure
+from tests.faults.real_tables import DATA, REAL_TABLES
 
-DATA = Path(os.environ.get("LEEWAY_DATA_DIR", "no folder"))
-pytestmark = [
-    pytest.mark.faults,
-    pytest.mark.timeout(3600),
-    pytest.mark.skipif(not LONG, reason="minutes: make proof"),
-    pytest.mark.skipif(not DATA.is_dir(), reason="LEEWAY_DATA_DIR is not set"),
-]
+pytestmark = REAL_TABLES
 KEY = {"name": "id", "type": "integer", "role": "key", "description": "."}
 # Model by model the same algorithm: what differs is when it was trained, and who served.
 RECIPE = Recipe("gradient_boosting")

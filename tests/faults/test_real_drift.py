@@ -8,9 +8,6 @@ would have them. Ids, which are other in each row, are left out.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -23,15 +20,10 @@ from leeway.drift.profile import Kind, Profile, profile_column
 from leeway.drift.verdict import BatchDrift, compare_profiles
 from resources.drift_files import FileColumn
 from resources.files import read_file
-from tests.faults.harness import LONG, figure
+from tests.faults.harness import figure
+from tests.faults.real_tables import DATA, REAL_TABLES
 
-DATA = Path(os.environ.get("LEEWAY_DATA_DIR", "no folder"))
-pytestmark = [
-    pytest.mark.faults,
-    pytest.mark.timeout(3600),
-    pytest.mark.skipif(not LONG, reason="minutes: make proof"),
-    pytest.mark.skipif(not DATA.is_dir(), reason="LEEWAY_DATA_DIR is not set"),
-]
+pytestmark = REAL_TABLES
 
 TABLES = {
     "ai4i2020/ai4i2020.csv.gz": ("UDI", "Product ID"),
