@@ -134,7 +134,19 @@ class Cells:
         """The same rows at a shift that is at least as large."""
         if shift == self.shift:
             return self
-        return _sum_equal(shift, *_coarser(self._arrays(), self.shift, shift))
+        return _sum_equal(shift, *self._coarser(shift))
+
+    def _coarser(self, shift: int) -> tuple[Integers, ...]:
+        """What it holds, as it is at a larger shift; cells that become equal are not summed."""
+        if shift == self.shift:
+            return self._arrays()
+        within = (self.cells << self.shift) & ((1 << shift) - 1)
+        return (
+            self.cells >> (shift - self.shift),
+            self.counts,
+            self.offsets + self.counts * (within >> UNIT),
+            np.where(self.same < 0, _MIXED, self.same + within),
+        )
 
 
 EMPTY = Cells(0, *(np.zeros(0, np.int64) for _ in range(4)))
@@ -146,22 +158,12 @@ def merge(parts: Sequence[Cells]) -> Cells:
     if not parts:
         return EMPTY
     shift = max(part.shift for part in parts)
-    every = [np.concatenate(each) for each in zip(*(p._arrays() for p in parts), strict=True)]
-    own = np.repeat([part.shift for part in parts], [part.cells.size for part in parts])
-    coarse = _coarser(every, own, shift)
+    coarse = [
+        np.concatenate(each) for each in zip(*(part._coarser(shift) for part in parts), strict=True)
+    ]
     order = np.argsort(coarse[0], kind="stable")
     together = _sum_equal(shift, *(array[order] for array in coarse))
     return together.at(_smallest_shift(together))
-
-
-def _coarser(
-    arrays: Sequence[Integers], own: Integers | int, shift: int
-) -> tuple[Integers, Integers, Integers, Integers]:
-    """What `Cells` holds, at shift `own`, as it is at a larger one; equal cells are not summed."""
-    cells, counts, offsets, same = arrays
-    within = (cells << own) & ((1 << shift) - 1)
-    offsets = offsets + counts * (within >> UNIT)
-    return cells >> (shift - own), counts, offsets, np.where(same < 0, _MIXED, same + within)
 
 
 class CellCounter:

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from leeway.digests import digest_of
-from leeway.drift.buffers import numbers_in
+from leeway.drift.buffers import numbers_in, texts
 
 Integers = NDArray[np.int64]
 
@@ -87,7 +87,7 @@ class LevelCounter:
     def add_counts(self, counted: CategoryProfile) -> None:
         """Counts the rows of a profile; one of buckets needs a counter of buckets."""
         self._missing += counted.missing
-        names = pa.array(list(counted.counts), pa.string())
+        names = texts(counted.counts)
         rows = np.fromiter(counted.counts.values(), np.int64, len(counted.counts))
         self._add(names, rows, named=not counted.bucketed)
 
@@ -137,7 +137,7 @@ def _named(levels: pa.Array) -> pa.Array:
     """Levels as text, the long ones shortened."""
     text = levels.cast(pa.string())
     longest = pc.max(pc.binary_length(text)).as_py() or 0
-    return text if longest <= MAX_BYTES else pa.array(map(_shortened, text.to_pylist()))
+    return text if longest <= MAX_BYTES else texts(map(_shortened, text.to_pylist()))
 
 
 def _shortened(level: str) -> str:
@@ -147,7 +147,7 @@ def _shortened(level: str) -> str:
 
 
 def _buckets(names: pa.Array) -> pa.Array:
-    return pa.array(_bucket_names(names.to_pylist()), pa.string())
+    return texts(_bucket_names(names.to_pylist()))
 
 
 def _bucket_names(levels: Iterable[str]) -> list[str]:

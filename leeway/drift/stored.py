@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from typing import Any
@@ -75,20 +76,24 @@ def merged(members: Iterable[Stored]) -> Stored:
         ValueError: when there is no batch.
     """
     left = iter(members)
-    found = list(islice(left, 1))
-    if not found:
+    parts: list[Future[Stored]] = []
+    # The next ones are read while those before them are merged.
+    with ThreadPoolExecutor(1) as thread:
+        while batches := list(islice(left, _AT_ONCE)):
+            parts.append(thread.submit(_merged, batches))
+            if len(parts) > 1:
+                parts[-2].result()
+    if not parts:
         raise ValueError("there is no batch to merge")
-    while more := list(islice(left, _AT_ONCE)):
-        found = [_merged([*found, *more])]
-    return _merged(found)
+    return _merged([each.result() for each in parts])
 
 
 def _merged(members: Sequence[Stored]) -> Stored:
     profiles = {}
     for layer in members[0].profiles:
-        columns = [each.profiles[layer].columns.keys() for each in members]
-        if all(names == columns[0] for names in columns):
-            profiles[layer] = merge_profiles([each.profiles[layer] for each in members])
+        found = [each.profiles[layer] for each in members if layer in each.profiles]
+        if len(found) == len(members) and _are_of_the_same_columns(found):
+            profiles[layer] = merge_profiles(found)
     definitions = {
         name: _each_once(each.definitions.get(name, ()) for each in members)
         for name in members[-1].definitions
@@ -96,6 +101,10 @@ def _merged(members: Sequence[Stored]) -> Stored:
     return Stored(
         profiles, definitions=definitions, commits=_each_once(each.commits for each in members)
     )
+
+
+def _are_of_the_same_columns(profiles: Sequence[Profile]) -> bool:
+    return all(each.columns.keys() == profiles[0].columns.keys() for each in profiles)
 
 
 def as_reference(members: Iterable[Stored]) -> Stored:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from leeway.data.tables import to_parquet
+from leeway.drift.buffers import texts
 from leeway.drift.cells import MAX_CELLS, keys_of, values_of
 from leeway.drift.declared import kinds_of, profile_table, time_of
 from leeway.drift.history import PastEffect
@@ -64,6 +65,13 @@ def test_a_merge_is_the_profile_of_all_rows_in_any_order(a: Any, b: Any, c: Any)
     left = merge_profiles([merge_profiles([one, two]), three])
     assert left == merge_profiles([one, merge_profiles([two, three])])
     assert left == merge_profiles([one, two, three]) == profile(a + b + c)
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(names=st.lists(st.text(st.characters(codec="utf-8"))))
+def test_texts_are_the_array_that_arrow_makes_of_them(names: list[str]) -> None:
+    assert texts(names).equals(pa.array(names, pa.string()))
+    assert texts(iter(names)).validate(full=True) is None
 
 
 def merged(profiles: Any) -> NumberProfile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -53,3 +54,23 @@ def test_batches_together_know_all_that_each_was_made_from() -> None:
     assert found.commits == ["a", "v1", "v2"]
     with pytest.raises(ValueError, match="no batch"):
         merged([])
+
+
+@pytest.mark.parametrize("other", [0, 10, 30, 39])
+def test_of_many_batches_a_layer_is_left_out_wherever_one_has_other_columns(other: int) -> None:
+    """As many as are not merged at once."""
+    days = [
+        Stored(
+            {
+                "raw": profile_table(
+                    pa.table({"x": [x], "y": [x]}), [X, Y] if day == other else [X]
+                ),
+                "clean": profile_table(pa.table({"x": [x]}), [X]),
+            },
+            definitions={"clean": [f"v{day // 20}"]},
+        )
+        for day, x in enumerate(np.arange(40.0))
+    ]
+    found = merged(iter(days))
+    assert found.profiles == {"clean": profile_table(pa.table({"x": np.arange(40.0)}), [X])}
+    assert found.definitions == {"clean": ["v0", "v1"]}
