@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.reference import answered_in, before, reference_of, verdict_on
+from assets.reference import answered_in, before, made_alike, reference_of, verdict_on
 from assets.released import Batch, node_of_batches
 from assets.stage import Stage, metadata_of, png
 from leeway.controller.facts import incident_digest
-from leeway.digests import canonical_json
+from leeway.digests import canonical_json, digest_of
 from leeway.drift.answered import without_answered
 from leeway.drift.column import ColumnDrift
 from leeway.drift.content import content_of
@@ -36,12 +36,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Judged:
-    """The verdict on a batch, who moved its columns, and how they look."""
+    """The verdict on a batch, who moved its columns, and how they look.
+
+    `made_by` is the digest of the definitions that made it, `again` the command that takes it in.
+    """
 
     verdict: BatchDrift
     origins: Mapping[str, Origin]
     distributions: Mapping[str, Distribution]
     trained_on: bool
+    made_by: str
     again: str
 
     @property
@@ -65,6 +69,7 @@ class Judged:
             "target_verdict": self.verdict.target_verdict,
             "trained_on": self.trained_on,
             "answered": list(self.verdict.answered),
+            "made_by": self.made_by,
             "effects": past_batch_fields(self.verdict.past_batch),
             "origin": self.who,
             "who_moved": who_told(self.moved, self.who, self.again),
@@ -108,25 +113,30 @@ def _judge(batch: Batch, stored: Stored) -> Judged:
     use_case, name = batch.stage.use_case, batch.name
     current = stored.profiles["clean"]
     reference, earlier = reference_of(batch, current), before(batch)
-    again = f"leeway run {batch.stage.name} --batch {name}"
+    made_by, again = digest_of(stored.definitions), f"leeway run {batch.stage.name} --batch {name}"
     if reference is None:
         kind = use_case.drift.reference
         found = without_reference(current, use_case.drift, use_case.columns, kind)
-        return Judged(found, {}, {}, trained_on=False, again=again)
+        return Judged(found, {}, {}, trained_on=False, made_by=made_by, again=again)
     train = reference.profiles["train"]
     found = verdict_on(current, reference, earlier, use_case)
     if answered := answered_in(batch, found.moved):
         found = without_answered(found, answered, current, use_case.drift, use_case.columns)
-    origins = {
-        each.name: origin_of(each.name, each.measure, reference, stored, use_case.drift.min_rows)
+    confirmed = {
+        each.name: each.measure
         for each in found.columns
         if each.verdict == "confirmed" and each.measure is not None
+    }
+    alike = made_alike(batch, made_by) if confirmed else []
+    origins = {
+        column: origin_of(column, measure, reference, stored, use_case.drift.min_rows, alike)
+        for column, measure in confirmed.items()
     }
     # A model that was trained on a batch cannot be surprised by it: training again would give the
     # same model, and a batch that differs from those before it would ask for that for ever.
     trained_on = name in batch.champion.manifest["batches"]
     shown = distributions_of(train, current, found.columns)
-    return Judged(found, origins, shown, trained_on, again)
+    return Judged(found, origins, shown, trained_on, made_by, again)
 
 
 def _incident(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from assets.released import Batch
 from leeway.drift.answered import Answered, newest_of
-from leeway.drift.history import MOST_BATCHES, past_batch_from
+from leeway.drift.history import MOST_BATCHES, PastBatch, past_batch_from
 from leeway.drift.profile import Profile
 from leeway.drift.season import is_earlier_season
 from leeway.drift.stored import Stored, as_reference, from_bytes
@@ -112,6 +112,20 @@ def answered_in(batch: Batch, columns: Sequence[str]) -> list[Answered]:
         profile = from_bytes(platform.store.get(commit.uri, commit.digest)).profiles["clean"]
         found.append(Answered(at, of_batch, profile))
     return found
+
+
+def made_alike(batch: Batch, made_by: str) -> list[PastBatch]:
+    """The effects on earlier batches that were made by the same definitions, oldest first.
+
+    None where the reference is of batches: each of them was held against another one.
+    """
+    if batch.stage.use_case.drift.reference != "training_part":
+        return []
+    return [
+        past_batch_from(commit.facts["effects"])
+        for commit in _verdicts(batch)
+        if commit.facts.get("made_by") == made_by and not commit.facts["answered"]
+    ]
 
 
 def _verdicts(batch: Batch) -> list[Commit]:

@@ -6,6 +6,8 @@ here: whether there is drift (`leeway.drift.verdict`), or what follows (`leeway.
 Cleaning is a function of its input and its definition. Where no definition changed since the
 reference was made, only the input can have: the world changed. Where one did, the step from which
 the effect is there tells who made it: its own definition if that changed, else what it was given.
+A definition shows from the first batch that it made: where an earlier one was made by the same
+definitions and does not have the effect, the world changed since.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Literal
 
 from leeway.definitions import of_column
 from leeway.drift.effects import Measure
+from leeway.drift.history import PastBatch
 from leeway.drift.measured import effects_of, sides_of
 from leeway.drift.stored import Stored
 
@@ -44,7 +47,12 @@ class Origin:
 
 
 def origin_of(
-    column: str, measure: Measure, reference: Stored, current: Stored, min_rows: int
+    column: str,
+    measure: Measure,
+    reference: Stored,
+    current: Stored,
+    min_rows: int,
+    made_alike: Sequence[PastBatch] = (),
 ) -> Origin:
     """Where a confirmed effect on a column of `clean` came from.
 
@@ -54,6 +62,8 @@ def origin_of(
         reference: profiles by layer, and definitions, of what the model was trained on.
         current: those of the batch.
         min_rows: fewer tell nothing.
+        made_alike: effects on earlier batches that were made by the definitions of this one and
+            compared with the same reference.
     """
     if not reference.definitions or not current.definitions:
         return Origin("unknown", None, "It is not recorded how the reference was made.")
@@ -66,6 +76,9 @@ def origin_of(
         told = f"; it is there from {first} on" if first else ""
         reason = f"The world changed: nothing is defined otherwise than before{told}."
         return Origin("world", first, reason)
+    if any(_lacks(batch, column, measure, effects[LAYERS[-1]]) for batch in made_alike):
+        reason = "The world changed: a batch before it was made by the same definitions without it."
+        return Origin("world", None, reason)
     return _with_changes(column, effects, changed, reference, current)
 
 
@@ -108,6 +121,12 @@ def _with_changes(
         "of another name may carry it on."
     )
     return Origin("unknown", first, reason)
+
+
+def _lacks(batch: PastBatch, column: str, measure: Measure, whole: float | None) -> bool:
+    """Whether a batch is known not to have the effect."""
+    known = batch.get(column, {}).get(measure)
+    return whole is not None and known is not None and known.estimate < INHERITED * whole
 
 
 def _changed(layer: str, column: str, reference: Stored, current: Stored) -> bool:

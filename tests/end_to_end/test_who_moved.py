@@ -91,11 +91,11 @@ class Project:
         assert lines != text.splitlines()
         (self.folder / model).write_text("\n".join(lines))
 
-    def misread(self, column: str) -> None:
+    def describe(self, column: str, **fields: list[str]) -> None:
         """Another entry of the column in defs.yaml."""
         content = yaml.safe_load((self.folder / DEFS).read_text())
         found = next(c for c in content["attributes"]["columns"] if c["name"] == column)
-        found.update(MISREAD[column])
+        found.update(fields)
         (self.folder / DEFS).write_text(yaml.safe_dump(content))
 
     def edit(self, model: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_fault_of_our_own_is_named_and_alerts_until_it_is_mended_and_the_world
     installed: Complete, recorded: Recorded
 ) -> None:
     project = Project.of(installed)
-    project.misread("sex")
+    project.describe("sex", **MISREAD["sex"])
     project.plant(STAGED, HALVED)
     project.plant(CLEAN, DEFAULT)
     commit = commit_all(installed.project)
@@ -182,18 +182,24 @@ def test_a_fault_of_our_own_is_named_and_alerts_until_it_is_mended_and_the_world
     (event,) = tick(recorded).asset_events
     assert (event.metadata["state"].value, event.metadata["action"].value) == ("healthy", "nothing")
 
-    # The same in the source, while somebody worked on the SQL without changing what it does.
+    # The same in the source, after somebody worked on how the column is read and on its SQL
+    # without changing what they do, which a batch between them shows.
     project.edit(STAGED)
-    world = penguins(first_key=3001, year=[2009])
+    project.describe(HALVED.column, missing=["nothing known"])
+    installed.write("2011", penguins(first_key=3001, year=[2009]))
+    world = penguins(first_key=4001, year=[2009])
     world[HALVED.column] = HALVED.world(world[HALVED.column])
-    installed.write("2011", world)
-    taken_in(installed, "2011", *UP_TO_DRIFT)
-    assert facts(recorded, "2011")["origin"] == "world"
-    (reason,) = reasons(recorded, "2011").values()
-    assert reason.startswith("The world changed: it is there from raw on, before staged")
-    assert incidents(recorded)[-1] == ("2011", "world")
+    installed.write("2012", world)
+    for batch in ("2011", "2012"):
+        taken_in(installed, batch, *UP_TO_DRIFT)
+    assert [facts(recorded, batch)["origin"] for batch in ("2011", "2012")] == [None, "world"]
+    (reason,) = reasons(recorded, "2012").values()
+    assert reason == (
+        "The world changed: a batch before it was made by the same definitions without it."
+    )
+    assert incidents(recorded)[-1] == ("2012", "world")
     request = asked_by(tick(recorded))
-    assert (request.job_name, request.partition_key) == (f"{NAME}_retrain", "2011")
+    assert (request.job_name, request.partition_key) == (f"{NAME}_retrain", "2012")
 
 
 @pytest.mark.faults
@@ -219,7 +225,8 @@ def test_planted_faults_are_traced_to_their_step_and_the_world_is_not_blamed_on_
             if trial % 4:
                 project.edit(rng.choice((STAGED, CLEAN)))
         elif culprit == "raw":
-            project.misread(rng.choice(sorted(MISREAD)))
+            misread = rng.choice(sorted(MISREAD))
+            project.describe(misread, **MISREAD[misread])
         else:  # dbt's unit test of staged would find a category that is spelt otherwise
             numbers = [each for each in FAULTS if each.column.endswith(("_mm", "_g"))]
             fault = rng.choice(numbers) if culprit == "staged" else fault

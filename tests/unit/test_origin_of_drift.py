@@ -112,12 +112,18 @@ def reference_of(pipeline: Pipeline, rng: np.random.Generator, batches: int = 4)
     return replace(made[0], profiles=profiles)
 
 
-def judged(reference: Stored, current: Stored) -> tuple[BatchDrift, dict[str, Origin]]:
-    found = compare_profiles(
-        reference.profiles["clean"], current.profiles["clean"], UsualPolicy(), COLUMNS
-    )
+def compared(reference: Stored, current: Stored) -> BatchDrift:
+    before, now = (each.profiles["clean"] for each in (reference, current))
+    return compare_profiles(before, now, UsualPolicy(), COLUMNS)
+
+
+def judged(
+    reference: Stored, current: Stored, *alike: Stored
+) -> tuple[BatchDrift, dict[str, Origin]]:
+    found = compared(reference, current)
+    before = [compared(reference, each).past_batch for each in alike]
     origins = {
-        column.name: origin_of(column.name, column.measure, reference, current, 30)
+        column.name: origin_of(column.name, column.measure, reference, current, 30, before)
         for column in found.columns
         if column.verdict == "confirmed" and column.measure is not None
     }
@@ -234,6 +240,37 @@ def test_a_column_of_another_name_upstream_leaves_it_open_who_moved() -> None:
     ]
     _, origins = judged(hidden[0], hidden[1])
     assert origins["height"].who == "unknown"
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_what_changed_before_the_shift_did_not_make_it(layer: str) -> None:
+    """As for a column that is computed at that layer, whose inputs have other names."""
+    rng = np.random.default_rng(0)
+    edited = Pipeline().with_fault(layer, as_it_is)
+    reference, harmless = reference_of(Pipeline(), rng), edited.run(rng)
+    shifted = replace(edited, source=FAULT["shifted"]).run(rng)
+    computed = [without_before(layer, each) for each in (reference, shifted, harmless)]
+    _, origins = judged(*computed)
+    assert {name: origin.who for name, origin in origins.items()} == {"height": "world"}
+    assert (
+        "a batch before it was made by the same definitions without it" in origins["height"].reason
+    )
+    _, origins = judged(*computed[:2])
+    assert origins["height"].who == "pipeline", "nothing tells when it came"
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_change_that_the_batch_before_has_as_well_stays_ours(layer: str) -> None:
+    rng = np.random.default_rng(0)
+    faulty = Pipeline().with_fault(layer, FAULT["shifted"])
+    runs = reference_of(Pipeline(), rng), faulty.run(rng), faulty.run(rng)
+    _, origins = judged(*(without_before(layer, each) for each in runs))
+    assert (origins["height"].who, origins["height"].layer) == ("pipeline", layer)
+
+
+def without_before(layer: str, stored: Stored) -> Stored:
+    known = LAYERS[LAYERS.index(layer) :]
+    return replace(stored, profiles={name: stored.profiles[name] for name in known})
 
 
 def test_the_pipeline_moved_a_batch_only_where_it_moved_every_column() -> None:
