@@ -17,6 +17,9 @@ import pandas as pd
 import pytest
 
 from assets.requested import CAUSE_TAG
+from cli.backtest_models import chosen_models
+from leeway.backtest.facts import in_time
+from leeway.backtest.walk import walk
 from leeway.spec import Retraining
 from leeway.spec.damage import Damage
 from orchestration.retraining import retraining_tick
@@ -117,3 +120,15 @@ def test_a_harmless_shift_is_no_incident_of_damage_and_a_harmful_one_is_trained_
 
     request = asked_by(tick(graph))
     assert (request.partition_key, request.tags[CAUSE_TAG]) == ("2009", "damage")
+
+    # Replayed with the recorded champion, the same batch is an incident for the same columns.
+    chosen = chosen_models(NAME, graph.stage.use_case, refit=False)
+    batches = in_time(chosen.stored, graph.stage.use_case.drift.batches_per_year)
+    replayed = walk(NAME, graph.stage.use_case, batches, chosen.models)
+    assert chosen.told == "recorded"
+    found = {(each.batch, each.cause): each.columns for each in replayed.incidents}
+    assert found.pop(("2009", "damage")) == tuple(facts["columns"])
+    assert {cause for _, cause in found} == {"drift"}
+    assert [(each.incident.batch, each.incident.cause) for each in replayed.retrains] == [
+        ("2009", "damage")
+    ]
