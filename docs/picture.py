@@ -23,16 +23,17 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-VIEWPORT = {"width": 3600, "height": 1600}  # large enough for Dagster to draw nodes in full
-CANVAS = {"x": 560, "y": 200, "width": 2990, "height": 1150}  # the canvas without what surrounds it
+VIEWPORT = {"width": 3600, "height": 2000}  # large enough for Dagster to draw nodes in full
+CANVAS = {"x": 250, "y": 175, "width": 3290, "height": 1825}  # the canvas without what surrounds it
+GRAPH = "locations/__repository__@leeway/asset-groups/penguins/lineage"
 MARGIN = 20  # pixels around the nodes
 DARK = 200  # of 255: lines and text are darker, the dots of the canvas are not
 PICTURE = Path(__file__).parent / "graph.png"
 
 
 def open_graph(page: Page, address: str) -> None:
-    """Opens the lineage and waits until the last node of a use case is drawn."""
-    page.goto(f"{address}/asset-groups")
+    """Opens the lineage of a use case and waits until its last node is drawn."""
+    page.goto(f"{address}/{GRAPH}")
     page.get_by_text("performance", exact=True).last.wait_for(timeout=60_000)
     page.wait_for_timeout(2_000)  # the canvas zooms to fit after it has drawn
     page.get_by_text("Loading", exact=False).first.wait_for(state="detached", timeout=60_000)
