@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.exact import exact_distances
 from assets.reference import answered_in, before, made_alike, reference_of, verdict_on
 from assets.released import Batch, node_of_batches
 from assets.stage import Stage, metadata_of, png
@@ -21,6 +22,7 @@ from leeway.drift.answered import without_answered
 from leeway.drift.column import ColumnDrift
 from leeway.drift.content import content_of
 from leeway.drift.distribution import Distribution, distributions_of
+from leeway.drift.exact import undecided
 from leeway.drift.history import past_batch_fields
 from leeway.drift.origin import Origin, Who, origin_of, who_of
 from leeway.drift.stored import Stored, from_bytes
@@ -92,7 +94,11 @@ def _materialize(batch: Batch) -> dict[str, Any]:
     work = batch.begin("drift", "profile")
     judged = _judge(batch, from_bytes(work.read("profile", batch.name)))
     content = content_of(
-        judged.verdict, judged.origins, judged.distributions, judged.facts["who_moved"]
+        judged.verdict,
+        judged.origins,
+        judged.distributions,
+        judged.facts["who_moved"],
+        batch.stage.use_case.drift.reference,
     )
     commit = work.commit(
         "reports",
@@ -120,6 +126,8 @@ def _judge(batch: Batch, stored: Stored) -> Judged:
         return Judged(found, {}, {}, trained_on=False, made_by=made_by, again=again)
     train = reference.profiles["train"]
     found = verdict_on(current, reference, earlier, use_case)
+    if exact := exact_distances(batch, undecided(found), train, current):
+        found = verdict_on(current, reference, earlier, use_case, exact)
     if answered := answered_in(batch, found.moved):
         found = without_answered(found, answered, current, use_case.drift, use_case.columns)
     confirmed = {
@@ -197,7 +205,7 @@ def _record(column: ColumnDrift, origins: Mapping[str, Origin]) -> dict[str, str
         "measure": column.measure or "undefined",
         "effect": "undefined" if column.effect is None else f"{column.effect:.3f}",
         "lower_bound": "undefined" if column.interval is None else f"{column.interval[0]:.3f}",
-        "threshold": f"{column.threshold:g}",
+        "threshold": column.worth_told,
         "statistics": ", ".join(f"{name} {x:.3g}" for name, x in column.statistics.items()),
         "reason": column.reason,
         "who_moved": origin.reason if origin else "",

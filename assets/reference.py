@@ -4,12 +4,12 @@ Belongs here: reading the reference profile of a release, earlier verdicts and p
 them to the comparison. Does not belong here: comparing (`leeway.drift.verdict`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from assets.released import Batch
 from leeway.drift.answered import Answered, newest_of
-from leeway.drift.history import MOST_BATCHES, PastBatch, past_batch_from
+from leeway.drift.history import MOST_BATCHES, PastBatch, past_batch_from, settled
 from leeway.drift.profile import Profile
 from leeway.drift.season import is_earlier_season
 from leeway.drift.stored import Stored, as_reference, from_bytes
@@ -31,7 +31,8 @@ class Before:
 def reference_of(batch: Batch, current: Profile) -> Stored | None:
     """What the batch is compared with, as `train`, by what the use case says; None: nothing yet.
 
-    The batches before it that were held against the same and did not drift are what is usual.
+    The batches before it that were held against the same and did not drift are what is usual, but
+    for the newest.
     """
     mode = batch.stage.use_case.drift.reference
     if mode == "training_part":
@@ -45,7 +46,7 @@ def reference_of(batch: Batch, current: Profile) -> Stored | None:
         found = as_reference(map(from_bytes, data))
     since = [
         past_batch_from(commit.facts["effects"])
-        for commit in _verdicts(batch)
+        for commit in settled(_verdicts(batch))
         if commit.facts["verdict"] != "confirmed"
         and not commit.facts["trained_on"]
         and not commit.facts.get("answered")  # what a change did is not what is usual
@@ -82,9 +83,16 @@ def before(batch: Batch) -> Before | None:
 
 
 def verdict_on(
-    current: Profile, reference: Stored, earlier: Before | None, use_case: UseCase
+    current: Profile,
+    reference: Stored,
+    earlier: Before | None,
+    use_case: UseCase,
+    exact: Mapping[str, float] | None = None,
 ) -> BatchDrift:
-    """The verdict on a profile, with what is known of the batches before it."""
+    """The verdict on a profile, with what is known of the batches before it.
+
+    `exact` is the KS distance by column, where somebody looked.
+    """
     ends = (current.until, earlier.until if earlier else None)
     return compare_profiles(
         reference.profiles["train"],
@@ -94,6 +102,7 @@ def verdict_on(
         before=earlier.profile if earlier else None,
         seconds=None if ends[0] is None or ends[1] is None else ends[0] - ends[1],
         history=reference.history,
+        exact=exact,
     )
 
 

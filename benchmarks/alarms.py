@@ -5,8 +5,9 @@ Belongs here: the rules, and the table of docs/drift.md. Does not belong here: t
 
     .venv/bin/python -m benchmarks.alarms --streams 200
 
-`leeway` is the verdict of `leeway.drift` with 30 past batches and the usual budget; `leeway, no
-history` has none of them. The others are what is often done: any column with a p-value of
+`leeway` is the verdict of `leeway.drift` with 30 past batches and the usual budget, on the second
+batch that moved; `leeway, 5 batches` is whether it confirmed any of the first five; `leeway, no
+history` has no past batches. The others are what is often done: any column with a p-value of
 Kolmogorov and Smirnov or of chi-square below 0.05; any with a PSI above 0.2; and Evidently's
 default above 1,000 rows, Wasserstein's distance by the standard deviation or that of Jensen and
 Shannon of at least 0.1, in any column, and in half of them, when it calls the data set drifted.
@@ -17,6 +18,8 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -31,6 +34,7 @@ ROWS_OF_POWER = (500, 10_000, 1_000_000)
 SHIFTS = (0.05, 0.1, 0.2, 0.5, 1.0)
 MOVED = {"1": 1, "3": 3, "all": 20}
 COLUMNS = 20
+LATER = 3  # batches after the second one that moved
 
 
 def leeway(stream: Stream, *, with_history: bool = True) -> BatchDrift:
@@ -42,6 +46,24 @@ def leeway(stream: Stream, *, with_history: bool = True) -> BatchDrift:
         stream.columns,
         before=stream.before,
         history=stream.history if with_history else (),
+    )
+
+
+def within_five(stream: Stream, verdict: BatchDrift) -> bool:
+    """Whether any of the batches that moved is confirmed, each looked at with the one before it."""
+    moved = [stream.before, stream.current, *stream.later]
+    looks = (
+        replace(stream, before=before, current=current) for before, current in pairwise(moved[1:])
+    )
+    return verdict.verdict == "confirmed" or any(
+        found.verdict == "confirmed" for found in (first_of(stream), *map(leeway, looks))
+    )
+
+
+def first_of(stream: Stream) -> BatchDrift:
+    """The verdict on the first batch that moved, of which the one before it tells nothing."""
+    return compare_profiles(
+        stream.reference, stream.before, UsualPolicy(), stream.columns, history=stream.history
     )
 
 
@@ -73,6 +95,7 @@ def _p_value(verdict: BatchDrift) -> float:
 
 RULES: Mapping[str, Callable[[Stream, BatchDrift], bool]] = {
     "leeway": lambda _, verdict: verdict.verdict == "confirmed",
+    "leeway, 5 batches": within_five,
     "leeway, no history": lambda stream, _: (
         leeway(stream, with_history=False).verdict == "confirmed"
     ),
@@ -91,13 +114,15 @@ def main() -> int:
     parser.add_argument("--streams", type=int, default=200, help="of each line of the tables")
     streams = parser.parse_args().streams
     say(f"Share of {streams} streams with {COLUMNS} columns that alarm though nothing changed:\n")
-    _table([(kind, Plan(rows, COLUMNS, kind)) for kind in KINDS for rows in ROWS], streams)
+    _table(
+        [(kind, Plan(rows, COLUMNS, kind, later=LATER)) for kind in KINDS for rows in ROWS], streams
+    )
     for moved, number in MOVED.items():
         say(
             f"\nShare that alarms where {moved} of {COLUMNS} columns moved, with harmless jitter:\n"
         )
         plans = [
-            (f"{shift:g} sd", Plan(rows, COLUMNS, "jitter", moved=number, shift=shift))
+            (f"{shift:g} sd", Plan(rows, COLUMNS, "jitter", moved=number, shift=shift, later=LATER))
             for shift in SHIFTS
             for rows in ROWS_OF_POWER
         ]

@@ -8,6 +8,8 @@ profile of a million rows then costs what that of a hundred does, and is the sam
 been drawn. Harmless jitter moves the mean of each number of each batch by 0.03 standard deviations
 at random, and tilts the levels by as much. Where rows depend on each other, there are as many
 independent ones as their autocorrelation of 0.5 leaves: a third, each of them thrice.
+Between the batches that tell what is usual and the one before the batch that is judged there are as
+many as do not count as usual yet.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from leeway.drift.cells import EMPTY, Cells, keys_of, merge
-from leeway.drift.history import PastBatch
+from leeway.drift.history import UNSETTLED, PastBatch
 from leeway.drift.levels import CategoryProfile
 from leeway.drift.numbers import NumberProfile
 from leeway.drift.profile import ColumnProfile, Profile, merge_profiles
@@ -53,7 +55,8 @@ class Plan:
     """What a stream is like: rows of a batch, columns, and how its batches vary.
 
     `history` is how many batches the reference is made of; `moved` of the columns are moved by
-    `shift` standard deviations in the batch that is judged and in the one before it.
+    `shift` standard deviations in the batch that is judged, in the one before it, and in `later`
+    ones.
     """
 
     rows: int
@@ -62,6 +65,7 @@ class Plan:
     history: int = 30
     moved: int = 0
     shift: float = 0.0
+    later: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Stream:
     history: list[PastBatch]
     before: Profile
     current: Profile
+    later: list[Profile]
     columns: list[FileColumn]
 
 
@@ -82,14 +87,14 @@ def draw(plan: Plan, rng: np.random.Generator) -> Stream:
     past = batches[: plan.history]
     reference = merge_profiles(past)
     columns = [FileColumn(name) for name in reference.columns]
-    return Stream(
-        reference, history_of(reference, past, reference.rows), batches[-2], batches[-1], columns
-    )
+    before, current, *later = batches[plan.history :]
+    usual = history_of(reference, past, reference.rows)
+    return Stream(reference, usual, before, current, later, columns)
 
 
 def _offsets(plan: Plan, rng: np.random.Generator) -> Floats:
     """Where the mean of each column of each batch is, shape (batches, columns)."""
-    size = (plan.history + 2, plan.columns)
+    size = (plan.history + UNSETTLED + 1 + plan.later, plan.columns)
     offsets = np.zeros(size)
     if plan.kind == "jitter":
         offsets = rng.normal(0, JITTER, size)
@@ -98,7 +103,8 @@ def _offsets(plan: Plan, rng: np.random.Generator) -> Floats:
         for batch in range(1, size[0]):
             fresh = rng.normal(0, JITTER * np.sqrt(1 - LIKENESS**2), plan.columns)
             offsets[batch] = LIKENESS * offsets[batch - 1] + fresh
-    offsets[-2:, : plan.moved] += plan.shift
+    offsets = np.delete(offsets, np.s_[plan.history : plan.history + UNSETTLED - 1], axis=0)
+    offsets[plan.history :, : plan.moved] += plan.shift
     return offsets
 
 

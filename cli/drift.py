@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cli.output import emit
+from leeway.drift.column import severity
 from leeway.drift.exact import undecided
 from leeway.drift.policy import UsualPolicy
 from leeway.drift.verdict import BatchDrift, compare_profiles
 from resources.drift_files import profiles_of
-
-if TYPE_CHECKING:
-    from leeway.drift.column import ColumnDrift
 
 MOST_SHOWN = 40
 COLOURS = {"confirmed": "red", "suspect": "yellow", "none": "green", "undefined": "dim"}
@@ -75,7 +73,7 @@ def _print(found: BatchDrift, seconds: float) -> None:
 
     from cli.output import console
 
-    ordered = sorted(found.columns, key=_severity, reverse=True)
+    ordered = sorted(found.columns, key=severity, reverse=True)
     table = Table("column", "verdict", "moved", "effect", "interval", "PSI", box=None)
     for column in ordered[:MOST_SHOWN]:
         moved = column.change.told() if column.change else column.reason
@@ -99,9 +97,3 @@ def _print(found: BatchDrift, seconds: float) -> None:
         f"{found.alarm_probability:.2%} of comparisons without drift",
         style="dim",
     )
-
-
-def _severity(column: ColumnDrift) -> tuple[int, float]:
-    from leeway.drift.column import MILDEST_FIRST
-
-    return MILDEST_FIRST.index(column.verdict), column.effect or 0.0

@@ -178,7 +178,10 @@ CODE: Mapping[str, tuple[str, ...]] = {
     "drift": (
         "assets/drift.py",
         "leeway/drift/answered.py",
+        "assets/exact.py",
         "assets/reference.py",
+        "leeway/data/training_set.py",
+        "leeway/drift/exact.py",
         "leeway/drift/season.py",
         "leeway/definitions.py",
         "leeway/drift/content.py",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leeway.drift.column import severity
 from leeway.plots import COLOURS, DOTS_PER_INCH, GREY, VERDICT_COLOURS, as_png, new_figure
 
 if TYPE_CHECKING:
@@ -26,11 +27,10 @@ def drift_plot(columns: Sequence[ColumnDrift]) -> bytes:
     """The effect of each column with its interval, and the smallest effect worth acting on.
 
     Args:
-        columns: from `leeway.drift.verdict.compare_profiles`, largest effect first; of more than
-            40, those are drawn. An undefined one says so.
+        columns: from `leeway.drift.verdict.compare_profiles`; of more than 40, the severest are
+            drawn. An undefined one says so.
     """
-    largest = sorted(columns, key=lambda column: -1 if column.effect is None else column.effect)
-    shown = largest[::-1][:MOST_COLUMNS]
+    shown = sorted(columns, key=severity, reverse=True)[:MOST_COLUMNS]
     figure, axes = new_figure(6.0, 1.2 + 0.3 * len(shown))
     for position, column in enumerate(shown):
         if column.effect is None or column.interval is None:
@@ -39,7 +39,8 @@ def drift_plot(columns: Sequence[ColumnDrift]) -> bytes:
         colour = VERDICT_COLOURS[column.verdict]
         axes.plot(column.interval, [position] * 2, color=colour, linewidth=2)
         axes.plot(column.effect, position, "o", color=colour, ms=5)
-        axes.plot([column.threshold] * 2, [position - 0.4, position + 0.4], color=COLOURS[7])
+        if column.smallest_change is None:  # that is in another unit
+            axes.plot([column.threshold] * 2, [position - 0.4, position + 0.4], color=COLOURS[7])
     names = [f"{column.name} ({column.verdict})" for column in shown]
     axes.set_yticks(range(len(shown)), names)
     axes.set_ylim(len(shown) - 0.5, -0.5)

@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 from leeway.drift.change import Change, moved_told
+from leeway.drift.column import ColumnDrift
 from leeway.drift.distribution import Distribution
 from leeway.drift.pictures import distribution_svg
 from leeway.report_parts import number
@@ -47,6 +48,16 @@ def _place(column: Mapping[str, Any]) -> tuple[int, float]:
     return _ORDER.index(column["verdict"]), -(column["effect"] or 0.0)
 
 
+def _effect(name: str, column: Mapping[str, Any]) -> str:
+    interval = column["interval"]
+    if interval is None:
+        return "undefined"
+    return (
+        f"{number(column['effect'])} ({number(interval[0])} to {number(interval[1])}); "
+        f"{ColumnDrift.from_dict(name, column).worth_told} is worth acting on"
+    )
+
+
 def _row(
     name: str, column: Mapping[str, Any], distribution: Mapping[str, Any] | None, *, alike: bool
 ) -> str:
@@ -56,15 +67,6 @@ def _row(
     picture = distribution_svg(Distribution.from_dict(distribution), unit) if distribution else ""
     statistics = column["statistics"]
     psi = statistics.get("psi")
-    interval = column["interval"]
-    effect = (
-        "undefined"
-        if interval is None
-        else (
-            f"{number(column['effect'])} ({number(interval[0])} to {number(interval[1])}); "
-            f"{number(column['threshold'])} is worth acting on"
-        )
-    )
     told = [key for key in SHOWN[1:] if key in statistics]
     others = ", ".join(f"{key.replace('_', ' ')} {number(statistics[key])}" for key in told)
     cells = (
@@ -72,7 +74,7 @@ def _row(
         escape(moved_told(column)),
         picture,
         f'<span class="{column["verdict"]}">{column["verdict"]}</span>',
-        escape(effect),
+        escape(_effect(name, column)),
         "undefined" if psi is None else f"{number(psi)} ({psi_band(psi)})",
         escape(others),
     )

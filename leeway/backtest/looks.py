@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from leeway.backtest.facts import Batch, Trained
 from leeway.controller.facts import Incident, Origin, Verdict
 from leeway.drift.answered import Answered, newest_of, without_answered
-from leeway.drift.history import MOST_BATCHES, PastBatch
+from leeway.drift.history import MOST_BATCHES, PastBatch, settled
 from leeway.drift.origin import origin_of, who_of
 from leeway.drift.season import is_earlier_season
 from leeway.drift.stored import Stored, as_reference
@@ -85,7 +85,7 @@ def _compared(
     )
     since = [
         each.past
-        for each in list(mine.values())[-MOST_BATCHES:]
+        for each in settled(list(mine.values())[-MOST_BATCHES:])
         if each.verdict != "confirmed" and not each.answered
     ]
     until, ended = batch.clean.until, before.clean.until if before else None

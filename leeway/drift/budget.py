@@ -21,8 +21,8 @@ def alarm_probability(drift: DriftPolicy, seconds: float | None = None) -> float
 
     Args:
         drift: with the budget.
-        seconds: since the batch before it, by the time column; None: as batches come on average.
-            Time that went backwards counts as if it went on.
+        seconds: since the batch before it, by the time column; None, or 0 as between batches of one
+            date: as batches come on average. Time that went backwards counts as if it went on.
     """
     years = 1 / drift.batches_per_year if not seconds else abs(seconds) / _SECONDS_PER_YEAR
     return min(MOST, drift.false_alarms_per_year * years)

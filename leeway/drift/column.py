@@ -26,7 +26,8 @@ MILDEST_FIRST: tuple[DriftVerdict, ...] = ("undefined", "none", "suspect", "conf
 class Effect:
     """An effect: its estimate, the bounds of the true one, and its verdict.
 
-    `expected_square` is the mean square that drawing rows without drift gives.
+    `expected_square` is the mean square that drawing rows without drift gives. `hidden` is by how
+    much it may be larger within cells, where that would be another verdict.
     """
 
     measure: Measure
@@ -35,6 +36,7 @@ class Effect:
     high: float
     verdict: DriftVerdict
     expected_square: float
+    hidden: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ class ColumnDrift:
     """The verdict of one column.
 
     `measure` names the effect that decided: `effect` is its estimate, `interval` its bounds,
-    `threshold` the smallest worth acting on. They are None when the verdict is undefined. `change`
-    is the same in the unit of the column. `statistics` are evidence; Wasserstein's is in that unit.
+    `threshold` the smallest worth acting on, unless `smallest_change` is declared in the unit of
+    the column. They are None when the verdict is undefined. `change` is the effect in that unit.
+    `statistics` are evidence; Wasserstein's is in that unit.
     `answered` names the batch that the column looks like, and for whose drift the model was
     trained; without that the verdict would not be none.
     """
@@ -61,6 +64,15 @@ class ColumnDrift:
     statistics: Mapping[str, float]
     reason: str
     answered: str | None = None
+    smallest_change: float | None = None
+
+    @property
+    def worth_told(self) -> str:
+        """What is worth acting on, with its unit where it has one."""
+        if self.smallest_change is None or self.measure == "missing_rate":
+            return f"{self.threshold:g}"
+        unit = self.change.unit if self.change else ""
+        return f"{self.smallest_change:g} {unit}".strip()
 
     def as_dict(self) -> dict[str, object]:
         """For JSON, without the name."""
@@ -80,3 +92,8 @@ class ColumnDrift:
             "effects": tuple(Effect(**effect) for effect in data["effects"]),
         }
         return cls(name, **{**data, **read})
+
+
+def severity(column: ColumnDrift) -> tuple[int, float]:
+    """Orders columns: by verdict, the severest last, then by effect."""
+    return MILDEST_FIRST.index(column.verdict), column.effect or 0.0

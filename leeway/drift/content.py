@@ -20,14 +20,17 @@ def content_of(
     origins: Mapping[str, Origin],
     distributions: Mapping[str, Distribution],
     who_moved: str = "",
+    reference: str = "training_part",
 ) -> dict[str, Any]:
     """The verdict, who moved the confirmed columns, and the distributions of the foremost.
 
-    `who_moved` is what `leeway.drift.who_moved.who_told` says of them.
+    `who_moved` is what `leeway.drift.who_moved.who_told` says of them, `reference` what the batch
+    was compared with, as `drift.reference` has it.
     """
     return {
         **found.as_dict(),
         "who_moved": who_moved,
+        "reference": reference,
         "origins": {name: origin.as_dict() for name, origin in origins.items()},
         "distributions": {name: each.as_dict() for name, each in distributions.items()},
     }

@@ -11,6 +11,7 @@ divided by their sum; a function that needs one raises ValueError when a side ha
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import shake_256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from leeway.drift.tails import chi_square_tail, kolmogorov_tail
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+_WALKS, _STEPS = 1000, 256  # that stand for Brownian bridges
 
 
 def shares(counts: Integers) -> Floats:
@@ -41,6 +44,39 @@ def ks_p_value(distance: float, reference_rows: int, current_rows: int) -> float
     """
     root = np.sqrt(reference_rows * current_rows / (reference_rows + current_rows))
     return kolmogorov_tail(float(root + 0.12 + 0.11 / root) * distance)
+
+
+def ks_mean_square(reached: Floats) -> float:
+    """Mean square of sqrt(n) times the KS distance of n rows from their own distribution.
+
+    The distance of a sample goes to the largest deviation of a Brownian bridge at the values of the
+    distribution function (Doob 1949): pi^2 / 12 for a continuous one, p (1 - p) for two values.
+    Random walks stand for the bridges; 1,000 of them give it within some per cent.
+
+    Args:
+        reached: the distribution function at the values that there are, shape (values,).
+    """
+    places = np.unique(np.rint(reached * _STEPS).astype(np.int64))
+    return _largest_square(places[(places > 0) & (places < _STEPS)].tobytes())
+
+
+@lru_cache(maxsize=256)
+def _largest_square(places: bytes) -> float:
+    at = np.frombuffer(places, np.int64)
+    return float((np.abs(_bridges()[:, at]).max(axis=1, initial=0) ** 2).mean())
+
+
+@lru_cache(maxsize=1)
+def _bridges() -> Floats:
+    """Random walks of steps up and down that end where they began, shape (walks, places).
+
+    Their bits are those of a digest, so that they are the same everywhere.
+    """
+    bits = shake_256(b"leeway.drift").digest(_WALKS * _STEPS // 8)
+    up = np.unpackbits(np.frombuffer(bits, np.uint8)).reshape(_WALKS, _STEPS)
+    walked = np.cumsum(2.0 * up - 1, axis=1) / np.sqrt(_STEPS)
+    bridges: Floats = walked - np.arange(1, _STEPS + 1) / _STEPS * walked[:, -1:]
+    return np.concatenate([np.zeros((_WALKS, 1)), bridges], axis=1)
 
 
 def quantile_bins(reference: Integers, bins: int = 10) -> Integers:

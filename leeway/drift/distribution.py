@@ -12,16 +12,17 @@ from typing import Any, Self
 
 import numpy as np
 
-from leeway.drift.column import ColumnDrift
+from leeway.drift.column import ColumnDrift, severity
 from leeway.drift.distances import Floats
 from leeway.drift.levels import CategoryProfile
+from leeway.drift.measured import sides_of
 from leeway.drift.number_pair import NumberPair, pair_of
 from leeway.drift.numbers import NumberProfile
 from leeway.drift.profile import Profile
 
 BINS = 40
 MOST_LEVELS = 12
-MOST_COLUMNS = 60  # that have a picture: those with the largest effects
+MOST_COLUMNS = 60  # that have a picture
 _TAIL = 0.005  # of the rows beyond either end, which are drawn in the outer bins
 OTHERS = "all others"
 MISSING = "no value"
@@ -49,13 +50,14 @@ class Distribution:
 def distributions_of(
     reference: Profile, current: Profile, columns: tuple[ColumnDrift, ...]
 ) -> dict[str, Distribution]:
-    """Those of the columns with the largest effects that are on both sides, largest first."""
-    largest = sorted(columns, key=lambda column: -1 if column.effect is None else -column.effect)
-    ordered = sorted(largest, key=lambda column: column.effect is None)[:MOST_COLUMNS]
+    """Those of the severest columns that are on both sides, of these the largest effect first."""
+    ordered = sorted(columns, key=severity, reverse=True)
     found = {}
-    for column in ordered:
-        ours = reference.columns.get(column.name)
-        theirs = current.columns.get(column.name)
+    for column in ordered[:MOST_COLUMNS]:
+        sides = sides_of(column.name, reference, current)
+        if sides is None:
+            continue
+        ours, theirs = sides.reference, sides.current
         if isinstance(ours, NumberProfile) and isinstance(theirs, NumberProfile):
             if ours.known and theirs.known:
                 found[column.name] = _of_numbers(pair_of(ours, theirs))

@@ -25,6 +25,7 @@ from leeway.drift.distances import (
     chi_square,
     deviation_margin,
     jensen_shannon,
+    ks_mean_square,
     ks_p_value,
     level_margin,
     population_stability_index,
@@ -42,7 +43,6 @@ Measure = Literal["ks", "total_variation", "level", "unseen", "missing_rate"]
 # How many effects a column can have: what a correction for looking often has to count.
 MOST_EFFECTS: dict[Kind, int] = {"number": 2, "category": 4}
 RARE_SHARE = 0.01
-_KS_SQUARE = np.pi**2 / 12  # mean of the square of Kolmogorov's distribution
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def number_effect(pair: NumberPair, rows: tuple[int, int], exact: float | None =
         low,
         high,
         lambda alpha: deviation_margin(*rows, 2, alpha),
-        _KS_SQUARE * (1 / rows[0] + 1 / rows[1]),
+        ks_mean_square(pair.reference.through) * (1 / rows[0] + 1 / rows[1]),
     )
 
 

@@ -19,14 +19,8 @@ from leeway.drift.verdict import BatchDrift
 
 
 def undecided(found: BatchDrift) -> list[str]:
-    """The numeric columns of which cells leave open whether the distance is worth acting on."""
-    return [
-        column.name
-        for column in found.columns
-        if column.kind == "number"
-        and column.statistics.get("ks", 1.0) <= column.threshold
-        and column.statistics.get("ks_high", 0.0) > column.threshold
-    ]
+    """The columns of which cells hide something that would be another verdict."""
+    return [column.name for column in found.columns if any(each.hidden for each in column.effects)]
 
 
 def exact_ks(

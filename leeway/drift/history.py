@@ -17,13 +17,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot, sqrt
 from statistics import NormalDist
+from typing import TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 # Fewer say little about what is usual, and a rank among them nothing.
 ENOUGH_BATCHES = 30
 _CONFIDENT = NormalDist().inv_cdf(0.95)
 MOST_BATCHES = 100  # the newest ones: what was usual long ago may not be any more
+# The newest batches tell nothing yet: a change that lasts would be taken for usual, batch by batch,
+# while it is still looked at. To leave out those that are suspect would leave out what varies most.
+UNSETTLED = 10
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,11 @@ class Usual:
     def widen(self, margin: float, alpha: float) -> float:
         """The margin of an effect at the probability of error `alpha`, with what is usual."""
         return hypot(margin, NormalDist().inv_cdf(1 - alpha / 2) * sqrt(self.variance))
+
+
+def settled(verdicts: Sequence[T]) -> Sequence[T]:
+    """Those of the verdicts on batches, oldest first, that may tell what is usual."""
+    return verdicts[:-UNSETTLED]
 
 
 def usual(history: Sequence[PastBatch], column: str, measure: str) -> Usual | None:

@@ -55,6 +55,16 @@ class CategoryProfile:
         return self.missing
 
 
+def in_one_code(
+    ours: CategoryProfile, theirs: CategoryProfile
+) -> tuple[CategoryProfile, CategoryProfile]:
+    """Both by name, or both in buckets where one is."""
+    if ours.bucketed == theirs.bucketed:
+        return ours, theirs
+    in_buckets = CategoryProfile(bucketed=True)
+    return merge_levels([ours, in_buckets]), merge_levels([theirs, in_buckets])
+
+
 def merge_levels(profiles: Sequence[CategoryProfile]) -> CategoryProfile:
     """The profile of the rows of all."""
     counter = LevelCounter(any(each.bucketed for each in profiles))

@@ -17,7 +17,7 @@ from leeway.drift.effects import (
     number_effect,
     number_statistics,
 )
-from leeway.drift.levels import CategoryProfile
+from leeway.drift.levels import CategoryProfile, in_one_code
 from leeway.drift.number_pair import pair_of
 from leeway.drift.numbers import NumberProfile
 from leeway.drift.profile import ColumnProfile, Profile
@@ -25,7 +25,7 @@ from leeway.drift.profile import ColumnProfile, Profile
 
 @dataclass(frozen=True)
 class Sides:
-    """A column of the reference and of a batch, of the same kind, and the rows of both."""
+    """A column of the reference and of a batch, counted in the same way, and the rows of both."""
 
     reference: ColumnProfile
     current: ColumnProfile
@@ -42,6 +42,8 @@ def sides_of(name: str, reference: Profile, current: Profile) -> Sides | None:
     ours, theirs = reference.columns.get(name), current.columns.get(name)
     if ours is None or theirs is None or type(ours) is not type(theirs):
         return None
+    if isinstance(ours, CategoryProfile) and isinstance(theirs, CategoryProfile):
+        ours, theirs = in_one_code(ours, theirs)
     return Sides(ours, theirs, (reference.rows, current.rows))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -62,6 +62,21 @@ def merge_profiles(profiles: Sequence[Profile]) -> Profile:
         {name: _merge(name, [each.columns[name] for each in profiles]) for name in names},
         min(sinces, default=None),
         max(untils, default=None),
+    )
+
+
+def merge_common(profiles: Sequence[Profile]) -> Profile:
+    """The profile of the rows of all, of the columns that each has, as the same kind.
+
+    Raises:
+        ValueError: when there is none.
+    """
+    first = profiles[0].columns if profiles else {}
+    names = [
+        name for name in first if len({type(each.columns.get(name)) for each in profiles}) == 1
+    ]
+    return merge_profiles(
+        [replace(each, columns={name: each.columns[name] for name in names}) for each in profiles]
     )
 
 

@@ -16,7 +16,7 @@ indices are evidence to show and decide nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leeway.drift.change import (
     Change,
@@ -36,6 +36,7 @@ from leeway.drift.policy import DriftPolicy, Watched
 from leeway.drift.profile import Kind, Profile
 
 WHOLE: tuple[Measure, ...] = ("ks", "total_variation")  # effects on the values as a whole
+MOST_HIDDEN = 0.5  # of the smallest effect worth acting on: more, and none is not known
 # What makes a batch suspect may happen this often by chance.
 SUSPECT_ODDS = 0.05
 _MEASURE_NAMES: dict[Measure, str] = {
@@ -92,9 +93,15 @@ def judge_column(column: Watched, kind: Kind, looks: Looks) -> ColumnDrift:
         if few < drift.min_rows:
             reason = _too_few(column.name, few, drift)
         return _undefined(column, kind, drift, reason, effects, statistics)
+    if verdict == "none" and max(each.hidden for each in effects) > MOST_HIDDEN * drift.effect:
+        reason = (
+            f"{column.name} spreads over so many powers of ten that the cells of its profile hide "
+            "how far it moved."
+        )
+        return _undefined(column, kind, drift, reason, effects, statistics)
     effect = max((each for each in effects if each.verdict == verdict), key=lambda each: each.low)
     change = _change(column, effect.measure, sides, looks.alpha)
-    return ColumnDrift(
+    judged = ColumnDrift(
         name=column.name,
         kind=kind,
         role=column.role,
@@ -106,8 +113,10 @@ def judge_column(column: Watched, kind: Kind, looks: Looks) -> ColumnDrift:
         change=change,
         effects=effects,
         statistics=statistics,
-        reason=_reason(column.name, effect, change, looks),
+        reason="",
+        smallest_change=drift.smallest_change.get(column.name),
     )
+    return replace(judged, reason=_reason(judged, effect, change))
 
 
 def _undefined(
@@ -135,17 +144,29 @@ def _undefined(
 
 
 def _judged(column: Watched, raw: RawEffect, sides: Sides, looks: Looks) -> Effect:
-    """The verdict of one effect, from this batch and, where it is not proof, the one before it."""
+    """The verdict of one effect."""
     found = usual(looks.history, column.name, raw.measure)
+    verdict = _verdict(column, raw, sides, looks, found)
+    hidden = raw.highest - raw.estimate
+    if hidden and verdict == _verdict(
+        column, replace(raw, estimate=raw.highest), sides, looks, found
+    ):
+        hidden = 0.0
     low, high = _interval(raw, found, looks.alpha)
-    verdict: DriftVerdict = "none"
-    if _is_worth_acting(column, raw, sides, looks):
-        careless = _interval(raw, found, SUSPECT_ODDS / looks.effects)[0]
-        verdict = "suspect" if careless > 0 else "none"
-        alone = _is_proof(column, raw, sides, looks, found)
-        if alone or _is_proof_of_both(column, raw.measure, looks, found):
-            verdict = "confirmed"
-    return Effect(raw.measure, raw.estimate, low, high, verdict, raw.expected_square)
+    return Effect(raw.measure, raw.estimate, low, high, verdict, raw.expected_square, hidden)
+
+
+def _verdict(
+    column: Watched, raw: RawEffect, sides: Sides, looks: Looks, found: Usual | None
+) -> DriftVerdict:
+    """From this batch and, where it is not proof, the one before it."""
+    if not _is_worth_acting(column, raw, sides, looks):
+        return "none"
+    alone = _is_proof(column, raw, sides, looks, found)
+    if alone or _is_proof_of_both(column, raw.measure, looks, found):
+        return "confirmed"
+    careless = _interval(raw, found, SUSPECT_ODDS / looks.effects)[0]
+    return "suspect" if careless > 0 else "none"
 
 
 def _is_proof_of_both(column: Watched, measure: Measure, looks: Looks, found: Usual | None) -> bool:
@@ -165,7 +186,7 @@ def _is_proof(
     if found is not None and raw.estimate <= found.largest:
         return False
     if smallest is not None:
-        return low > 0 and _change(column, raw.measure, sides, looks.alpha).least > smallest
+        return low > 0 and _moved(column, raw, sides, looks, found)[1] > smallest
     return low > (looks.drift.effect if found is None else 0)
 
 
@@ -174,8 +195,17 @@ def _is_worth_acting(column: Watched, raw: RawEffect, sides: Sides, looks: Looks
     smallest = _smallest_change(column, raw.measure, looks.drift)
     if smallest is None:
         return raw.estimate > looks.drift.effect
+    return _moved(column, raw, sides, looks, None)[0] > smallest
+
+
+def _moved(
+    column: Watched, raw: RawEffect, sides: Sides, looks: Looks, found: Usual | None
+) -> tuple[float, float]:
+    """How far the column moved in its unit, and the least that it certainly moved."""
+    if raw.measure == "unseen":  # above what chance gives, which the change does not leave out
+        return raw.estimate, _interval(raw, found, looks.alpha)[0]
     change = _change(column, raw.measure, sides, looks.alpha)
-    return abs(change.current - change.reference) > smallest
+    return abs(change.current - change.reference), change.least
 
 
 def _interval(raw: RawEffect, found: Usual | None, alpha: float) -> tuple[float, float]:
@@ -206,15 +236,12 @@ def _too_few(name: str, known: int, drift: DriftPolicy) -> str:
     return f"{name} has {known} values on one side; {drift.min_rows} are needed."
 
 
-def _reason(name: str, effect: Effect, change: Change, looks: Looks) -> str:
-    drift = looks.drift
-    worth = drift.smallest_change.get(name)
-    least = f"{drift.effect:g}" if worth is None else f"{worth:g} {change.unit}".strip()
+def _reason(column: ColumnDrift, effect: Effect, change: Change) -> str:
     rule = {
-        "confirmed": f"proven, and more than the {least} that is worth acting on",
-        "suspect": f"more than the {least} that is worth acting on, but not proven yet",
-    }.get(effect.verdict, f"which does not prove the {least} that is worth acting on")
+        "confirmed": f"proven, and more than the {column.worth_told} that is worth acting on",
+        "suspect": f"more than the {column.worth_told} that is worth acting on, but not proven yet",
+    }.get(effect.verdict, f"which does not prove the {column.worth_told} that is worth acting on")
     return (
-        f"{name} moved, {change.told()}; {_MEASURE_NAMES[effect.measure]} {effect.estimate:.3f} "
-        f"({effect.low:.3f} to {effect.high:.3f}): {rule}."
+        f"{column.name} moved, {change.told()}; {_MEASURE_NAMES[effect.measure]} "
+        f"{effect.estimate:.3f} ({effect.low:.3f} to {effect.high:.3f}): {rule}."
     )

@@ -24,7 +24,7 @@ from leeway.drift.cells import Cells, Integers
 from leeway.drift.history import PastBatch, past_batch_fields, past_batch_from
 from leeway.drift.levels import CategoryProfile
 from leeway.drift.numbers import NumberProfile
-from leeway.drift.profile import ColumnProfile, Profile, merge_profiles
+from leeway.drift.profile import ColumnProfile, Profile, merge_common
 
 _INTEGERS = pa.list_(pa.int64())
 _SCHEMA = pa.schema(
@@ -70,7 +70,7 @@ class Stored:
 def merged(members: Iterable[Stored]) -> Stored:
     """Several batches together, without a history; of many, a few are in memory at a time.
 
-    A layer is left out where the batches have other columns at it: there is nothing to add up.
+    A layer, or a column of it, is left out where not every batch has it.
 
     Raises:
         ValueError: when there is no batch.
@@ -92,8 +92,8 @@ def _merged(members: Sequence[Stored]) -> Stored:
     profiles = {}
     for layer in members[0].profiles:
         found = [each.profiles[layer] for each in members if layer in each.profiles]
-        if len(found) == len(members) and _are_of_the_same_columns(found):
-            profiles[layer] = merge_profiles(found)
+        if len(found) == len(members):
+            profiles[layer] = merge_common(found)
     definitions = {
         name: _each_once(each.definitions.get(name, ()) for each in members)
         for name in members[-1].definitions
@@ -101,10 +101,6 @@ def _merged(members: Sequence[Stored]) -> Stored:
     return Stored(
         profiles, definitions=definitions, commits=_each_once(each.commits for each in members)
     )
-
-
-def _are_of_the_same_columns(profiles: Sequence[Profile]) -> bool:
-    return all(each.columns.keys() == profiles[0].columns.keys() for each in profiles)
 
 
 def as_reference(members: Iterable[Stored]) -> Stored:

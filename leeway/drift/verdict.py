@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 from leeway.drift.budget import alarm_probability
 from leeway.drift.column import MILDEST_FIRST, ColumnDrift, DriftVerdict
@@ -19,7 +20,7 @@ from leeway.drift.effects import MOST_EFFECTS
 from leeway.drift.history import PastBatch, PastEffect
 from leeway.drift.numbers import NumberProfile
 from leeway.drift.policy import DriftPolicy, Watched
-from leeway.drift.profile import PROFILED_ROLES, Kind, Profile, merge_profiles
+from leeway.drift.profile import PROFILED_ROLES, Kind, Profile, merge_common
 from leeway.drift.rule import Looks, judge_column
 
 MOST_TOLD = 3
@@ -124,25 +125,33 @@ def compare_profiles(
         called: what the features are called in the reason.
     """
     compared = [column for column in columns if column.role in PROFILED_ROLES]
-    probability = alarm_probability(drift, seconds)
     kinds = [_kind(column.name, reference, current) for column in compared]
-    effects = max(sum(MOST_EFFECTS[kind] for kind in kinds), 1)
-    both = None if before is None else merge_profiles([current, before])
-    looks = Looks(reference, current, both, drift, probability, effects, history, exact or {})
-    found = tuple(
-        judge_column(column, kind, looks) for column, kind in zip(compared, kinds, strict=True)
+    looks = Looks(
+        reference,
+        current,
+        both=None if before is None else merge_common([current, before]),
+        drift=drift,
+        probability=alarm_probability(drift, seconds),
+        effects=max(sum(MOST_EFFECTS[kind] for kind in kinds), 1),
+        history=history,
+        exact=exact or {},
     )
+    judged = map(judge_column, compared, kinds, repeat(looks))
+    return _of_columns(tuple(judged), looks, called)
+
+
+def _of_columns(found: tuple[ColumnDrift, ...], looks: Looks, called: str) -> BatchDrift:
     targets = [column.verdict for column in found if column.role == "target"]
     verdict, reason = conclusion(found, called)
     return BatchDrift(
         verdict=verdict,
         reason=reason,
         columns=found,
-        rows_reference=reference.rows,
-        rows_current=current.rows,
+        rows_reference=looks.reference.rows,
+        rows_current=looks.current.rows,
         target_verdict=targets[0] if targets else None,
-        alarm_probability=probability,
-        history=len(history),
+        alarm_probability=looks.probability,
+        history=len(looks.history),
     )
 
 

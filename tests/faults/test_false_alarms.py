@@ -12,9 +12,11 @@ import pytest
 from scipy import stats
 
 from benchmarks.alarms import leeway
-from benchmarks.streams import KINDS, Plan, draw
+from benchmarks.streams import KINDS, Plan, Stream, draw
 from leeway.drift.budget import alarm_probability
+from leeway.drift.history import settled
 from leeway.drift.policy import UsualPolicy
+from leeway.drift.verdict import BatchDrift, compare_profiles
 from tests.faults.harness import LONG, figure
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
@@ -60,6 +62,40 @@ def test_a_planted_shift_of_one_column_is_confirmed(rows: int, shift: float) -> 
     rng = np.random.default_rng(rows)
     found = [leeway(draw(Plan(rows, 20, "jitter", moved=1, shift=shift), rng)) for _ in range(10)]
     assert [each.drifted for each in found] == [("number0",)] * 10
+
+
+def batches_until_confirmed(stream: Stream) -> int | None:
+    """As the node looks at batch after batch: what it saw becomes usual, once it has settled."""
+    seen: list[BatchDrift] = []
+    moved = [stream.before, stream.current, *stream.later]
+    for number, current in enumerate(moved):
+        quiet = [each.past_batch for each in settled(seen) if each.verdict != "confirmed"]
+        before = moved[number - 1] if number else None
+        seen.append(
+            compare_profiles(
+                stream.reference, current, UsualPolicy(), stream.columns,
+                before=before, history=[*stream.history, *quiet],
+            )
+        )  # fmt: skip
+        if seen[-1].verdict == "confirmed":
+            return number + 1
+    return None
+
+
+@pytest.mark.parametrize(("rows", "shift"), [(500, 0.3), (2_000, 0.2)])
+def test_a_small_shift_that_lasts_does_not_become_usual_while_it_is_looked_at(
+    rows: int, shift: float
+) -> None:
+    """Guards: a shift that its first batch did not prove was hardly ever confirmed later."""
+    rng = np.random.default_rng(rows)
+    plan = Plan(rows, 5, "jitter", moved=1, shift=shift, later=8)
+    found = [batches_until_confirmed(draw(plan, rng)) for _ in range(30)]
+    known = [each for each in found if each is not None]
+    figure(
+        f"drift: a shift of {shift} sd in one of 5 columns, {rows} rows a batch: confirmed within "
+        f"10 batches in {len(known)} of {len(found)} streams, at batch {np.median(known):.0f}"
+    )
+    assert len(known) >= 0.8 * len(found)
 
 
 def test_looking_24_times_as_often_does_not_raise_the_number_of_alarms() -> None:

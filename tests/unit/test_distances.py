@@ -20,6 +20,7 @@ from leeway.drift.distances import (
     chi_square,
     deviation_margin,
     jensen_shannon,
+    ks_mean_square,
     ks_p_value,
     level_margin,
     population_stability_index,
@@ -305,3 +306,20 @@ def test_the_margins_of_levels_hold_more_often_than_promised(levels: int) -> Non
         missed_unseen += abs(surplus - true) > unseen_margin(n, m, alpha)
     assert missed_level <= alpha * rounds
     assert missed_unseen <= alpha * rounds
+
+
+@pytest.mark.parametrize(
+    "shares", [[0.3, 0.7], [0.5, 0.5], [0.1] * 10, [0.6, *[0.4 / 400] * 400], [1 / 2000] * 2000]
+)
+def test_the_mean_square_of_the_distance_of_a_sample_is_what_drawing_it_gives(
+    shares: list[float],
+) -> None:
+    """Ties make it smaller: of two values it is p (1 - p), of a continuous column pi^2 / 12."""
+    rng, rows, reached = np.random.default_rng(0), 4000, np.cumsum(shares)
+    drawn = rng.multinomial(rows, shares, 2000) / rows
+    largest = np.abs(np.cumsum(drawn, axis=1) - reached).max(axis=1)
+    assert ks_mean_square(reached) == pytest.approx((largest**2).mean() * rows, rel=0.09)
+
+
+def test_a_constant_column_has_no_distance_from_itself() -> None:
+    assert ks_mean_square(np.array([1.0])) == 0

@@ -12,10 +12,14 @@ import pyarrow as pa
 import pytest
 
 from leeway.drift.budget import MOST, alarm_probability
+from leeway.drift.column import ColumnDrift
+from leeway.drift.content import content_of
 from leeway.drift.declared import profile_table
+from leeway.drift.exact import undecided
 from leeway.drift.history import PastBatch, PastEffect, past_batch_fields, past_batch_from
 from leeway.drift.profile import Profile
 from leeway.drift.verdict import BatchDrift, compare_profiles
+from leeway.report_drift import columns_html
 from leeway.spec import Column, Drift
 
 PENGUINS = palmerpenguins.load_penguins()
@@ -286,6 +290,41 @@ def test_a_change_is_judged_in_the_unit_of_the_column(worth: float, verdict: str
         assert found.reason.endswith("proven, and more than the 2 mm that is worth acting on.")
 
 
+def test_where_a_unit_judges_it_is_what_is_told_as_worth_acting_on() -> None:
+    rng = np.random.default_rng(0)
+    column = X.model_copy(update={"unit": "g"})
+    sides = [
+        profile_table(pa.table({"x": rng.normal(mean, 500, 20_000)}), [column])
+        for mean in (4000, 4100)
+    ]
+    found = compare_profiles(sides[0], sides[1], Drift(smallest_change={"x": 200}), [column])
+    (judged,) = found.columns
+    assert judged.effect is not None
+    assert judged.verdict == "none"
+    assert judged.effect > judged.threshold
+    assert judged.worth_told == "200 g"
+    assert ColumnDrift.from_dict("x", judged.as_dict()) == judged
+    page = columns_html(content_of(found, {}, {}))
+    assert "200 g is worth acting on" in page
+    assert "0.05 is worth" not in page
+
+
+def test_what_cells_hide_is_undefined_until_the_rows_are_looked_at() -> None:
+    """A few rows over 300 powers of ten put all others into one cell."""
+    rng = np.random.default_rng(0)
+    spread = 10.0 ** rng.uniform(-300, 0, 5000)
+    sides = [
+        profile_table(pa.table({"x": np.append(rng.uniform(low, low + 0.05, 45_000), spread)}), [X])
+        for low in (0.90, 0.95)
+    ]
+    found = compare_profiles(sides[0], sides[1], Drift(), [X])
+    assert undecided(found) == ["x"]
+    assert (found.verdict, found.columns[0].effect) == ("undefined", None)
+    assert "so many powers of ten" in found.reason
+    known = compare_profiles(sides[0], sides[1], Drift(), [X], exact={"x": 0.9})
+    assert (known.verdict, undecided(known)) == ("confirmed", [])
+
+
 def test_a_change_of_shares_is_judged_in_shares() -> None:
     reference, current = ["a"] * 9000 + ["b"] * 9000, ["a"] * 11_700 + ["b"] * 6300
     sides = [profile_table(pa.table({"c": side}), [C]) for side in (reference, current)]
@@ -415,6 +454,33 @@ def test_one_category_in_a_column_of_names_is_confirmed_and_other_names_are_unde
     names = [f"a{number}" for number in range(500)]
     assert compare(C, names, ["x"] * 500).verdict == "confirmed"
     assert compare(C, names, [f"b{number}" for number in range(500)]).verdict == "undefined"
+
+
+def test_a_column_of_ids_beyond_count_is_not_new_because_the_batch_is_smaller() -> None:
+    """Guards: the reference was in buckets, a batch by name, and all of it was unseen."""
+    ids = np.array([f"u{number}" for number in range(140_000)])
+    drawn = np.random.default_rng(0).choice(ids, 1000)
+    found = compare(C, ids, drawn)
+    assert found.verdict == "undefined", "each bucket is rare"
+    assert {each.measure: each.estimate for each in found.columns[0].effects}["unseen"] == 0
+    mixed = np.concatenate([ids, ["often"] * 140_000])
+    assert compare(C, mixed, np.concatenate([drawn, ["often"] * 1000])).verdict == "none"
+    assert compare(C, mixed, ["often"] * 1000).verdict == "confirmed"
+
+
+@pytest.mark.parametrize(("worth", "verdict"), [(0.1, "none"), (0.005, "confirmed")])
+def test_unseen_levels_are_worth_acting_on_above_what_chance_gives(
+    worth: float, verdict: str
+) -> None:
+    """A tenth of the rows is unseen by chance, and 7 % beyond that."""
+    reference = ["A"] * 90_000 + [f"s{number}" for number in range(10_000)]
+    current = ["A"] * 83_000 + [f"t{number}" for number in range(17_000)]
+    sides = [profile_table(pa.table({"c": side}), [C]) for side in (reference, current)]
+    drift = Drift(smallest_change={"c": worth})
+    (column,) = compare_profiles(sides[0], sides[1], drift, [C]).columns
+    found = {each.measure: each for each in column.effects}["unseen"]
+    assert found.estimate == pytest.approx(0.07)
+    assert found.verdict == verdict
 
 
 @pytest.mark.parametrize("rows", SIZES)

@@ -9,12 +9,16 @@ import pyarrow as pa
 import pytest
 
 from leeway.drift.declared import profile_table
+from leeway.drift.history import UNSETTLED, settled
+from leeway.drift.policy import UsualPolicy
 from leeway.drift.season import is_earlier_season, month_of
 from leeway.drift.stored import Stored, merged
+from leeway.drift.verdict import compare_profiles
 from leeway.spec import Column
 
 X = Column(name="x", type="number", description=".")
 Y = Column(name="y", type="number", description=".")
+TEXT_Y = Column(name="y", type="category", description=".")
 
 
 def span(first: str, last: str) -> dict[str, float | None]:
@@ -49,7 +53,7 @@ def test_batches_together_know_all_that_each_was_made_from() -> None:
     )
     found = merged([one, two])
     assert found.profiles["clean"] == profile_table(pa.table({"x": [1.0, 2.0, 3.0]}), [X])
-    assert "raw" not in found.profiles, "they have other columns there"
+    assert found.profiles["raw"].columns.keys() == {"x"}, "only one of them has y there"
     assert found.definitions == {"clean": ["v1", "v2"]}
     assert found.commits == ["a", "v1", "v2"]
     with pytest.raises(ValueError, match="no batch"):
@@ -57,20 +61,33 @@ def test_batches_together_know_all_that_each_was_made_from() -> None:
 
 
 @pytest.mark.parametrize("other", [0, 10, 30, 39])
-def test_of_many_batches_a_layer_is_left_out_wherever_one_has_other_columns(other: int) -> None:
-    """As many as are not merged at once."""
-    days = [
-        Stored(
-            {
-                "raw": profile_table(
-                    pa.table({"x": [x], "y": [x]}), [X, Y] if day == other else [X]
-                ),
-                "clean": profile_table(pa.table({"x": [x]}), [X]),
-            },
-            definitions={"clean": [f"v{day // 20}"]},
-        )
-        for day, x in enumerate(np.arange(40.0))
-    ]
+def test_of_many_batches_what_one_of_them_has_not_is_left_out_wherever_it_stands(
+    other: int,
+) -> None:
+    """As many as are not merged at once; one has no raw layer, and `y` as another kind."""
+    days = []
+    for day, x in enumerate(np.arange(40.0)):
+        columns = [X, TEXT_Y] if day == other else [X, Y]
+        table = pa.table({"x": [x], "y": [5.0]})
+        clean = profile_table(table, columns)
+        profiles = {"clean": clean} if day == other else {"raw": clean, "clean": clean}
+        days.append(Stored(profiles, definitions={"clean": [f"v{day // 20}"]}))
     found = merged(iter(days))
     assert found.profiles == {"clean": profile_table(pa.table({"x": np.arange(40.0)}), [X])}
     assert found.definitions == {"clean": ["v0", "v1"]}
+
+
+def test_a_batch_before_with_other_columns_is_looked_at_together_where_both_have_them() -> None:
+    """Guards: a column more in defs.yaml stopped the next batch."""
+    rng = np.random.default_rng(0)
+    x = {name: rng.normal(size=200) for name in ("reference", "before", "current")}
+    reference = profile_table(pa.table({"x": x["reference"], "y": x["reference"]}), [X, Y])
+    before = profile_table(pa.table({"x": x["before"] + 0.5}), [X])
+    current = profile_table(pa.table({"x": x["current"] + 0.5, "y": x["current"]}), [X, Y])
+    found = compare_profiles(reference, current, UsualPolicy(), [X, Y], before=before)
+    assert {column.name: column.verdict for column in found.columns}["y"] == "none"
+
+
+def test_the_newest_verdicts_do_not_tell_yet_what_is_usual() -> None:
+    assert settled(list(range(UNSETTLED + 2))) == [0, 1]
+    assert settled([1]) == []
