@@ -40,20 +40,9 @@ def build(stage: Stage) -> dg.AssetsDefinition:
 
 
 def _predict(batch: Batch) -> dict[str, Any]:
-    from leeway.explainers.conformal import Calibration
-    from leeway.prediction import Threshold, prediction_table
-
     stage, champion = batch.stage, batch.champion
     work = batch.begin("predictions", "clean")
-    explainers = json.loads(work.get(champion.manifest["files"]["explainers"]))
-    table = prediction_table(
-        champion.pipeline,
-        from_parquet(work.read("clean", batch.name)),
-        stage.use_case,
-        champion.manifest["classes"],
-        Calibration.from_dict(explainers["calibration"]),
-        Threshold.from_dict(champion.manifest.get("threshold")),
-    )
+    table = _predicted(batch, work)
     drift = _drift(batch, work, table)
     content = work.put("reports", "json", canonical_json(drift))
     commit = work.commit(
@@ -81,15 +70,35 @@ def _predict(batch: Batch) -> dict[str, Any]:
         version=champion.release.version,
         drift_of_predictions=drift["verdict"],
         reason=drift["reason"],
-        outputs=dg.MetadataValue.table(
-            records=[
-                dg.TableRecord(
-                    {"output": name, "verdict": each["verdict"], "moved": moved_told(each)}
-                )
-                for name, each in drift["columns"].items()
-            ]
-        ),
+        outputs=_outputs(drift),
         **_columns(stage, table.schema),
+    )
+
+
+def _predicted(batch: Batch, work: Work) -> "pa.Table":
+    """One row per clean row of the batch."""
+    from leeway.explainers.conformal import Calibration
+    from leeway.prediction import Threshold, prediction_table
+
+    champion = batch.champion
+    explainers = json.loads(work.get(champion.manifest["files"]["explainers"]))
+    return prediction_table(
+        champion.pipeline,
+        from_parquet(work.read("clean", batch.name)),
+        batch.stage.use_case,
+        champion.manifest["classes"],
+        Calibration.from_dict(explainers["calibration"]),
+        Threshold.from_dict(champion.manifest.get("threshold")),
+    )
+
+
+def _outputs(drift: dict[str, Any]) -> dg.MetadataValue:
+    """A row for each output of the model."""
+    return dg.MetadataValue.table(
+        records=[
+            dg.TableRecord({"output": name, "verdict": each["verdict"], "moved": moved_told(each)})
+            for name, each in drift["columns"].items()
+        ]
     )
 
 
