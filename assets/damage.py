@@ -6,13 +6,14 @@ here: the estimate (`leeway.damage`), the comparison of rows (`leeway.drift.mult
 predictions were (`assets.performance`), or what follows (`leeway.controller`).
 """
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from assets.released import Batch, node_of_batches
-from assets.stage import Stage, metadata_of, png
+from assets.stage import Stage, Work, metadata_of, png
 from leeway.controller.facts import incident_digest
 from leeway.damage.told import damage_told, shares_told
 from leeway.data.tables import from_parquet
@@ -25,6 +26,8 @@ from resources.ledger import Commit
 from resources.releases import insert_incident
 
 if TYPE_CHECKING:
+    import psycopg2.extensions
+
     from leeway.damage.verdict import BatchDamage
     from leeway.drift.multivariate import MultivariateDrift
 
@@ -55,36 +58,28 @@ def _estimate(batch: Batch) -> "tuple[BatchDamage, MultivariateDrift, Commit]":
     from leeway.drift.multivariate import multivariate_drift
     from leeway.prediction import Model, Threshold
 
-    stage, champion = batch.stage, batch.champion
+    use_case, champion = batch.stage.use_case, batch.champion
     work = batch.begin("damage", "clean")
     clean = from_parquet(work.read("clean", batch.name))
     held_out = part_of(from_parquet(work.get(champion.manifest["files"]["training_set"])), TEST)
     threshold = Threshold.from_dict(champion.manifest.get("threshold"))
     model = Model(champion.pipeline, champion.manifest["classes"], threshold)
-    found = estimate_damage(held_out, clean, stage.use_case, model)
+    found = estimate_damage(held_out, clean, use_case, model)
     joint = multivariate_drift(
         held_out,
         clean,
-        stage.use_case.feature_columns,
-        effect=stage.use_case.drift.effect,
-        confidence=1 - alarm_probability(stage.use_case.drift),
+        use_case.feature_columns,
+        effect=use_case.drift.effect,
+        confidence=1 - alarm_probability(use_case.drift),
     )
+    return found, joint, _stored(batch, work, found, joint)
+
+
+def _stored(batch: Batch, work: Work, found: "BatchDamage", joint: "MultivariateDrift") -> Commit:
+    champion = batch.champion
     trained_on = batch.name in champion.manifest["batches"]
-    columns = found.blamed
-    also = None
-    if found.verdict == "confirmed" and not trained_on:
-        clean_digest = work.inputs[label("clean", batch.name)].digest
-        also = partial(
-            insert_incident,
-            use_case=stage.name,
-            digest=incident_digest(stage.name, champion.digest, clean_digest, columns, "damage"),
-            batch=batch.name,
-            columns=columns,
-            release_digest=champion.digest,
-            run_id=batch.context.run.run_id,
-            cause="damage",
-        )
-    commit: Commit = work.commit(
+    is_incident = found.verdict == "confirmed" and not trained_on
+    return work.commit(
         "reports",
         "json",
         canonical_json({**found.as_dict(), "joint": joint.as_dict()}),
@@ -93,14 +88,31 @@ def _estimate(batch: Batch) -> "tuple[BatchDamage, MultivariateDrift, Commit]":
             "verdict": found.verdict,
             "reason": found.reason,
             "metric": found.metric,
-            "columns": list(columns),
+            "columns": list(found.blamed),
             "joint": {"verdict": joint.verdict, "reason": joint.reason},
             "trained_on": trained_on,
             "version": champion.release.version,
         },
-        also=also,
+        also=_incident(batch, work, found.blamed) if is_incident else None,
     )
-    return found, joint, commit
+
+
+def _incident(
+    batch: Batch, work: Work, columns: Sequence[str]
+) -> "Callable[[psycopg2.extensions.cursor], None]":
+    """What records the harm, in the transaction that commits the estimate."""
+    name, champion = batch.stage.name, batch.champion
+    clean = work.inputs[label("clean", batch.name)].digest
+    return partial(
+        insert_incident,
+        use_case=name,
+        digest=incident_digest(name, champion.digest, clean, columns, "damage"),
+        batch=batch.name,
+        columns=columns,
+        release_digest=champion.digest,
+        run_id=batch.context.run.run_id,
+        cause="damage",
+    )
 
 
 def _metadata(

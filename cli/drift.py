@@ -7,6 +7,8 @@ the verdict (`leeway.drift.verdict`).
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from cli.output import emit
 from leeway.drift.column import severity
 from leeway.drift.exact import undecided
 from leeway.drift.policy import UsualPolicy
-from leeway.drift.verdict import BatchDrift, compare_profiles
+from leeway.drift.verdict import MOST_TOLD, BatchDrift, compare_profiles, conclusion
 from resources.drift_files import profiles_of
 
 MOST_SHOWN = 40
@@ -33,11 +35,22 @@ def drift(reference: Path, current: Path, as_json: bool) -> None:
     found = compare_profiles(sides.reference, sides.current, policy, sides.columns)
     if exact := {name: sides.exact_ks(name) for name in undecided(found)}:
         found = compare_profiles(sides.reference, sides.current, policy, sides.columns, exact=exact)
+    found = _explained(found, sides.unlike)
     seconds = time.perf_counter() - begun
     if as_json:
         emit(as_fields(found, seconds))
     else:
         _print(found, seconds)
+
+
+def _explained(found: BatchDrift, unlike: Mapping[str, str]) -> BatchDrift:
+    """The verdict with what the files say of columns that are not compared."""
+    columns = tuple(
+        replace(column, reason=unlike.get(column.name, column.reason)) for column in found.columns
+    )
+    reason = conclusion(columns)[1]
+    told = [why for why in list(unlike.values())[:MOST_TOLD] if why not in reason]
+    return replace(found, columns=columns, reason=" ".join([reason, *told]))
 
 
 def as_fields(found: BatchDrift, seconds: float) -> dict[str, Any]:

@@ -208,6 +208,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
         "leeway/data/training_set.py",
         "leeway/drift/budget.py",
         "leeway/drift/classifier.py",
+        "leeway/drift/copies.py",
         "leeway/drift/multivariate.py",
         "leeway/drift/policy.py",
         "leeway/drift/reconstruction.py",

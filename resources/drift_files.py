@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from leeway.drift.exact import exact_ks
-from leeway.drift.kinds import kind_of, kind_of_texts, numbers_of_texts
+from leeway.drift.kinds import kind_of, kind_of_texts, levels_of_texts, numbers_of_texts
 from leeway.drift.numbers import NumberProfile
 from leeway.drift.profile import Kind, Profile, pieces_of, profile_column, profile_parquet
-from resources.files import SourceError, check_suffix, read_file
+from resources.files import SourceError, check_header, check_suffix, read_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,17 +45,19 @@ class ParquetFile:
         """Names and types.
 
         Raises:
-            SourceError: when it is not Parquet.
+            SourceError: when it is not Parquet, or two columns have one name.
         """
         import pyarrow as pa
         from pyarrow import parquet
 
         try:
-            return parquet.read_schema(self.path)
+            schema = parquet.read_schema(self.path)
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"{self.path}: no Parquet, or damaged: {error}") from error
+        check_header(str(self.path), schema.names)
+        return schema
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """Of its columns."""
         return list(self.schema.names)
@@ -64,18 +66,38 @@ class ParquetFile:
         """How the type of a column says that it is counted."""
         return kind_of(self.schema.field(name).type)
 
+    def type(self, name: str) -> str:
+        """The type of a column, as a person reads it."""
+        return str(self.schema.field(name).type)
+
     def pieces(self, name: str) -> Iterator[pa.Array]:
         """The values of a numeric column."""
         return pieces_of(self.path, name, "number")
 
     def profile(self, kinds: dict[str, Kind]) -> Profile:
-        """Its profile."""
+        """Its profile.
+
+        Raises:
+            SourceError: when a column cannot be read.
+        """
         import pyarrow as pa
 
         try:
             return profile_parquet(self.path, kinds)
-        except (pa.ArrowException, OSError) as error:
-            raise SourceError(f"{self.path}: it is damaged: {error}") from error
+        except (pa.ArrowException, OSError, ValueError) as error:
+            column = self._unreadable(kinds)
+            raise SourceError(f"{self.path}: {column}it cannot be read: {error}") from error
+
+    def _unreadable(self, kinds: dict[str, Kind]) -> str:
+        """Which column it is that cannot be read, as the beginning of a message."""
+        import pyarrow as pa
+
+        for name, kind in kinds.items():
+            try:
+                profile_column(kind, pieces_of(self.path, name, kind))
+            except (pa.ArrowException, OSError, ValueError):
+                return f"column {name!r}: "
+        return ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +111,7 @@ class TextFile:
         """All of it."""
         return read_file(self.path)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """Of its columns."""
         return list(self.table.column_names)
@@ -107,7 +129,7 @@ class TextFile:
         columns = {
             name: profile_column(
                 kind,
-                self.pieces(name) if kind == "number" else self.table[name].chunks,
+                self.pieces(name) if kind == "number" else levels_of_texts(self.table[name]),
             )
             for name, kind in kinds.items()
         }
@@ -119,12 +141,16 @@ Readable = ParquetFile | TextFile
 
 @dataclass(frozen=True)
 class Compared:
-    """The profiles of two files, and the columns that either has."""
+    """The profiles of two files, and the columns that either has.
+
+    `unlike` says of a column that is in neither profile why it is not compared.
+    """
 
     reference: Profile
     current: Profile
     columns: list[FileColumn]
     files: tuple[Readable, Readable]
+    unlike: dict[str, str]
 
     def exact_ks(self, name: str) -> float:
         """The KS distance of a numeric column, from its rows where the profiles leave it open."""
@@ -137,43 +163,49 @@ class Compared:
 def profiles_of(reference: Path, current: Path) -> Compared:
     """Profiles both files, counting each column in the same way.
 
-    A column that one file lacks, or whose values are of another kind there, is in one profile
-    alone: its verdict is undefined.
+    The verdict is undefined of a column that one file lacks, or whose values are of another kind
+    there, or of a type that is not compared.
 
     Raises:
         SourceError: when a file cannot be read, or they have no column in common.
     """
     ours, theirs = _opened(reference), _opened(current)
-    common = [name for name in ours.names if name in theirs.names]
-    if not common:
+    if not set(ours.names) & set(theirs.names):
         raise SourceError(
             f"{current}: it has no column of {reference}, which has "
             f"{', '.join(map(repr, ours.names[:10]))}"
         )
-    agreed = {name: kinds for name in common if (kinds := _agreed(ours, theirs, name)) is not None}
-    profiles = [
-        side.profile({name: kinds[place] for name, kinds in agreed.items()})
-        for place, side in enumerate((ours, theirs))
-    ]
-    names = [*ours.names, *(name for name in theirs.names if name not in ours.names)]
+    names = list(dict.fromkeys([*ours.names, *theirs.names]))
+    agreed = {name: _agreed(ours, theirs, name) for name in names}
+    kinds = {name: kind for name, (kind, _) in agreed.items() if kind is not None}
+    unlike = {name: why for name, (kind, why) in agreed.items() if kind is None}
     columns = [FileColumn(name) for name in names]
-    return Compared(profiles[0], profiles[1], columns, (ours, theirs))
+    return Compared(ours.profile(kinds), theirs.profile(kinds), columns, (ours, theirs), unlike)
 
 
 def _opened(path: Path) -> Readable:
+    if path.is_dir():
+        raise SourceError(f"{path}: it is a folder; name the file in it")
     if not path.is_file():
         raise SourceError(f"{path}: no such file")
     return ParquetFile(path) if check_suffix(path.name, str(path)) == ".parquet" else TextFile(path)
 
 
-def _agreed(ours: Readable, theirs: Readable, name: str) -> tuple[Kind, Kind] | None:
-    """How the column is counted in both: types decide, and of two texts those of the reference.
+def _agreed(ours: Readable, theirs: Readable, name: str) -> tuple[Kind | None, str]:
+    """How a column is counted in both files: types decide, and of two texts those of the reference.
 
-    None where it cannot be.
+    None where it is not compared, and why, by file and type.
     """
-    if isinstance(ours, TextFile):
-        kind = theirs.kind(name) if isinstance(theirs, ParquetFile) else ours.kind(name)
-        return None if kind is None else (kind, kind)
-    kind = ours.kind(name)
-    other = kind if isinstance(theirs, TextFile) else theirs.kind(name)
-    return None if kind is None or other is None else (kind, other)
+    for side in (ours, theirs):
+        if name not in side.names:
+            return None, f"{name} is not in {side.path}."
+    typed = [side for side in (ours, theirs) if isinstance(side, ParquetFile)]
+    if not typed:
+        return ours.kind(name), ""
+    for side in typed:
+        if side.kind(name) is None:
+            return None, f"{name} is {side.type(name)} in {side.path}, which is not compared."
+    if len({side.kind(name) for side in typed}) > 1:
+        told = (f"{side.type(name)} in {side.path}" for side in typed)
+        return None, f"{name} is {' and '.join(told)}."
+    return typed[0].kind(name), ""

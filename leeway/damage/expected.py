@@ -8,7 +8,9 @@ https://nannyml.readthedocs.io). Classes are expected with the model's own proba
 recalibrated by a logistic regression on their logarithms (M. Kull et al., Beyond temperature
 scaling, NeurIPS 2019), which makes any metric of labels one of rows (confidence-based performance
 estimation, J. Białek et al., Estimating model performance under covariate shift without labels,
-2024). No reference row is expected by what was fitted on it.
+2024). What corrects an estimate is expected of each reference row by a model that was not fitted on
+it. What columns are blamed for is expected by the mean of all models, of rows of both tables alike,
+and four of five models were fitted on a reference row.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leeway.drift.rows import seed_of
+from leeway.drift.rows import fittable, seed_of
 
 Floats = NDArray[np.float64]
 Fit = Callable[[Floats, Floats], Callable[[Floats], Floats]]
@@ -32,7 +34,8 @@ FOLDS = 5
 class Expected:
     """Expected values: of reference rows out of fold, shape (rows, values), and of any other rows.
 
-    `of` maps what the models read, shape (rows, inputs), to the mean of what all folds expect.
+    `of` maps what the models read, shape (rows, inputs), to the mean of what all folds expect; for
+    reference rows, which most of them were fitted on, it is no measure of what was missed.
     """
 
     reference: Floats
@@ -50,7 +53,8 @@ def expected_losses(inputs: Floats, losses: Floats, categories: NDArray[np.bool_
     seed = seed_of(inputs, losses)
 
     def fit(rows: Floats, truth: Floats) -> Callable[[Floats], Floats]:
-        models = [_boosting(categories, seed).fit(rows, column) for column in truth.T]
+        known = fittable(rows)
+        models = [_boosting(categories, seed).fit(known, column) for column in truth.T]
         return lambda others: np.column_stack([model.predict(others) for model in models])
 
     return _out_of_fold(fit, inputs, losses, np.zeros(len(losses), np.intp), seed)

@@ -1,8 +1,9 @@
 """A classifier that tries to tell which of two tables a row is from.
 
-Belongs here: its probabilities for rows that it was not fitted on, how well it tells, and by which
-columns. Does not belong here: what counts as drift (`leeway.drift.multivariate`), or weights made
-from the probabilities (`leeway.damage.weights`).
+Belongs here: its probabilities for rows of which it has seen no copy, how well it tells, and by
+which columns. Does not belong here: which rows are copies (`leeway.drift.copies`), what counts as
+drift (`leeway.drift.multivariate`), or weights made from the probabilities
+(`leeway.damage.overlap`).
 
 Where no classifier can tell rows apart, the tables are from one distribution, joint and marginal
 (J. Friedman, On multivariate goodness-of-fit and two-sample testing, PHYSTAT 2003; D. Lopez-Paz and
@@ -24,7 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leeway.drift.rows import CodedRows, seed_of
+from leeway.drift.copies import Integers, by_unit, units_of
+from leeway.drift.rows import CodedRows, fittable, seed_of
 from leeway.metrics.auc import Estimate, Placements, mean_auc, mean_auc_change, placements
 
 Floats = NDArray[np.float64]
@@ -47,10 +49,12 @@ class Origin:
     """How well a classifier tells current rows from reference rows, on rows it was not fitted on.
 
     `current` marks the current rows and `probability` says how likely each row is one of them,
-    shape (rows,), the reference first; the share of current rows is the prior.
+    shape (rows,), the reference first; the share of current rows is the prior. Each row counts in
+    an area, whose interval is as wide as that of so many `units` (`leeway.drift.copies`).
     """
 
     rows: CodedRows
+    units: Integers
     current: NDArray[np.bool_]
     probability: Floats
     folds: tuple[JudgedFold, ...]
@@ -72,20 +76,26 @@ class Origin:
         return dict(sorted(found.items(), key=lambda item: (-item[1].value, item[0])))
 
     def _placements(self) -> list[Placements]:
-        return [
-            placements(self.probability[fold.judged], self.current[fold.judged])
-            for fold in self.folds
-        ]
+        return [self._placed(fold, self.probability[fold.judged]) for fold in self.folds]
 
     def _without(self, position: int, fold: JudgedFold, values: Floats) -> Placements:
         rows = values[fold.judged]
         order = np.random.default_rng(position).permutation(len(rows))
         rows[:, position] = rows[order, position]
-        return placements(_probability(fold.model, rows), self.current[fold.judged])
+        return self._placed(fold, _probability(fold.model, rows))
+
+    def _placed(self, fold: JudgedFold, probability: Floats) -> Placements:
+        current, units = self.current[fold.judged], self.units[fold.judged]
+        of_rows = placements(probability, current)
+        return Placements(
+            by_unit(of_rows.positive, units[current]), by_unit(of_rows.negative, units[~current])
+        )
 
 
 def tell_origin(rows: CodedRows) -> Origin:
     """Fits on four fifths of the rows of both tables what judges the last one, five times.
+
+    Copies of a row are judged together.
 
     Raises:
         ValueError: when a side has fewer rows than there are folds, or no column varies.
@@ -99,13 +109,17 @@ def tell_origin(rows: CodedRows) -> Origin:
     values, seed = rows.both, seed_of(rows.reference, rows.current)
     current = np.arange(len(values)) >= len(rows.reference)
     probability, folds = np.empty(len(values)), []
-    split = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(values, current)
+    units = units_of(rows)
+    first, unit = np.unique(units, return_inverse=True)
+    split = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(first, current[first])
     with one_thread():
-        for fit, judged in split:
-            model = _fitted(values[fit], current[fit], rows.categories, seed)
+        for _, chosen in split:
+            held_out = np.isin(unit, chosen)
+            judged = np.flatnonzero(held_out)
+            model = _fitted(values[~held_out], current[~held_out], rows.categories, seed)
             probability[judged] = _probability(model, values[judged])
             folds.append(JudgedFold(model, judged))
-    return Origin(rows, current, probability, tuple(folds))
+    return Origin(rows, units, current, probability, tuple(folds))
 
 
 def names_of(found: dict[str, Estimate]) -> Sequence[str]:
@@ -126,7 +140,7 @@ def _fitted(
         categorical_features=categories,
         random_state=seed,
     )
-    return model.fit(values, current)
+    return model.fit(fittable(values), current)
 
 
 def _probability(model: Any, values: Floats) -> Floats:

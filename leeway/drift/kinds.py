@@ -16,7 +16,15 @@ from leeway.drift.profile import Kind
 # Of the texts that are there; the others, such as `n/a`, count as missing.
 MOST = 0.99
 _NUMBER = r"(?i)^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf|infinity)$"
-_MOMENT = r"^\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?$"
+# Only days that there are: pyarrow refuses a whole column for one 30 February.
+_LEAP_YEAR = r"(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
+_DAY = (
+    r"(?:\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))"
+    rf"|{_LEAP_YEAR}-02-29)"
+)
+_MOMENT = rf"^{_DAY}(?:[ T](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{{1,6}})?)?)?$"
+_BOOLEAN = r"(?i)^(?:true|false)$"
 
 
 def kind_of(type_: pa.DataType) -> Kind | None:
@@ -44,12 +52,19 @@ def kind_of_texts(texts: pa.ChunkedArray) -> Kind:
 
 
 def numbers_of_texts(texts: pa.ChunkedArray) -> Iterator[pa.Array]:
-    """Texts as numbers, or as seconds since 1970; what is neither is missing."""
+    """Texts as numbers, or as seconds since 1970; what is neither is missing, as is 30 February."""
     for chunk in texts.chunks:
         trimmed = pc.utf8_trim_whitespace(chunk)
         form = _NUMBER if _share(trimmed, _NUMBER) >= _share(trimmed, _MOMENT) else _MOMENT
         known = pc.if_else(pc.match_substring_regex(trimmed, form), trimmed, None)
         yield known.cast(pa.float64() if form == _NUMBER else pa.timestamp("us"))
+
+
+def levels_of_texts(texts: pa.ChunkedArray) -> Iterator[pa.Array]:
+    """Texts as levels: `True` is the `true` that a column of booleans has."""
+    for chunk in texts.chunks:
+        is_boolean = pc.match_substring_regex(chunk, _BOOLEAN)
+        yield pc.if_else(is_boolean, pc.utf8_lower(chunk), chunk)
 
 
 def _share(texts: pa.Array | pa.ChunkedArray, form: str) -> float:

@@ -94,7 +94,8 @@ def multivariate_drift(
     """Compares the joint distribution of some columns in two tables.
 
     Of each table at most `MOST_ROWS` rows are read, drawn with a seed from the content. A row that
-    is in both tables is held against itself and lowers the area.
+    is in both tables is held against itself and lowers the area; copies of a row in one table alone
+    are one piece of evidence.
 
     Args:
         reference: rows that are known to be good, such as those of a training part.
@@ -119,7 +120,7 @@ def multivariate_drift(
     alpha = (1 - confidence) / 2
     varying = rows.only(rows.varying)
     origin = tell_origin(varying)
-    auc, error = origin.auc(alpha), reconstruct(varying, alpha)
+    auc, error = origin.auc(alpha), reconstruct(varying, origin.units, alpha)
     leaned_on = origin.leaned_on(alpha / len(varying.names)) if auc.low > 0.5 else {}
     verdict, reason = _judge(auc, tuple(names_of(leaned_on)), error, thresholds)
     return _found(verdict, reason, counts, thresholds, auc, leaned_on, error)

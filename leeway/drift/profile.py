@@ -143,8 +143,9 @@ def pieces_of(source: Path | pa.Buffer, name: str, kind: Kind) -> Iterator[pa.Ar
         if name not in file.schema_arrow.names:
             raise KeyError(name)
         for group in range(file.num_row_groups):
-            column = file.read_row_group(group, columns=[name], use_threads=False).column(0)
-            yield from column.chunks
+            # A path, to pyarrow: `s.x` is also the field x of a struct s, which comes first.
+            found = file.read_row_group(group, columns=[name], use_threads=False)
+            yield from found.column(name).chunks
 
 
 def span_of(pieces: Iterable[pa.Array]) -> tuple[float | None, float | None]:

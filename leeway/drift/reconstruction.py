@@ -4,20 +4,23 @@ Belongs here: the reconstruction error of rows, and its change with an interval.
 here: what counts as drift (`leeway.drift.multivariate`).
 
 Components are fitted on half of the reference, and the rows of a batch are held against its other
-half, which they have not seen either. Columns that used to move together and no longer do are far
-from the components, whatever their marginals are. The method is that of NannyML's data
-reconstruction (https://nannyml.readthedocs.io, "Multivariate Drift Detection": imputation, shares
-of levels, standard deviations, components that keep 65 % of the variance, Euclidean distance).
+half, which they have not seen either, nor copies of it. Columns that used to move together and no
+longer do are far from the components, whatever their marginals are. The method is that of NannyML's
+data reconstruction (https://nannyml.readthedocs.io, "Multivariate Drift Detection": imputation,
+shares of levels, standard deviations, components that keep 65 % of the variance, Euclidean
+distance).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from leeway.drift.copies import Integers, by_unit
 from leeway.drift.rows import CodedRows, seed_of
 from leeway.metrics.auc import Estimate
 
@@ -71,8 +74,13 @@ class _Components:
         return scaled
 
 
-def reconstruct(rows: CodedRows, alpha: float) -> Reconstruction | None:
+def reconstruct(rows: CodedRows, units: Integers, alpha: float) -> Reconstruction | None:
     """Compares the errors; the interval of the change is wrong with probability `alpha`.
+
+    Args:
+        rows: of both tables.
+        units: which of them are copies of each other, as `leeway.drift.copies.units_of`.
+        alpha: of the interval, which is as wide as that of so many units.
 
     Returns:
         None where fewer than two columns vary in the half that components are fitted on, so that
@@ -81,32 +89,36 @@ def reconstruct(rows: CodedRows, alpha: float) -> Reconstruction | None:
     Raises:
         ValueError: when either half of the reference or the batch has fewer than two rows.
     """
-    order = np.random.default_rng(seed_of(rows.reference)).permutation(len(rows.reference))
-    half = len(order) // 2
-    fit, held_out = rows.reference[order[:half]], rows.reference[order[half:]]
+    ours, theirs = np.split(units, [len(rows.reference)])
+    order = np.random.default_rng(seed_of(rows.reference)).permutation(np.unique(ours))
+    seen = np.isin(ours, order[: len(order) // 2])
+    fit, held_out = rows.reference[seen], rows.reference[~seen]
     if min(len(fit), len(rows.current)) < 2:
         raise ValueError("fewer than two rows have no spread")
     varying = _varying(fit, rows.categories)
     if varying.sum() < 2:
         return None
     fitted = _fit(fit[:, varying], rows.categories[varying])
-    ours, theirs = (fitted.errors(side[:, varying]) for side in (held_out, rows.current))
+    errors = [fitted.errors(side[:, varying]) for side in (held_out, rows.current)]
     return Reconstruction(
         components=len(fitted.axes),
         columns=int(varying.sum()),
-        reference=float(ours.mean()),
-        current=float(theirs.mean()),
-        change=_standardised_change(ours, theirs, alpha),
+        reference=float(errors[0].mean()),
+        current=float(errors[1].mean()),
+        change=_standardised_change(errors, (ours[~seen], theirs), alpha),
     )
 
 
-def _standardised_change(ours: Floats, theirs: Floats, alpha: float) -> Estimate:
-    """Difference of means in standard deviations of `ours`, whose own error is in the interval.
+def _standardised_change(
+    errors: Sequence[Floats], units: Sequence[Integers], alpha: float
+) -> Estimate:
+    """Difference of means in standard deviations of the first, whose own error is in the interval.
 
     G. Glass's delta (Educational Researcher 5, 1976) with the large-sample variance of L. Hedges
     and I. Olkin, Statistical Methods for Meta-Analysis, 1985, for unequal variances.
     """
-    spread = max(float(ours.std(ddof=1)), LEAST_SPREAD)
+    spread = max(float(errors[0].std(ddof=1)), LEAST_SPREAD)
+    ours, theirs = (by_unit(*side) for side in zip(errors, units, strict=True))
     value = float(theirs.mean() - ours.mean()) / spread
     variance = ours.var(ddof=1) / ours.size + theirs.var(ddof=1) / theirs.size
     deviation = np.sqrt(variance / spread**2 + value**2 / (2 * (ours.size - 1)))

@@ -91,6 +91,14 @@ def code_rows(reference: pa.Table, current: pa.Table, columns: Sequence[Column])
     )
 
 
+def fittable(rows: Floats) -> Floats:
+    """The rows with 0 in each column that has no value: scikit-learn 1.9 cannot bin one.
+
+    Nothing can be split by it, so that a model of these rows judges any others as they are.
+    """
+    return np.where(np.isnan(rows).all(axis=0), 0.0, rows)
+
+
 def seed_of(*arrays: Floats) -> int:
     """A seed for scikit-learn from the bytes of some arrays: 32 bits of their SHA-256."""
     digest = hashlib.sha256()

@@ -5,7 +5,8 @@ Belongs here: reading and replacing. Does not belong here: which values (`leeway
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,11 +51,25 @@ def numbers_of(table: pa.Table, use_case: UseCase, name: str) -> NDArray[np.floa
     return np.asarray(pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False))
 
 
-def numeric_like(numbers: NDArray[np.float64], like: pa.DataType) -> pa.Array:
-    """Numbers as a column of this type: rounded where it holds integers, NaN is missing."""
+def numeric_like(numbers: NDArray[np.float64], like: pa.DataType, name: str) -> pa.Array:
+    """Numbers as column `name` of this type: rounded where it holds integers, NaN is missing.
+
+    Raises:
+        NotHere: when one does not fit the type.
+    """
     known = np.where(np.isfinite(numbers), numbers, 0.0)
     whole = np.rint(known) if pa.types.is_integer(like) else known
-    return pa.array(whole, mask=~np.isfinite(numbers)).cast(like)
+    with fitting(name):
+        return pa.array(whole, mask=~np.isfinite(numbers)).cast(like)
+
+
+@contextmanager
+def fitting(name: str) -> Iterator[None]:
+    """Within it a value of column `name` that its type has no room for is `NotHere`."""
+    try:
+        yield
+    except (OverflowError, pa.ArrowInvalid) as error:
+        raise NotHere(f"{name} would have values that do not fit its type: {error}") from error
 
 
 def put(table: pa.Table, use_case: UseCase, name: str, values: pa.Array, what: str) -> Planted:

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leeway.rehearsal.columns import NotHere, values_of
+from leeway.rehearsal.columns import NotHere, fitting, values_of
 from leeway.spec import UseCase
 
 
@@ -21,7 +21,7 @@ def with_new_keys(
     """The table with keys that neither `others` nor another series has, in the order of the rows.
 
     Raises:
-        NotHere: when its key can have too few values.
+        NotHere: when its key can have too few values, or none beyond those that it has.
     """
     key = use_case.key
     if key.from_position:
@@ -37,5 +37,7 @@ def with_new_keys(
         highest = max(each.as_py() for each in known if each.is_valid)
         unit = timedelta(days=1) if key.type in ("date", "timestamp") else 1
         type_ = values_of(table, use_case, key.name).type
-        keys = pa.array([highest + unit * number for number in range(first, first + rows)], type_)
+        with fitting(key.name):
+            new = [highest + unit * number for number in range(first, first + rows)]
+            keys = pa.array(new, type_)
     return table.set_column(table.column_names.index(key.in_source), key.in_source, keys)

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leeway.rehearsal.columns import NotHere, Planted, put, values_of
+from leeway.rehearsal.columns import NotHere, Planted, fitting, put, values_of
 from leeway.rehearsal.values import chosen
 from leeway.spec import UseCase
 
@@ -66,7 +66,7 @@ def late(table: pa.Table, use_case: UseCase) -> Planted:
     """The time of every row moved to before the first of the batch.
 
     Raises:
-        NotHere: when no column says when a row is from.
+        NotHere: when no column says when a row is from, or there is no time that is so early.
     """
     times = [c for c in use_case.with_role("time") if c.in_source in table.column_names]
     if not times:
@@ -78,6 +78,9 @@ def late(table: pa.Table, use_case: UseCase) -> Planted:
     bounds: dict[str, Any] = pc.min_max(values).as_py()
     step = timedelta(days=1) if pa.types.is_temporal(values.type) else 1
     back = bounds["max"] - bounds["min"] + step
-    moved = [None if each is None else each - back for each in values.to_pylist()]
-    what = f"{name} ends at {bounds['max'] - back}, before the last batch begins, and comes after"
-    return put(table, use_case, name, pa.array(moved, values.type), what)
+    with fitting(name):
+        last = bounds["max"] - back
+        moved = [None if each is None else each - back for each in values.to_pylist()]
+        earlier = pa.array(moved, values.type)
+    what = f"{name} ends at {last}, before the last batch begins, and comes after"
+    return put(table, use_case, name, earlier, what)

@@ -31,11 +31,15 @@ BYTE_ORDER_MARK = "\u00ef\u00bb\u00bf"  # of UTF-8, read as Latin-1
 
 
 def other_unit(table: pa.Table, use_case: UseCase, name: str, factor: float) -> Planted:
-    """Every number of a column times `factor`, as when its unit changes."""
+    """Every number of a column times `factor`, as when its unit changes.
+
+    Raises:
+        NotHere: when a product does not fit the type of the column.
+    """
     values = values_of(table, use_case, name)
     numbers = numbers_of(table, use_case, name) * factor
     what = f"{name} times {factor:g} in every row"
-    return put(table, use_case, name, numeric_like(numbers, values.type), what)
+    return put(table, use_case, name, numeric_like(numbers, values.type, name), what)
 
 
 def gaps(table: pa.Table, use_case: UseCase, name: str, seed: int) -> Planted:
@@ -47,7 +51,11 @@ def gaps(table: pa.Table, use_case: UseCase, name: str, seed: int) -> Planted:
 
 
 def shifted(table: pa.Table, use_case: UseCase, name: str, deviations: float) -> Planted:
-    """Every number of a column moved by so many of its standard deviations."""
+    """Every number of a column moved by so many of its standard deviations.
+
+    Raises:
+        NotHere: when it does not vary, or a sum does not fit its type.
+    """
     values = values_of(table, use_case, name)
     numbers = numbers_of(table, use_case, name)
     known = numbers[np.isfinite(numbers)]
@@ -57,7 +65,7 @@ def shifted(table: pa.Table, use_case: UseCase, name: str, deviations: float) ->
     step = deviations * spread
     unit = use_case.column(name).unit
     what = f"{name} + {step:.3g}{f' {unit}' if unit else ''}, {deviations:g} standard deviations"
-    return put(table, use_case, name, numeric_like(numbers + step, values.type), what)
+    return put(table, use_case, name, numeric_like(numbers + step, values.type, name), what)
 
 
 def constant(table: pa.Table, use_case: UseCase, name: str) -> Planted:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from leeway.damage.attribution import attribute
 from leeway.damage.batch import estimate_damage
 from leeway.damage.estimate import Estimated, estimated, of_classes, of_losses
-from leeway.damage.expected import Expected, expected_classes
+from leeway.damage.expected import Expected, expected_classes, expected_losses
 from leeway.damage.losses import MEAN_METRICS
 from leeway.damage.overlap import overlap
 from leeway.damage.plot import damage_plot
@@ -219,6 +219,37 @@ def test_expected_classes_are_calibrated_where_the_model_is_not() -> None:
     assert output.max(axis=1).mean() > right + 0.1
     assert expected.of(output[2000:]).max(axis=1).mean() == pytest.approx(right, abs=0.03)
     assert expected.reference.max(axis=1).mean() == pytest.approx(right, abs=0.03)
+
+
+def test_a_number_that_the_reference_hardly_has_or_does_not_have_is_no_failure() -> None:
+    """Regression: scikit-learn has no bins for a number without a value, and raised."""
+    rng = np.random.default_rng(0)
+    model, mae = Model(Line(), None), use_case("regression", "mae")
+    reference, batch = numbers(rng, 300), numbers(rng, 300, first=1000)
+    for known in (0, 1):
+        values = pa.array([3.0] * known + [None] * (300 - known), pa.float64())
+        found = estimate_damage(reference.set_column(2, "z", values), batch, mae, model)
+        assert found.verdict in ("none", "undefined")
+        hardly = batch.set_column(2, "z", values)
+        nothing = reference.set_column(2, "z", pa.nulls(300, pa.float64()))
+        assert estimate_damage(nothing, hardly, mae, model).verdict == "none"
+    inputs = np.column_stack([rng.normal(size=100), np.full(100, np.nan)])
+    losses = np.abs(inputs[:, :1])
+    expected = expected_losses(inputs, losses, np.array([False, False]))
+    known_there = np.column_stack([inputs[:, 0], np.ones(100)])
+    assert np.allclose(expected.of(inputs), expected.of(known_there)), "nothing is known of it"
+
+
+def test_copies_of_rows_are_weighed_as_the_rows_without_copies() -> None:
+    """Regression: rows that came thrice were weighed by classifiers that knew them."""
+    rng = np.random.default_rng(0)
+    columns = use_case("regression", "mae").feature_columns
+    one, other = numbers(rng, 600), numbers(rng, 600, x=1.5)
+    thrice = pa.array(np.repeat(np.arange(600), 3))
+    once = overlap(code_rows(one, other, columns))
+    found = overlap(code_rows(one.take(thrice), other.take(thrice), columns))
+    assert found.effective_rows / 3 == pytest.approx(once.effective_rows, rel=0.5)
+    assert found.alone == pytest.approx(once.alone, abs=0.1)
 
 
 # What is refused

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from scipy import stats
 from scipy.spatial import distance
 
 from cli.main import cli
+from leeway.drift.kinds import numbers_of_texts
 from leeway.drift.number_pair import ks_bounds, pair_of
 from leeway.drift.numbers import NumberProfile
 from leeway.drift.profile import profile_column
@@ -141,19 +144,112 @@ def test_texts_that_are_no_numbers_count_as_missing_among_numbers(tmp_path: Path
     assert column["statistics"]["missing_rate_change"] == pytest.approx(0.4 - 1 / 1001)
 
 
-def test_a_column_of_one_file_or_of_another_kind_is_undefined(tmp_path: Path) -> None:
-    reference = pa.table({"x": [1.0] * 50, "gone": [1.0] * 50, "kind": [1] * 50, "l": [[1]] * 50})
-    current = pa.table({"x": [1.0] * 50, "new": [1.0] * 50, "kind": ["a"] * 50, "l": [[1]] * 50})
-    paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+def tables(folder: Path, reference: pa.Table, current: pa.Table) -> tuple[Path, Path]:
+    paths = folder / "a.parquet", folder / "b.parquet"
     for path, rows in zip(paths, (reference, current), strict=True):
         parquet.write_table(rows, path)
-    columns = drift(*paths)["columns"]
+    return paths
+
+
+def test_a_column_of_one_file_or_of_another_kind_is_undefined_by_file_and_type(
+    tmp_path: Path,
+) -> None:
+    reference = pa.table({"x": [1.0] * 50, "gone": [1.0] * 50, "kind": [1] * 50, "l": [[1]] * 50})
+    current = pa.table({"x": [1.0] * 50, "new": [1.0] * 50, "kind": ["a"] * 50, "l": [[1]] * 50})
+    paths = ours, theirs = tables(tmp_path, reference, current)
+    found = drift(*paths)
+    columns = found["columns"]
     verdicts = {name: column["verdict"] for name, column in columns.items()}
     assert verdicts.pop("x") == "none"
     assert set(verdicts.values()) == {"undefined"}
-    assert set(verdicts) == {"gone", "new", "kind", "l"}
-    assert columns["gone"]["reason"] == "gone is not in both profiles with the same kind."
+    reasons = {name: columns[name]["reason"] for name in verdicts}
+    assert reasons == {
+        "gone": f"gone is not in {theirs}.",
+        "new": f"new is not in {ours}.",
+        "kind": f"kind is int64 in {ours} and string in {theirs}.",
+        "l": f"l is list<element: int64> in {ours}, which is not compared.",
+    }
     assert columns["gone"]["effect"] is None
+    assert found["verdict"] == "none"
+    told = [reasons[name] for name in ("gone", "kind", "l")]
+    assert found["reason"].endswith(" ".join(["Not judged: gone, kind, l and 1 more.", *told]))
+
+
+@pytest.mark.parametrize(
+    "type_", [pa.time32("ms"), pa.duration("s"), pa.binary(), pa.string_view(), pa.null()], ids=str
+)
+def test_a_column_of_a_type_that_is_not_compared_is_told_so(
+    tmp_path: Path, type_: pa.DataType
+) -> None:
+    rows = pa.table({"x": pa.nulls(50, type_)})
+    paths = ours, _ = tables(tmp_path, rows, rows)
+    found = drift(*paths)
+    assert found["verdict"] == "undefined"
+    assert found["reason"] == f"x is {type_} in {ours}, which is not compared."
+    reference = tmp_path / "c.csv"
+    reference.write_text("x\n1\n")
+    assert drift(reference, ours)["reason"] == found["reason"]
+
+
+def test_booleans_are_the_same_in_every_spelling(tmp_path: Path) -> None:
+    rows = frame(1)[["active"]]
+    reference = written(tmp_path, "a.parquet", rows)
+    for spelling in (["False", "True"], ["false", "true"], ["FALSE", "TRUE"]):
+        texts = pd.DataFrame({"active": np.where(rows["active"], spelling[1], spelling[0])})
+        path = written(tmp_path, f"{spelling[0]}.csv", texts)
+        for pair in ((reference, path), (path, reference)):
+            column = drift(*pair)["columns"]["active"]
+            assert (column["verdict"], column["effect"]) == ("none", 0), spelling
+
+
+@pytest.mark.parametrize("odd", ["2024-02-30", "0000-00-00", "2024-01-01 24:00", "2023-02-29"])
+def test_a_date_that_there_is_not_counts_as_missing(tmp_path: Path, odd: str) -> None:
+    """Regression: one of them among 200 was 60 lines of traceback."""
+    dates = [f"2024-01-{day % 28 + 1:02}" for day in range(200)]
+    reference = written(tmp_path, "a.csv", pd.DataFrame({"d": dates}))
+    current = written(tmp_path, "b.csv", pd.DataFrame({"d": [*dates, odd]}))
+    column = drift(reference, current)["columns"]["d"]
+    assert column["kind"] == "number"
+    assert column["statistics"]["missing_rate_change"] == pytest.approx(1 / 201)
+
+
+def test_every_day_that_there_is_is_read_and_no_other() -> None:
+    days = [
+        f"{year:04}-{month:02}-{day:02}"
+        for year in (1, 4, 100, 400, 1900, 1999, 2000, 2023, 2024, 9996, 9999)
+        for month in range(14)
+        for day in range(33)
+    ]
+    (found,) = numbers_of_texts(pa.chunked_array([days]))
+    for day, moment in zip(days, found.to_pylist(), strict=True):
+        try:
+            known = datetime.fromisoformat(day)
+        except ValueError:
+            known = None
+        assert moment == known, day
+    times = ["10:00", "23:59:59", "23:59:59.999999", "24:00", "10:60", "10:00:60", "1:00", "10"]
+    (found,) = numbers_of_texts(pa.chunked_array([[f"2024-02-29T{each}" for each in times]]))
+    assert found.is_valid().to_pylist() == [True] * 3 + [False] * 5
+
+
+def test_a_column_that_is_called_as_a_field_of_another_is_itself(tmp_path: Path) -> None:
+    """Regression: to pyarrow its name is a path, and the struct came first."""
+    values = np.arange(60.0)
+    rows = pa.table({"s": [{"x": "a"}] * 60, "s.x": values})
+    column = drift(*tables(tmp_path, rows, rows))["columns"]["s.x"]
+    assert (column["kind"], column["verdict"]) == ("number", "none")
+
+
+def test_a_column_that_cannot_be_read_is_refused_by_file_and_name(tmp_path: Path) -> None:
+    """Regression: a traceback, which named neither."""
+    bytes_ = pa.array([b"\xff\xfe"] * 60)
+    odd = pa.Array.from_buffers(pa.string(), 60, bytes_.buffers())
+    rows = pa.table({"x": np.arange(60.0), "s": odd, "y": np.arange(60.0)})
+    path, _ = tables(tmp_path, rows, rows)
+    done = CliRunner().invoke(cli, ["drift", str(path), str(path), "--json"])
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"error: {path}: column 's': it cannot be read: 'utf-8' codec")
+    assert json.loads(done.stdout)["error"]
 
 
 def test_where_the_bounds_leave_it_open_the_exact_distance_decides(tmp_path: Path) -> None:
@@ -177,6 +273,13 @@ def test_where_the_bounds_leave_it_open_the_exact_distance_decides(tmp_path: Pat
     assert column["effect"] == pytest.approx(exact, abs=1e-12)
 
 
+def twice() -> bytes:
+    """Parquet with two columns of one name."""
+    file = io.BytesIO()
+    parquet.write_table(pa.Table.from_arrays([pa.array([1.0])] * 2, names=["x", "x"]), file)
+    return file.getvalue()
+
+
 def test_few_rows_are_undefined_and_not_silent(tmp_path: Path) -> None:
     rows = frame(1).head(20)
     found = drift(written(tmp_path, "a.csv", rows), written(tmp_path, "b.csv", rows))
@@ -189,16 +292,20 @@ def test_few_rows_are_undefined_and_not_silent(tmp_path: Path) -> None:
     [
         ("no.parquet", None, "no such file"),
         ("no.parquet", b"PAR1 and no more", "no Parquet, or damaged"),
+        ("folder.parquet", "", "it is a folder; name the file in it"),
+        ("twice.parquet", twice(), "the header names 'x' more than once"),
         ("odd.pdf", b"%PDF", "cannot read .pdf files; there are .csv"),
         ("other.csv", b"p,q\n1,2\n", "it has no column of"),
         ("ragged.csv", b"weight,visits\n1\n", "each row needs one value per column"),
     ],
 )
 def test_a_file_that_cannot_be_compared_is_refused_by_name(
-    tmp_path: Path, quiet: tuple[Path, Path], name: str, content: bytes | None, said: str
+    tmp_path: Path, quiet: tuple[Path, Path], name: str, content: bytes | str | None, said: str
 ) -> None:
     path = tmp_path / name
-    if content is not None:
+    if content == "":
+        path.mkdir()
+    elif isinstance(content, bytes):
         path.write_bytes(content)
     done = CliRunner().invoke(cli, ["drift", str(quiet[0]), str(path), "--json"])
     assert done.exit_code == 1

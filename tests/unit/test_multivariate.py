@@ -10,9 +10,11 @@ import pyarrow as pa
 import pytest
 
 from leeway.drift import multivariate
+from leeway.drift.classifier import FOLDS, tell_origin
+from leeway.drift.copies import by_unit, units_of
 from leeway.drift.declared import profile_table
 from leeway.drift.multivariate import MultivariateDrift, multivariate_drift
-from leeway.drift.rows import code_rows, draw
+from leeway.drift.rows import code_rows, draw, seed_of
 from leeway.drift.verdict import compare_profiles
 from leeway.metrics.auc import Estimate
 from leeway.spec import Column, Drift
@@ -127,6 +129,120 @@ def test_a_copy_of_a_column_that_stops_being_one_is_confirmed() -> None:
     found = compare({"x": x, "y": 2 * x}, {"x": x, "y": 2 * other}, [X, Y])
     assert found.reconstruction is not None
     assert found.reconstruction.change.low > 1
+
+
+# Rows that come several times
+
+
+def normal(rng: np.random.Generator, rows: int, columns: int = 8) -> dict[str, Any]:
+    return {f"n{n}": rng.normal(size=rows) for n in range(columns)}
+
+
+def copied(table: dict[str, Any], times: int) -> dict[str, Any]:
+    return {name: np.repeat(values, times) for name, values in table.items()}
+
+
+EIGHT = [number(f"n{n}") for n in range(8)]
+
+
+@pytest.mark.parametrize("times", [2, 5])
+@pytest.mark.parametrize("seed", range(3))
+def test_copies_of_a_row_do_not_tell_tables_of_one_distribution_apart(
+    seed: int, times: int
+) -> None:
+    """Regression: by a classifier that had seen their copies the area was 0.78, or 0.93."""
+    rng = np.random.default_rng(seed)
+    one, other = normal(rng, 600), normal(rng, 600)
+    alone = compare(one, other, EIGHT)
+    found = compare(copied(one, times), copied(other, times), EIGHT)
+    assert found.verdict == "none"
+    assert found.auc is not None
+    assert alone.auc is not None
+    assert found.auc.value == pytest.approx(0.5, abs=0.04)
+    width = found.auc.high - found.auc.low
+    assert width == pytest.approx(alone.auc.high - alone.auc.low, rel=0.1)
+    assert found.reconstruction is not None
+    assert alone.reconstruction is not None
+    change, before = found.reconstruction.change, alone.reconstruction.change
+    assert change.high - change.low == pytest.approx(before.high - before.low, rel=0.1)
+    assert change.low < 0 < change.high
+
+
+def test_rows_of_one_table_alone_that_come_often_are_told_by_what_they_hold() -> None:
+    rng = np.random.default_rng(0)
+    reference, current = normal(rng, 600), normal(rng, 600)
+    found = compare(copied(reference, 5), copied(current | {"n0": current["n0"] + 1}, 5), EIGHT)
+    assert (found.verdict, found.columns) == ("confirmed", ("n0",))
+
+
+def test_rows_that_are_equal_because_values_are_few_count_each() -> None:
+    rng = np.random.default_rng(0)
+    ages, older = rng.poisson(30, 2000), rng.poisson(33, 2000)
+    found = compare({"x": ages * 1.0}, {"x": older * 1.0}, [X])
+    assert found.verdict == "confirmed"
+    assert found.auc is not None
+    assert found.auc.high - found.auc.low < 0.08
+    before, after = ([f"{side}{n}" for n in range(100)] * 30 for side in "ab")
+    found = compare({"c": before}, {"c": after}, [C])
+    assert (found.verdict, found.columns) == ("confirmed", ("c",)), "no level is in both"
+
+
+def test_copies_are_equal_rows_of_one_table_that_are_few_and_have_no_level_alone() -> None:
+    some = [1.0, 1.0, -0.0, 0.0, np.nan, np.nan]
+    rest = [float(n) for n in range(2, 296)]
+    often = [-1.0] * 7  # more than 2 % of the rows
+    ours, theirs = [*some, *rest, *often], [1.0, *(n + 0.5 for n in range(300))]
+    rows = code_rows(pa.table({"x": ours}), pa.table({"x": theirs}), [X])
+    units = units_of(rows)
+    assert units[:6].tolist() == [0, 1, 2, 2, 4, 4], "1 is in both tables"
+    assert units[6:].tolist() == list(range(6, 608))
+    levels = {"c": ["a", "a", "b", *["d"] * 197], "x": [1.0, 1.0, 1.0, *range(197)]}
+    alone = {"c": ["e", "e", "b", *["d"] * 197], "x": [2.0, 2.0, 2.0, *range(500, 697)]}
+    rows = code_rows(pa.table(levels), pa.table(alone), [C, X])
+    assert units_of(rows).tolist() == list(range(400)), "a and e are had by no other row"
+
+
+def test_rows_without_copies_are_judged_in_the_folds_of_each_row() -> None:
+    from sklearn.model_selection import StratifiedKFold
+
+    rng = np.random.default_rng(0)
+    one, other = (pa.table(correlated(rng, 100, 0.6)) for _ in range(2))
+    rows = code_rows(one, other, [X, Y, Z])
+    found = tell_origin(rows)
+    assert found.units.tolist() == list(range(200))
+    split = StratifiedKFold(FOLDS, shuffle=True, random_state=seed_of(rows.reference, rows.current))
+    folds = [judged.tolist() for _, judged in split.split(rows.both, found.current)]
+    assert [fold.judged.tolist() for fold in found.folds] == folds
+
+
+def test_a_mean_of_units_is_that_of_the_rows_and_strays_as_units_do() -> None:
+    rng = np.random.default_rng(0)
+    times = rng.integers(1, 6, 400)
+    units = np.repeat(np.arange(400), times)
+    means, variances = [], []
+    for _ in range(400):
+        values = np.repeat(rng.normal(size=400), times)
+        found = by_unit(values, units)
+        assert found.size == 400
+        assert found.mean() == pytest.approx(values.mean(), abs=1e-12)
+        means.append(values.mean())
+        variances.append(found.var(ddof=1) / found.size)
+    assert np.mean(variances) == pytest.approx(np.var(means), rel=0.15)
+
+
+# Columns with hardly a value
+
+
+def test_one_value_alone_in_a_column_is_judged_by_models_that_saw_none() -> None:
+    """Regression: scikit-learn has no bins for a number without a value, and raised."""
+    rng = np.random.default_rng(0)
+    one, other = (pa.table({"x": rng.normal(size=300), "y": pa.nulls(300, pa.float64())})
+                  for _ in range(2))  # fmt: skip
+    values = pa.array([3.0, *[None] * 299], pa.float64())
+    found = multivariate_drift(
+        one.set_column(1, "y", values), other, [X, Y], effect=0.1, confidence=0.99
+    )
+    assert found.verdict == "none"
 
 
 # What is undefined

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,8 @@ def test_as_many_rows_carry_a_fault_as_it_says(fault: str, share: float) -> None
         ([1.0, 2.0, 3.0], "number", "late_batch", "no column has the role time"),
         ([1.0], "number", "truncated", "one row"),
         ([1.0], "number", "duplicate_keys", "one row"),
+        ([17 * 10**17, 2], "integer", "unit_1000", "x would have values that do not fit its type"),
+        ([2**63 - 1, -(2**63)], "integer", "shift", "x would have values that do not fit its type"),
     ],
 )
 def test_where_a_fault_does_not_apply_is_said(
@@ -137,6 +140,41 @@ def test_where_a_fault_does_not_apply_is_said(
     table, use_case = small(x=(type_, values))
     with pytest.raises(NotHere, match=said):
         cases(use_case, ["x"], table, 1, [fault])[0].plant(table)
+
+
+@pytest.mark.parametrize(
+    ("type_", "first", "last"),
+    [
+        ("date", date(1, 1, 2), date(2009, 1, 1)),
+        ("date", date(1, 1, 1), date(9999, 12, 31)),
+        ("timestamp", datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)),
+        ("integer", -(2**63) + 1, 2**63 - 1),
+    ],
+)
+def test_a_time_that_nothing_is_before_does_not_apply(type_: str, first: Any, last: Any) -> None:
+    """Regression: an OverflowError ended the rehearsal, and every finding was lost."""
+    table, use_case = small(x=("number", [first, last]))
+    time = use_case.column("x").model_copy(update={"role": "time", "type": type_})
+    use_case = use_case.model_copy(update={"columns": (*use_case.columns[:2], time)})
+    with pytest.raises(NotHere, match="x would have values that do not fit its type"):
+        cases(use_case, [], table, 1, ["late_batch"])[0].plant(table)
+
+
+@pytest.mark.parametrize(
+    ("type_", "highest"),
+    [
+        ("integer", 2**63 - 2),
+        ("date", date(9999, 12, 30)),
+        ("timestamp", datetime(9999, 12, 30, tzinfo=UTC)),
+    ],
+)
+def test_keys_that_no_higher_ones_follow_are_refused(type_: str, highest: Any) -> None:
+    table, use_case = small(x=("number", [1.0, 2.0]))
+    table = table.set_column(0, "id", pa.array([highest, highest]))
+    key = use_case.key.model_copy(update={"type": type_})
+    use_case = use_case.model_copy(update={"columns": (key, *use_case.columns[1:])})
+    with pytest.raises(NotHere, match="id would have values that do not fit its type"):
+        with_new_keys(table, use_case, [table], 0)
 
 
 def test_a_key_that_is_made_from_positions_never_repeats() -> None:
