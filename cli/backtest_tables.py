@@ -10,7 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cli.output import console
-from leeway.backtest.report import Delay, Replayed, Report
+from leeway.backtest.delays import Delay
+from leeway.backtest.report import Replayed, Report
 
 if TYPE_CHECKING:
     from leeway.backtest.walk import Step
@@ -100,7 +101,7 @@ def _by_batch(report: Report, sides: list[Replayed], names: list[str]) -> object
             cell = Text(_value(step, metric))
             cell.append(f"  {step.looked.verdict}", COLOURS[step.looked.verdict])
             for each in side.walked.retrains:
-                if side.newest_at(each) == step.batch.name:
+                if each.after == step.batch.name:
                     cell.append(f"  trained: {each.trained.outcome}")
             cells.append(cell)
         table.add_row(Text(steps[0].batch.name), *cells)

@@ -156,6 +156,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
         "assets/training_set.py",
         "leeway/data/training_set.py",
         "leeway/drift/declared.py",
+        "leeway/drift/training_part.py",
         "leeway/drift/usual.py",
         *_MEASURING,
     ),

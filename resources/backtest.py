@@ -1,13 +1,13 @@
-"""What a backtest reads: the other policy, clean batches and releases of the ledger, or the source.
+"""What a backtest reads: the other policy, clean batches and releases of the ledger.
 
-Belongs here: reading them, and the refusal where there is too little. Does not belong here:
-replaying (`leeway.backtest`). Nothing is written.
+Belongs here: reading them. Does not belong here: replaying (`leeway.backtest`), or the source of a
+use case that was never materialized (`resources.backtest_source`). Nothing is written.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from leeway.backtest.policy import Policy, policy_of
 from leeway.backtest.recorded import Loaded, RecordedRelease
 from leeway.drift.stored import Stored, from_bytes
 from leeway.spec import UseCase
-from resources.ledger import Commit, Ledger
+from resources.ledger import Ledger
 from resources.releases import Release, Releases
 from resources.settings import Settings
 from resources.store import LocalStore
@@ -35,6 +35,7 @@ class Material:
     """Clean rows and profiles by batch, in the order in which the batches came, and releases.
 
     `releases` are those that a replay can take, oldest first; `recipe` is that of the first.
+    `left_out` are batches of which too many rows were rejected, which `notes` say, too.
     """
 
     tables: dict[str, pa.Table]
@@ -42,6 +43,7 @@ class Material:
     releases: tuple[RecordedRelease, ...] = ()
     recipe: Recipe | None = None
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def read_policy(path: Path, use_case: UseCase) -> Policy:
@@ -54,6 +56,9 @@ def read_policy(path: Path, use_case: UseCase) -> Policy:
         content = read_yaml(path)
     except OSError as error:
         raise CannotBacktest(f"{path}: {error.strerror}; name a file that you may read") from error
+    except UnicodeDecodeError as error:
+        told = f"byte {error.start + 1} is not UTF-8 ({error.reason}); save the file as UTF-8"
+        raise CannotBacktest(f"{path}: {told}") from error
     except (yaml.YAMLError, ValueError) as error:
         raise CannotBacktest(f"{path}: {error}") from error
     return policy_of(content, use_case, path)
@@ -69,65 +74,36 @@ def recorded_material(name: str, use_case: UseCase, settings: Settings) -> Mater
     ledger, store = Ledger(settings), LocalStore(settings.store_root)
     commits = ledger.every_current(name)
     order = [batch for batch in ledger.batches(name) if ("profile", batch) in commits]
-    left_out = [batch for batch in order if _is_left_out(commits, batch, use_case.max_rejected)]
+    given = {batch: commits["raw", batch].facts for batch in order if ("raw", batch) in commits}
+    left_out = [
+        batch for batch, raw in given.items() if is_left_out(raw["rejected"], raw["rows"], use_case)
+    ]
     tables, stored = {}, {}
     for batch in order:
         if batch not in left_out and ("clean", batch) in commits:
             clean, profile = commits["clean", batch], commits["profile", batch]
             tables[batch] = from_parquet(store.get(clean.uri, clean.digest))
             stored[batch] = from_bytes(store.get(profile.uri, profile.digest))
-    told = f"left out, because too many of their rows were rejected: {', '.join(left_out)}"
     manifests = _manifests(name, use_case, settings, store)
     return Material(
         tables,
         stored,
         tuple(_release(release, manifest, store) for release, manifest in manifests),
         _recipe(manifests[0][1], store) if manifests else None,
-        (told,) if left_out else (),
+        told_of(left_out),
+        tuple(left_out),
     )
 
 
-def source_material(use_case: UseCase) -> Material:
-    """The accepted rows of the source, as no dbt model has seen them.
-
-    Raises:
-        SourceError: when the source cannot be read.
-        CannotBacktest: when a batch does not fit the use case, or dbt computes one of its columns.
-    """
-    import pyarrow as pa
-
-    from leeway.data.validation import SchemaMismatch, validate
-    from leeway.drift.declared import profile_table
-    from resources.sources import open_source
-
-    computed = [column.name for column in use_case.columns if column.computed]
-    if computed:
-        raise CannotBacktest(
-            f"dbt computes {', '.join(computed)}, so that the rows of the source alone are not "
-            "enough: run `leeway run` for the use case first"
-        )
-    source = open_source(use_case)
-    tables, rejected = {}, 0
-    for batch in source.batches():
-        try:
-            judged = validate(source.read(batch), use_case, batch=batch)
-        except SchemaMismatch as error:
-            raise CannotBacktest(f"{source.place(batch)}: {error}") from error
-        rejected += judged.rejected_rows
-        ids = pa.array([batch] * judged.accepted.num_rows, pa.string())
-        tables[batch] = judged.accepted.append_column("batch_id", ids)
-    note = f"the rows are those of the source ({source.description}); dbt did not clean them"
-    notes = [note, *([f"{rejected} rows were rejected"] if rejected else [])]
-    stored = {
-        batch: Stored({"clean": profile_table(table, use_case.columns)})
-        for batch, table in tables.items()
-    }
-    return Material(tables, stored, notes=tuple(notes))
+def is_left_out(rejected: int, rows: int, use_case: UseCase) -> bool:
+    """Whether a batch is in no training, because too many of its rows were rejected."""
+    return rejected > use_case.max_rejected * rows
 
 
-def _is_left_out(commits: Mapping[tuple[str, str], Commit], batch: str, allowed: float) -> bool:
-    raw = commits.get(("raw", batch))
-    return raw is not None and raw.facts["rejected"] > allowed * raw.facts["rows"]
+def told_of(left_out: Sequence[str]) -> tuple[str, ...]:
+    """The note on such batches; none where there is none."""
+    told = f"left out, because too many of their rows were rejected: {', '.join(left_out)}"
+    return (told,) if left_out else ()
 
 
 def _manifests(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -20,21 +20,25 @@ from leeway.drift.stored import Stored
 from leeway.metrics.evaluation import Metric
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from leeway.spec import UseCase
 
 # Where no time column says when a batch came, the first came then.
 BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DAYS_PER_YEAR = 365.25
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch: its profiles as production stores them, and when it came."""
+    """One batch: its profiles as production stores them, and when it came.
+
+    `ended` is the end of its rows, where they have a time; the batch may have come later.
+    """
 
     name: str
     at: datetime
     stored: Stored
+    ended: datetime | None = None
 
     @property
     def clean(self) -> Profile:
@@ -65,9 +69,13 @@ class Trained:
 
 @dataclass(frozen=True)
 class Scored:
-    """How good a model was on a batch: its metrics, and the loss of each labelled row."""
+    """How good a model was on a batch: its metrics, and the loss of each labelled row by its key.
+
+    Keys are in ascending order, each once.
+    """
 
     metrics: Mapping[str, Metric]
+    keys: pa.ChunkedArray
     losses: NDArray[np.float64]
 
 
@@ -99,27 +107,3 @@ class Models(Protocol):
     def harmed(self, champion: Trained, batch: str) -> tuple[str, ...]:
         """The columns that harm a model most, where harm is proven without labels; else none."""
         ...
-
-
-def in_time(stored: Mapping[str, Stored], batches_per_year: float) -> list[Batch]:
-    """The batches with the time at which each came: the end of its rows.
-
-    Without a time column they come as often as the policy says. A batch whose rows are older than
-    those before it came after them.
-
-    Args:
-        stored: profiles by batch, in the order in which the batches came.
-        batches_per_year: where no time column tells.
-    """
-    apart = timedelta(days=DAYS_PER_YEAR / batches_per_year)
-    found: list[Batch] = []
-    for name, each in stored.items():
-        until = each.profiles["clean"].until
-        before = found[-1].at if found else None
-        if until is not None:
-            at = _EPOCH + timedelta(seconds=until)
-            at = at if before is None else max(at, before)
-        else:
-            at = BEGIN if before is None else before + apart
-        found.append(Batch(name, at, each))
-    return found

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from leeway.backtest.facts import Batch, Trained
 from leeway.controller.facts import Incident, Origin, Verdict
+from leeway.digests import digest_of
 from leeway.drift.answered import Answered, newest_of, without_answered
 from leeway.drift.history import MOST_BATCHES, PastBatch, settled
 from leeway.drift.origin import origin_of, who_of
@@ -23,16 +24,19 @@ from leeway.spec import UseCase
 
 @dataclass(frozen=True)
 class Looked:
-    """A verdict, in short; `past` is what later ones need of it."""
+    """A verdict, in short; `past` is what later ones need of it.
+
+    `made_by` is the digest of the definitions that made the batch.
+    """
 
     verdict: Verdict
     reason: str
     columns: tuple[str, ...]
     target_verdict: Verdict | None
-    alarm_probability: float
     origin: Origin
     answered: tuple[str, ...]
     past: PastBatch
+    made_by: str
 
 
 def look_at(
@@ -53,30 +57,32 @@ def look_at(
         use_case: its columns, and the policy.
         known: drift that the champion was trained for, with its batch, the newest first.
     """
+    made_by = digest_of(batch.stored.definitions)
     reference = _reference(batch, earlier, champion, use_case)
     if reference is None:
         kind = use_case.drift.reference
         found = without_reference(batch.clean, use_case.drift, use_case.columns, kind)
-        return _looked(found, "unknown")
-    found = _compared(batch, earlier, looked, reference, use_case)
+        return _looked(found, "unknown", made_by)
+    names = {each.name for each in earlier}
+    mine = {name: each for name, each in looked.items() if name in names}
+    found = _compared(batch, earlier, mine, reference, use_case)
     newest = newest_of(found.moved, [incident for incident, _ in known])
     profiles = {each.name: each.clean for _, each in known}
     answered = [Answered(at, columns, profiles[at]) for at, columns in newest.items()]
     found = without_answered(found, answered, batch.clean, use_case.drift, use_case.columns)
-    return _looked(found, _who(found, batch, reference, use_case))
+    alike = _made_alike(mine, made_by, use_case)
+    return _looked(found, _who(found, batch, reference, use_case, alike), made_by)
 
 
 def _compared(
     batch: Batch,
     earlier: Sequence[Batch],
-    looked: Mapping[str, Looked],
+    mine: Mapping[str, Looked],
     reference: Stored,
     use_case: UseCase,
 ) -> BatchDrift:
     """The comparison with the reference, with what is known of the batches before."""
     before = earlier[-1] if earlier else None
-    names = {each.name for each in earlier}
-    mine = {name: each for name, each in looked.items() if name in names}
     quiet = (
         use_case.drift.pairs
         and before is not None
@@ -118,23 +124,41 @@ def _span(batch: Batch) -> dict[str, float | None]:
     return {"since": batch.clean.since, "until": batch.clean.until}
 
 
-def _looked(found: BatchDrift, origin: Origin) -> Looked:
+def _looked(found: BatchDrift, origin: Origin, made_by: str) -> Looked:
     return Looked(
         found.verdict,
         found.reason,
         found.drifted,
         found.target_verdict,
-        found.alarm_probability,
         origin,
         found.answered,
         found.past_batch,
+        made_by,
     )
 
 
-def _who(found: BatchDrift, batch: Batch, reference: Stored, use_case: UseCase) -> Origin:
+def _made_alike(mine: Mapping[str, Looked], made_by: str, use_case: UseCase) -> list[PastBatch]:
+    """The effects on earlier batches that were made by the same definitions, oldest first.
+
+    None where the reference is of batches: each of them was held against another one.
+    """
+    if use_case.drift.reference != "training_part":
+        return []
+    newest = list(mine.values())[-MOST_BATCHES:]
+    return [each.past for each in newest if each.made_by == made_by and not each.answered]
+
+
+def _who(
+    found: BatchDrift,
+    batch: Batch,
+    reference: Stored,
+    use_case: UseCase,
+    alike: Sequence[PastBatch],
+) -> Origin:
     """Who moved the features, as far as the stored profiles tell."""
+    rows = use_case.drift.min_rows
     origins = [
-        origin_of(each.name, each.measure, reference, batch.stored, use_case.drift.min_rows)
+        origin_of(each.name, each.measure, reference, batch.stored, rows, alike)
         for each in found.columns
         if each.name in found.drifted and each.verdict == "confirmed" and each.measure is not None
     ]

@@ -24,7 +24,7 @@ from leeway.data.frames import feature_frame, target_array
 from leeway.data.training_set import TEST, TRAIN, NotEnoughRows, build_training_set, part_of
 from leeway.drift.declared import profile_table
 from leeway.drift.stored import Stored
-from leeway.drift.usual import history_of
+from leeway.drift.training_part import reference_stored
 from leeway.evidence import Champion, gather
 from leeway.prediction import Model
 from leeway.release import Cause as ReleaseCause
@@ -140,19 +140,11 @@ class Refitted:
             Model(pipeline, None if classes is None else [str(name) for name in classes]),
             rows[self.use_case.key.name],
             part_of(made.table, TEST),
-            self._reference(rows, batches),
+            # As the node `reference_profile` makes it.
+            reference_stored(
+                profile_table(rows, self.use_case.columns), map(self.stored.__getitem__, batches)
+            ),
             time.perf_counter() - begun,
-        )
-
-    def _reference(self, rows: pa.Table, batches: Sequence[str]) -> Stored:
-        """As the node `reference_profile` makes it."""
-        train = profile_table(rows, self.use_case.columns)
-        members = [self.stored[name].profiles["clean"] for name in batches]
-        definitions = self.stored[batches[-1]].definitions
-        return Stored(
-            {"train": train},
-            history_of(train, members, sum(each.rows for each in members)),
-            definitions,
         )
 
 

@@ -72,9 +72,21 @@ def recipe_for(tables: Mapping[str, pa.Table], use_case: UseCase) -> Recipe:
     return Recipe(winner, {}, found.decided.choices)
 
 
-def notes_on(use_case: UseCase, policies: Sequence[UseCase], *, refitted: bool) -> list[str]:
-    """What the replay leaves out, where that can matter."""
+def notes_on(policies: Sequence[UseCase], *, refitted: bool) -> list[str]:
+    """What the replay leaves out, where that can matter.
+
+    Args:
+        policies: the use case under today's policy, and under the other where there is one.
+        refitted: whether models are trained in the replay.
+    """
     notes = []
+    names = ("today's policy", "the other policy")
+    off = [name for name, each in zip(names, policies, strict=False) if not each.retraining.enabled]
+    if off:
+        notes.append(
+            f"retraining.enabled is false in {' and in '.join(off)}: alarms are raised there, and "
+            "nothing is trained"
+        )
     if any("performance" in each.retraining.on for each in policies):
         notes.append("labels are taken to be known as soon as a batch was scored")
     if refitted:
@@ -82,6 +94,6 @@ def notes_on(use_case: UseCase, policies: Sequence[UseCase], *, refitted: bool) 
             "a training takes no time here: its model serves from the next batch on, and no "
             "parameter is searched anew"
         )
-        if use_case.costs is not None:
+        if policies[0].costs is not None:
             notes.append("classes are decided by probability, not by the threshold of the costs")
     return notes

@@ -56,5 +56,5 @@ def _draw(
     axes.plot(marked, bottom, "^", color=colour, ms=6, transform=axes.get_xaxis_transform())
     for run in side.walked.retrains:
         style = "-" if run.trained.outcome == "promoted" else ":"
-        place = names.index(side.newest_at(run)) + shift + 0.5
+        place = names.index(run.after) + shift + 0.5
         axes.axvline(place, color=colour, linewidth=0.8, linestyle=style)

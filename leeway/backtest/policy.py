@@ -6,11 +6,12 @@ themselves (`leeway.spec.policies`), or opening the file.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from leeway.backtest.errors import CannotBacktest
+from leeway.controller.facts import Cause
 from leeway.spec import Drift, Retraining, UseCase
 from leeway.spec.base import Strict
 from leeway.spec.problems import problem_lines
@@ -48,7 +49,8 @@ def policy_of(content: object, use_case: UseCase, place: object) -> Policy:
     try:
         policy = Policy.model_validate(merged)
     except ValidationError as error:
-        raise CannotBacktest("\n".join(problem_lines(place, error, "the file"))) from error
+        lines = problem_lines(place, error, "the file")
+        raise CannotBacktest("\n".join(map(_as_list, lines))) from error
     try:
         check_use_case(under(use_case, policy))
     except ValueError as error:
@@ -59,3 +61,10 @@ def policy_of(content: object, use_case: UseCase, place: object) -> Policy:
 def under(use_case: UseCase, policy: Policy) -> UseCase:
     """The use case with another policy in the place of its own."""
     return use_case.model_copy(update={"drift": policy.drift, "retraining": policy.retraining})
+
+
+def _as_list(line: str) -> str:
+    """A line that asks for Python's tuple asks for a list of YAML: the causes are the only one."""
+    causes = ", ".join(get_args(Cause))
+    told = f"Input should be a list of any of {causes}, such as [drift]"
+    return line.replace("Input should be a valid tuple", told)

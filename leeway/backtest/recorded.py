@@ -36,7 +36,10 @@ class Loaded:
 
 @dataclass(frozen=True)
 class RecordedRelease:
-    """A release of the ledger; `seconds` its training took, None where that is not recorded."""
+    """A release of the ledger, with the batches that it saw.
+
+    `seconds` its training took; None: that is not recorded.
+    """
 
     version: int
     batches: tuple[str, ...]

@@ -16,35 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leeway.backtest.delays import Delay, delays_of
 from leeway.backtest.facts import Scored
+from leeway.backtest.scoring import losses_on
 from leeway.backtest.walk import Retrain, Step, Walked
-from leeway.controller.facts import Cause, Incident
+from leeway.controller.facts import Incident
 from leeway.release import Comparison, compare_losses
 from leeway.spec import UseCase
 
-SECONDS_PER_DAY = 86_400
 REFUSED = ("held", "rejected", "unchanged")
-
-
-@dataclass(frozen=True)
-class Delay:
-    """How long after a known change the first alarm came, and its cause; None: none came."""
-
-    change: str
-    alarmed: str | None
-    cause: Cause | None
-    batches: int | None
-    days: float | None
-
-    def as_dict(self) -> dict[str, object]:
-        """For JSON; 0 batches: the batch that brought the change raised the alarm."""
-        return {
-            "change": self.change,
-            "alarm": self.alarmed,
-            "cause": self.cause,
-            "batches": self.batches,
-            "days": self.days,
-        }
 
 
 @dataclass(frozen=True)
@@ -79,29 +59,10 @@ class Replayed:
         """Rows that all trainings were fitted on, added up."""
         return sum(each.trained.rows for each in self.walked.retrains)
 
-    def newest_at(self, run: Retrain) -> str:
-        """The newest batch that had come when a training began."""
-        began = run.training.started_at
-        return [s.batch.name for s in self.walked.steps if s.batch.at <= began][-1]
-
     @property
     def delays(self) -> list[Delay]:
-        """For each known change, the first alarm from it on and before the next."""
-        order = [step.batch.name for step in self.walked.steps]
-        when = {step.batch.name: step.batch.at for step in self.walked.steps}
-        raised = {each.batch: each.cause for each in reversed(self.alarms)}
-        positions = sorted(order.index(change) for change in self.changes)
-        ends = [*positions[1:], len(order)]  # one more where there is no change
-        found = []
-        for begin, end in zip(positions, ends, strict=False):
-            alarmed = next((name for name in order[begin:end] if name in raised), None)
-            if alarmed is None:
-                found.append(Delay(order[begin], None, None, None, None))
-                continue
-            days = (when[alarmed] - when[order[begin]]).total_seconds() / SECONDS_PER_DAY
-            after = order.index(alarmed) - begin
-            found.append(Delay(order[begin], alarmed, raised[alarmed], after, round(days, 3)))
-        return found
+        """How long after each known change the first alarm on it came."""
+        return delays_of(self.walked, self.changes)
 
     @property
     def losses(self) -> NDArray[np.float64] | None:
@@ -140,9 +101,7 @@ class Replayed:
                 "seconds": self.seconds,
             },
             "incidents": [_incident(each) for each in self.alarms],
-            "retrains": [
-                {"after": self.newest_at(each), **_retrain(each)} for each in self.walked.retrains
-            ],
+            "retrains": [_retrain(each) for each in self.walked.retrains],
             "over_time": [_step(step, self.use_case.metric) for step in self.walked.steps],
             "decisions": [
                 {
@@ -175,11 +134,11 @@ class Report:
         if self.other is None:
             return None
         pairs = [
-            (new.scored.losses, old.scored.losses)
+            (losses_on(new.scored, old.scored), losses_on(old.scored, new.scored))
             for new, old in zip(self.other.walked.steps, self.today.walked.steps, strict=True)
-            if new.scored and old.scored and len(new.scored.losses) == len(old.scored.losses)
+            if new.scored and old.scored
         ]
-        if not pairs:
+        if not any(len(theirs) for theirs, _ in pairs):
             return None
         loss = "log loss" if self.today.use_case.task == "classification" else "absolute error"
         theirs, ours = (np.concatenate(side) for side in zip(*pairs, strict=True))
@@ -221,6 +180,7 @@ def _incident(incident: Incident) -> dict[str, object]:
 def _retrain(each: Retrain) -> dict[str, object]:
     training = each.training
     return {
+        "after": each.after,
         "incident": each.incident.batch,
         "cause": each.incident.cause,
         "started_at": training.started_at.isoformat(),

@@ -38,7 +38,7 @@ def score(
     rows = rows.filter(pc.invert(pc.is_in(rows[use_case.key.name], value_set=fitted_on)))
     if not rows.num_rows:
         return None
-    rows = rows.sort_by(use_case.key.name)  # so that two models are compared row by row
+    rows = rows.sort_by(use_case.key.name)
     truth, output = target_array(rows, use_case), model_output(model.pipeline, rows, use_case)
     predicted: NDArray[Any] = output
     if model.classes is None:
@@ -47,7 +47,14 @@ def score(
         predicted = decided_classes(output, model.classes, model.threshold)
         losses = row_losses("classification", truth, *with_unseen(output, model.classes, truth))
     metrics = metrics_of(truth, output, predicted, use_case, model.classes)
-    return Scored(metrics, np.asarray(losses, dtype=np.float64))
+    return Scored(metrics, rows[use_case.key.name], np.asarray(losses, dtype=np.float64))
+
+
+def losses_on(scored: Scored, other: Scored) -> NDArray[np.float64]:
+    """The losses of the rows that another model was scored on, too, in the order of their keys."""
+    both: NDArray[np.bool_] = np.asarray(pc.is_in(scored.keys, value_set=other.keys))
+    found: NDArray[np.float64] = scored.losses[both]
+    return found
 
 
 def harmed(model: Model, rows: pa.Table, use_case: UseCase, held_out: pa.Table) -> tuple[str, ...]:

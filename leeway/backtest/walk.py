@@ -30,7 +30,7 @@ from leeway.controller.facts import (
 from leeway.controller.machine import Decision, decide
 from leeway.freshness import freshness_state
 from leeway.performance import broken_gates
-from leeway.spec import UseCase
+from leeway.spec import UseCase, as_timedelta
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Retrain:
-    """A training of the replay."""
+    """A training of the replay; `after` is the newest batch that had come when it began."""
 
     incident: Incident
     training: Training
     trained: Trained
+    after: str
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,15 @@ class Decided:
 
 @dataclass
 class Walked:
-    """What a policy would have led to."""
+    """What a policy would have led to.
+
+    `newest` is, by the digest of an incident, the newest batch that had come when it was found.
+    """
 
     first: Trained
     steps: list[Step] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
+    newest: dict[str, str] = field(default_factory=dict)
     retrains: list[Retrain] = field(default_factory=list)
     decisions: list[Decided] = field(default_factory=list)
 
@@ -123,13 +128,17 @@ class _Walker:
     def end(self) -> None:
         """The training that runs after the last batch ends, too."""
         if self.running is not None:
+            self.now = max(self.now, _end_of(self.running))
             self._finish(self.running)
 
     def _pass_to(self, moment: datetime) -> None:
-        """Lets the clock go on, with an end of a training or of a wait at its time."""
+        """Lets the clock go on, and what is due on the way happens at its time.
+
+        That is the end of a training or of a wait, and the champion becoming too old.
+        """
         while True:
-            ends = [] if self.running is None else [_end_of(self.running)]
-            due = min([*ends, *([self.wait] if self.wait else [])], default=None)
+            ends = None if self.running is None else _end_of(self.running)
+            due = min(filter(None, [ends, self.wait, self._ages()]), default=None)
             if due is None or due > moment:
                 return
             self.now, self.wait = max(self.now, due), None
@@ -181,31 +190,32 @@ class _Walker:
 
     def _record(self, incident: Incident) -> None:
         self.incidents.append(incident)
-        if incident.digest not in {each.digest for each in self.found.incidents}:
+        if incident.digest not in self.found.newest:
             self.found.incidents.append(incident)
+            self.found.newest[incident.digest] = self.seen[-1].name
 
     def _tick(self) -> None:
-        policy = self.use_case.retraining
-        decision = decide(self._facts(), policy, self.now)
+        facts = self._facts()
+        decision = decide(facts, self.use_case.retraining, self.now)
         self.wait = decision.until if decision.action == "wait" else None
         last = self.found.decisions[-1].decision if self.found.decisions else None
         if last is None or replace(last, until=None) != replace(decision, until=None):
             self.found.decisions.append(Decided(self.now, decision))
+        # As production, which records the champion's age with the decision about it.
+        recorded = {each.digest for each in self.incidents}
+        if facts.overdue and facts.overdue.digest == decision.incident not in recorded:
+            self._record(facts.overdue)
         if decision.action == "retrain":
             self._start(decision)
 
     def _start(self, decision: Decision) -> None:
-        incident = next(each for each in self._open() if each.digest == decision.incident)
+        incident = next(each for each in self.incidents if each.digest == decision.incident)
         names = [batch.name for batch in self.seen]
         trained = self.models.train(
             names, self.champion, incident.cause, incident.batch, self.use_case
         )
         training = Training(incident.digest, decision.attempt, self.now, None, "running")
-        self.running = Retrain(incident, training, trained)
-
-    def _open(self) -> list[Incident]:
-        overdue = self._overdue()
-        return [*self.incidents, *([overdue] if overdue else [])]
+        self.running = Retrain(incident, training, trained, names[-1])
 
     def _finish(self, run: Retrain) -> None:
         """Records what a training led to, and lets a promoted model serve."""
@@ -252,13 +262,27 @@ class _Walker:
 
     def _overdue(self) -> Incident | None:
         """The champion's age, where a batch is there that no training has seen."""
-        policy, newest = self.use_case.retraining, self.seen[-1]
+        unseen = self._unseen()
         state = freshness_state(self.use_case.freshness, self.released_at, self.now)
-        trained = {*self.champion.batches}.union(*(each.trained.batches for each in self.answered))
-        if "freshness" not in policy.on or state != "fail" or newest.name in trained:
+        if unseen is None or state != "fail":
             return None
-        digest = incident_digest(self.name, self._champion_digest, "stale", [newest.name])
-        return Incident(digest, newest.name, ("the model",), newest.at, "freshness")
+        digest = incident_digest(self.name, self._champion_digest, "stale", [unseen])
+        return Incident(digest, unseen, ("the model",), self.now, "freshness")
+
+    def _ages(self) -> datetime | None:
+        """When the champion becomes too old for a batch that is there; None: never, or it is."""
+        if self.use_case.freshness is None or self._unseen() is None:
+            return None
+        fails_after = as_timedelta(self.use_case.freshness.fail_after)
+        at = self.released_at + fails_after + timedelta.resolution  # the first moment beyond it
+        return at if at > self.now else None
+
+    def _unseen(self) -> str | None:
+        """The newest batch that no training has seen, where the policy trains for age."""
+        if "freshness" not in self.use_case.retraining.on:
+            return None
+        trained = {*self.champion.batches}.union(*(each.trained.batches for each in self.answered))
+        return next((each.name for each in reversed(self.seen) if each.name not in trained), None)
 
 
 def _end_of(run: Retrain) -> datetime:

@@ -103,12 +103,26 @@ def test_recorded_models_are_taken_again_and_where_none_is_it_is_said(
     assert {step["model"] for step in calm["over_time"]} == {"version 1"}
     assert all(step["macro_f1"] for step in calm["over_time"])
     assert found["comparison"]["rows"] == today["rows_scored"] < calm["rows_scored"]
+    (off,) = [note for note in found["notes"] if "retraining.enabled" in note]
+    assert off.startswith("retraining.enabled is false in the other policy: alarms are raised")
 
     assert picture.read_bytes().startswith(b"\x89PNG")
     again = backtest(lived, *options, "--plot", str(tmp_path / "again.png"))
     assert again.out == done.out
     assert (tmp_path / "again.png").read_bytes() == picture.read_bytes()
     assert recorded.counts() == before, "nothing is written"
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_the_replay(
+    lived: Complete, tmp_path: Path
+) -> None:
+    """After it, minutes of a replay would be lost."""
+    picture = tmp_path / "none" / "found.png"
+    done = lived.leeway("backtest", NAME, "--json", "--plot", str(picture))
+    told = f"--plot {picture}: No such file or directory; name a file that you may write"
+    assert (done.code, done.json) == (1, {"error": told})
+    assert "today's policy over" not in done.err
+    assert not picture.parent.exists()
 
 
 def test_refit_trains_the_algorithm_of_the_first_release_where_no_model_is_recorded(

@@ -18,8 +18,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from leeway.backtest.clock import in_time
 from leeway.backtest.cut import cut_by_time
-from leeway.backtest.facts import Trained, in_time
+from leeway.backtest.facts import Trained
 from leeway.backtest.models import Recipe, Refitted
 from leeway.backtest.plan import first_third
 from leeway.backtest.report import Replayed, Report
@@ -189,7 +190,7 @@ def replayed(name: str, tables: Mapping[str, pa.Table], case: UseCase) -> Sides:
     stored = {
         each: Stored({"clean": profile_table(rows, case.columns)}) for each, rows in tables.items()
     }
-    first, batches = first_third(list(tables)), in_time(stored, 365)
+    first, batches = first_third(list(tables)), in_time(tables, stored, case)
     gate, without = (kind(case, tables, stored, first, RECIPE) for kind in (Refitted, WithoutGate))
     without.fitted = gate.fitted  # the same rows give the same model
     never = under(case, enabled=False)

@@ -18,8 +18,8 @@ import pytest
 
 from assets.requested import CAUSE_TAG
 from cli.backtest_models import chosen_models
-from leeway.backtest.facts import in_time
 from leeway.backtest.walk import walk
+from leeway.drift.stored import to_bytes
 from leeway.spec import Retraining
 from leeway.spec.damage import Damage
 from orchestration.retraining import retraining_tick
@@ -123,9 +123,12 @@ def test_a_harmless_shift_is_no_incident_of_damage_and_a_harmful_one_is_trained_
 
     # Replayed with the recorded champion, the same batch is an incident for the same columns.
     chosen = chosen_models(NAME, graph.stage.use_case, refit=False)
-    batches = in_time(chosen.stored, graph.stage.use_case.drift.batches_per_year)
-    replayed = walk(NAME, graph.stage.use_case, batches, chosen.models)
+    replayed = walk(NAME, graph.stage.use_case, chosen.batches, chosen.models)
     assert chosen.told == "recorded"
+    # A model that is trained in a replay is held against what the node made of the same rows.
+    again = chosen_models(NAME, graph.stage.use_case, refit=True)
+    recorded, refitted = (each.models.first().reference for each in (chosen, again))
+    assert to_bytes(refitted) == to_bytes(recorded)
     found = {(each.batch, each.cause): each.columns for each in replayed.incidents}
     assert found.pop(("2009", "damage")) == tuple(facts["columns"])
     assert {cause for _, cause in found} == {"drift"}

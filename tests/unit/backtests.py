@@ -1,6 +1,7 @@
 """Rows with planted changes, and the use case that reads them, for tests of a replay.
 
-Belongs here: making batches in time order. Does not belong here: what a test expects of a replay.
+Belongs here: making batches in time order, and the models of a replay. Does not belong here: what a
+test expects of it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from leeway.backtest.models import Recipe, Refitted
+from leeway.backtest.recorded import Loaded, Recorded, RecordedRelease
+from leeway.data.training_set import build_training_set
 from leeway.drift.declared import profile_table
 from leeway.drift.stored import Stored
 from leeway.spec import UseCase
@@ -75,3 +79,35 @@ def profiles(tables: dict[str, pa.Table], case: UseCase) -> dict[str, Stored]:
         name: Stored({"clean": profile_table(table, case.columns)})
         for name, table in tables.items()
     }
+
+
+def released(
+    version: int, tables: dict[str, pa.Table], case: UseCase, seconds: float | None = 60.0
+) -> RecordedRelease:
+    """What the ledger would hold of a training on these batches."""
+
+    def load() -> Loaded:
+        recipe, names = Recipe("logistic_regression"), list(tables)
+        models = Refitted(case, tables, profiles(tables, case), names, recipe)
+        reference = models.first().reference
+        (fitted,) = models.fitted.values()
+        return Loaded(fitted.model, build_training_set(tables, case).table, reference)
+
+    return RecordedRelease(version, tuple(tables), seconds, load)
+
+
+def once_released(
+    tables: dict[str, pa.Table], stored: dict[str, Stored], case: UseCase, first: int
+) -> Recorded:
+    """A release on the first batches, and no other: each training gives a model that is unknown.
+
+    The labels of later batches have not come, so that nothing is scored, which takes most of the
+    time of a replay.
+    """
+    none = pa.nulls(next(iter(tables.values())).num_rows, pa.string())
+    begin = {name: tables[name] for name in list(tables)[:first]}
+    later = {
+        name: table.set_column(table.column_names.index("y"), "y", none[: table.num_rows])
+        for name, table in tables.items()
+    }
+    return Recorded(case, [released(1, begin, case)], {**later, **begin}, stored)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-from leeway.backtest.facts import in_time
-from leeway.backtest.profiled import Profiled
+from leeway.backtest.clock import in_time
 from leeway.backtest.report import Replayed, Report
 from leeway.backtest.walk import Walked, walk
 from leeway.spec import UseCase
-from tests.unit.backtests import FIRST_DAY, Concept, batches, profiles, use_case
+from tests.unit.backtests import FIRST_DAY, Concept, batches, once_released, profiles, use_case
 
 CHANGED = 14
 
@@ -20,8 +19,10 @@ def moved(by: float) -> Concept:
 
 
 def replayed(concept: Concept, case: UseCase, rows: int = 300) -> Walked:
-    stored = profiles(batches(concept, rows=rows), case)
-    return walk("planted", case, in_time(stored, 365), Profiled(stored, list(stored)[:7]))
+    tables = batches(concept, rows=rows)
+    stored = profiles(tables, case)
+    models = once_released(tables, stored, case, 7)
+    return walk("planted", case, in_time(tables, stored, case), models)
 
 
 def test_batches_without_a_change_raise_no_alarm_and_train_nothing() -> None:
@@ -72,9 +73,10 @@ def test_a_batch_is_held_against_earlier_years_where_the_policy_says_so() -> Non
     verdicts = {}
     for mode in ("training_part", "season"):
         case = use_case(drift={"reference": mode}, retraining={"enabled": False})
-        stored = profiles(batches(seasonal, count=100, rows=150), case)
-        models = Profiled(stored, list(stored)[:4])
-        found = walk("planted", case, in_time(stored, 365), models)
+        tables = batches(seasonal, count=100, rows=150)
+        stored = profiles(tables, case)
+        models = once_released(tables, stored, case, 4)
+        found = walk("planted", case, in_time(tables, stored, case), models)
         verdicts[mode] = [step.looked.verdict for step in found.steps]
     assert set(verdicts["season"][:40]) == {"undefined"}
     assert "confirmed" not in verdicts["season"]
@@ -108,6 +110,6 @@ def test_the_same_input_gives_the_same_bytes() -> None:
 
     def report() -> str:
         sides = [Replayed(each, replayed(moved(1), each)) for each in (case, use_case())]
-        return json.dumps(Report("planted", "profiles", [], *sides).as_dict(), allow_nan=False)
+        return json.dumps(Report("planted", "recorded", [], *sides).as_dict(), allow_nan=False)
 
     assert report() == report()

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from leeway.backtest.clock import in_time
 from leeway.backtest.cut import cut_by_time
 from leeway.backtest.errors import CannotBacktest
-from leeway.backtest.facts import in_time
 from leeway.backtest.models import Recipe, Refitted
 from leeway.backtest.plan import first_third, recipe_for
 from leeway.backtest.plot import backtest_plot
@@ -31,7 +31,7 @@ def refitted(case: UseCase, tables: dict[str, pa.Table], first: int) -> Refitted
 def replayed(case: UseCase, concept: Concept, first: int = 7) -> tuple[Walked, Refitted]:
     tables = batches(concept)
     models = refitted(case, tables, first)
-    return walk("planted", case, in_time(models.stored, 365), models), models
+    return walk("planted", case, in_time(models.tables, models.stored, case), models), models
 
 
 def flipped_from_14(number: int) -> tuple[float, float]:
@@ -117,12 +117,12 @@ def test_harm_that_is_proven_without_labels_is_trained_for_where_the_policy_says
         tables[name] = tables[name].filter(near)
     case = use_case(retraining={"on": ["damage"]}, search={"metric": "accuracy"})
     models = refitted(case, tables, 6)
-    found = walk("planted", case, in_time(models.stored, 365), models)
+    found = walk("planted", case, in_time(models.tables, models.stored, case), models)
     harms = [each for each in found.incidents if each.cause == "damage"]
     assert [(each.batch, each.columns[0]) for each in harms] == [("w08", "a"), ("w09", "a")]
     assert [each.incident.cause for each in found.retrains] == ["damage", "damage"]
     drift_alone = use_case(search={"metric": "accuracy"})
-    found = walk("planted", drift_alone, in_time(models.stored, 365), models)
+    found = walk("planted", drift_alone, in_time(models.tables, models.stored, case), models)
     assert {each.cause for each in found.incidents} == {"drift"}
 
 
