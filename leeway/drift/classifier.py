@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leeway.drift.copies import Integers, by_unit, units_of
+from leeway.drift.copies import Integers, by_unit, equal_rows
 from leeway.drift.rows import CodedRows, fittable, seed_of
 from leeway.metrics.auc import Estimate, Placements, mean_auc, mean_auc_change, placements
 
@@ -95,7 +95,7 @@ class Origin:
 def tell_origin(rows: CodedRows) -> Origin:
     """Fits on four fifths of the rows of both tables what judges the last one, five times.
 
-    Copies of a row are judged together.
+    Equal rows are judged together.
 
     Raises:
         ValueError: when a side has fewer rows than there are folds, or no column varies.
@@ -109,8 +109,8 @@ def tell_origin(rows: CodedRows) -> Origin:
     values, seed = rows.both, seed_of(rows.reference, rows.current)
     current = np.arange(len(values)) >= len(rows.reference)
     probability, folds = np.empty(len(values)), []
-    units = units_of(rows)
-    first, unit = np.unique(units, return_inverse=True)
+    equal = equal_rows(rows)
+    first, unit = np.unique(equal.together, return_inverse=True)
     split = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(first, current[first])
     with one_thread():
         for _, chosen in split:
@@ -119,7 +119,7 @@ def tell_origin(rows: CodedRows) -> Origin:
             model = _fitted(values[~held_out], current[~held_out], rows.categories, seed)
             probability[judged] = _probability(model, values[judged])
             folds.append(JudgedFold(model, judged))
-    return Origin(rows, units, current, probability, tuple(folds))
+    return Origin(rows, equal.units, current, probability, tuple(folds))
 
 
 def names_of(found: dict[str, Estimate]) -> Sequence[str]:

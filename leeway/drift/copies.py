@@ -1,4 +1,4 @@
-"""Which rows are copies, and what a mean of rows is worth where some are.
+"""Which rows are equal, and what a mean of rows is worth where some are copies.
 
 Belongs here: telling copies from rows that are equal because values are few. Does not belong here:
 coding rows (`leeway.drift.rows`), or what is averaged.
@@ -8,6 +8,8 @@ as many of them as one likes say no more than the row does.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,31 +23,42 @@ Integers = NDArray[np.intp]
 MOST_COPIED = 0.02
 
 
-def units_of(rows: CodedRows) -> Integers:
-    """A number per row of both tables, the same for copies of one row; shape (rows,).
+@dataclass(frozen=True)
+class Equal:
+    """Which rows of both tables are equal to others; each field has shape (rows,).
 
-    Copies are equal rows of one table that the other does not have. Where rows are equal because
-    values are few, such as ages, the other table has them, or they are more than `MOST_COPIED`, or
-    a level is theirs alone, of which nothing would be known without them: there each row counts.
+    Rows with one number in `together` are equal: a model that was fitted on one of them knows all.
+    Rows with one number in `units` are copies, one piece of evidence: equal rows that only one of
+    the tables has. Where both have them, values are few, or the same things were seen twice, and
+    each is evidence of its table.
+    """
+
+    together: Integers
+    units: Integers
+
+
+def equal_rows(rows: CodedRows) -> Equal:
+    """Tells rows that are equal.
+
+    Where they are more than `MOST_COPIED` of a table, or a level is theirs alone, they are a kind
+    of rows, of which nothing would be known without them: then each row is for itself.
     """
     both = rows.both
     content = np.ascontiguousarray(np.where(np.isnan(both), np.inf, both) + 0.0)  # -0 is 0
     whole = content.view(np.dtype((np.void, content.shape[1] * content.itemsize))).ravel()
     _, first, same = np.unique(whole, return_index=True, return_inverse=True)
-    copied = _copied(rows, first, same)
-    return np.asarray(np.where(copied[same], first[same], np.arange(len(both))))
-
-
-def _copied(rows: CodedRows, first: Integers, same: Integers) -> NDArray[np.bool_]:
-    """Of each distinct row, first met at `first`, whether its equals are copies of it."""
     size = len(rows.reference)
     ours, theirs = (np.bincount(side, minlength=first.size) for side in np.split(same, [size]))
-    share = ours / size + theirs / len(rows.current)
-    copied: NDArray[np.bool_] = (np.minimum(ours, theirs) == 0) & (share <= MOST_COPIED)
-    for levels in rows.both[first][:, rows.categories].T:
+    few = ours / size + theirs / len(rows.current) <= MOST_COPIED
+    for levels in both[first][:, rows.categories].T:
         _, level, times = np.unique(levels, return_inverse=True, return_counts=True)
-        copied &= times[level] > 1
-    return copied
+        few &= times[level] > 1
+    each = np.arange(len(both))
+    copied = few & (np.minimum(ours, theirs) == 0)
+    return Equal(
+        np.asarray(np.where(few[same], first[same], each)),
+        np.asarray(np.where(copied[same], first[same], each)),
+    )
 
 
 def by_unit(values: Floats, units: Integers) -> Floats:
@@ -56,7 +69,7 @@ def by_unit(values: Floats, units: Integers) -> Floats:
 
     Args:
         values: of rows, shape (rows,).
-        units: as `units_of`, of the same rows.
+        units: as `Equal.units`, of the same rows.
     """
     first, unit = np.unique(units, return_inverse=True)
     mean = values.mean()

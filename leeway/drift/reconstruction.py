@@ -79,7 +79,7 @@ def reconstruct(rows: CodedRows, units: Integers, alpha: float) -> Reconstructio
 
     Args:
         rows: of both tables.
-        units: which of them are copies of each other, as `leeway.drift.copies.units_of`.
+        units: which of them are copies of each other, as `leeway.drift.copies.Equal.units`.
         alpha: of the interval, which is as wide as that of so many units.
 
     Returns:

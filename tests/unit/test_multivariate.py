@@ -11,7 +11,7 @@ import pytest
 
 from leeway.drift import multivariate
 from leeway.drift.classifier import FOLDS, tell_origin
-from leeway.drift.copies import by_unit, units_of
+from leeway.drift.copies import by_unit, equal_rows
 from leeway.drift.declared import profile_table
 from leeway.drift.multivariate import MultivariateDrift, multivariate_drift
 from leeway.drift.rows import code_rows, draw, seed_of
@@ -193,13 +193,34 @@ def test_copies_are_equal_rows_of_one_table_that_are_few_and_have_no_level_alone
     often = [-1.0] * 7  # more than 2 % of the rows
     ours, theirs = [*some, *rest, *often], [1.0, *(n + 0.5 for n in range(300))]
     rows = code_rows(pa.table({"x": ours}), pa.table({"x": theirs}), [X])
-    units = units_of(rows)
-    assert units[:6].tolist() == [0, 1, 2, 2, 4, 4], "1 is in both tables"
-    assert units[6:].tolist() == list(range(6, 608))
+    equal = equal_rows(rows)
+    assert equal.units[:6].tolist() == [0, 1, 2, 2, 4, 4], "1 is in both tables"
+    assert equal.units[6:].tolist() == list(range(6, 608))
+    assert equal.together[:6].tolist() == [0, 0, 2, 2, 4, 4]
+    assert equal.together[len(ours)] == 0
     levels = {"c": ["a", "a", "b", *["d"] * 197], "x": [1.0, 1.0, 1.0, *range(197)]}
     alone = {"c": ["e", "e", "b", *["d"] * 197], "x": [2.0, 2.0, 2.0, *range(500, 697)]}
     rows = code_rows(pa.table(levels), pa.table(alone), [C, X])
-    assert units_of(rows).tolist() == list(range(400)), "a and e are had by no other row"
+    found = equal_rows(rows)
+    every = list(range(400))
+    assert found.units.tolist() == every, "a and e are had by no other row"
+
+
+def test_the_same_things_seen_in_both_tables_hide_nothing_and_tell_nothing() -> None:
+    """Regression: of customers that come in both, the area was 0.36, and a shift was not seen."""
+    areas = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        pool = normal(rng, 500)
+        one, other = (
+            {name: values[rows] for name, values in pool.items()}
+            for rows in rng.integers(0, 500, (2, 500))
+        )
+        found = compare(one, other, EIGHT)
+        assert found.auc is not None
+        assert found.verdict == "none"
+        areas.append(found.auc.value)
+    assert np.mean(areas) == pytest.approx(0.5, abs=0.03)
 
 
 def test_rows_without_copies_are_judged_in_the_folds_of_each_row() -> None:
