@@ -78,8 +78,7 @@ def judge_column(column: Watched, kind: Kind, looks: Looks) -> ColumnDrift:
     drift = looks.drift
     sides = sides_of(column.name, looks.reference, looks.current)
     if sides is None:
-        reason = f"{column.name} is not in both profiles with the same kind."
-        return _undefined(column, kind, drift, reason)
+        return _undefined(column, kind, drift, _unlike(column.name, looks))
     if min(sides.rows) < drift.min_rows:
         reason = _too_few(column.name, min(sides.rows), drift)
         return _undefined(column, kind, drift, reason)
@@ -117,6 +116,20 @@ def judge_column(column: Watched, kind: Kind, looks: Looks) -> ColumnDrift:
         smallest_change=drift.smallest_change.get(column.name),
     )
     return replace(judged, reason=_reason(judged, effect, change))
+
+
+def _unlike(name: str, looks: Looks) -> str:
+    """Why a column cannot be compared."""
+    found = {
+        where: profile.columns.get(name)
+        for where, profile in (("the reference", looks.reference), ("the batch", looks.current))
+    }
+    absent = [where for where, column in found.items() if column is None]
+    if absent:
+        return f"{name} is not in {' or '.join(absent)}."
+    kinds = ("a number" if isinstance(c, NumberProfile) else "a category" for c in found.values())
+    told = (f"{kind} in {where}" for kind, where in zip(kinds, found, strict=True))
+    return f"{name} is {' and '.join(told)}."
 
 
 def _undefined(

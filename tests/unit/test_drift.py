@@ -181,11 +181,15 @@ def test_a_column_that_one_profile_lacks_is_undefined() -> None:
     known = profile_table(pa.table({"x": np.arange(99.0)}), [X])
     found = compare_profiles(known, known, Drift(), [C, X])
     assert [column.verdict for column in found.columns] == ["undefined", "none"]
-    assert found.columns[0].reason == "c is not in both profiles with the same kind."
+    assert found.columns[0].reason == "c is not in the reference or the batch."
     other = profile_table(pa.table({"c": ["a"] * 99}), [C])
-    for sides in ((known, other), (other, known)):
+    for sides, lacking in (((known, other), "the batch"), ((other, known), "the reference")):
         (column,) = compare_profiles(sides[0], sides[1], Drift(), [X]).columns
         assert (column.verdict, column.kind) == ("undefined", "number")
+        assert column.reason == f"x is not in {lacking}."
+    text = profile_table(pa.table({"x": ["a"] * 99}), [X.model_copy(update={"type": "category"})])
+    (column,) = compare_profiles(known, text, Drift(), [X]).columns
+    assert column.reason == "x is a number in the reference and a category in the batch."
 
 
 def test_a_shift_too_small_to_prove_is_suspect() -> None:
