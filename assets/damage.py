@@ -71,13 +71,14 @@ def _estimate(batch: Batch) -> "tuple[BatchDamage, MultivariateDrift, Commit]":
     )
     trained_on = batch.name in champion.manifest["batches"]
     columns = found.blamed
-    also = None
+    also = incident = None
     if found.verdict == "confirmed" and not trained_on:
         clean_digest = work.inputs[label("clean", batch.name)].digest
+        incident = incident_digest(stage.name, champion.digest, clean_digest, columns, "damage")
         also = partial(
             insert_incident,
             use_case=stage.name,
-            digest=incident_digest(stage.name, champion.digest, clean_digest, columns, "damage"),
+            digest=incident,
             batch=batch.name,
             columns=columns,
             release_digest=champion.digest,
@@ -97,6 +98,7 @@ def _estimate(batch: Batch) -> "tuple[BatchDamage, MultivariateDrift, Commit]":
             "joint": {"verdict": joint.verdict, "reason": joint.reason},
             "trained_on": trained_on,
             "version": champion.release.version,
+            "incident": incident,
         },
         also=also,
     )
