@@ -133,6 +133,32 @@ class Recorded:
             row = cursor.fetchone()
         return row[0] if row else None
 
+    def unlooked(self, use_case: str, champion: int, seen: Sequence[str]) -> list[tuple[str, int]]:
+        """Those of the newest batches that were held against another model than the champion.
+
+        Each with the token of that look.
+
+        Args:
+            use_case: its name.
+            champion: version of the champion.
+            seen: the batches that it was trained on.
+        """
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                """
+                select newest.batch, token
+                from (select batch, ordinal from leeway.batches where use_case = %s
+                      order by ordinal desc limit %s) as newest
+                join leeway.current
+                    on current.use_case = %s and node = 'drift' and current.batch = newest.batch
+                join leeway.commits on commits.id = commit_id
+                where facts ->> 'version' <> %s and not newest.batch = any(%s)
+                order by ordinal
+                """,
+                (use_case, NEWEST_BATCHES, use_case, str(champion), list(seen)),
+            )
+            return cursor.fetchall()
+
     def unseen(self, use_case: str) -> tuple[str, datetime] | None:
         """The newest clean batch and since when it is there, if no judged model has seen it."""
         with transaction(self.settings) as cursor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import dagster as dg
 import pytest
@@ -12,7 +13,9 @@ from assets.requested import ATTEMPT_TAG, CAUSE_TAG, INCIDENT_TAG, ROOT_TAG
 from leeway.controller.facts import Incident
 from leeway.controller.machine import Decision
 from leeway.spec import Retraining
+from orchestration.jobs import LOOKED, graph_job_name
 from orchestration.retraining import retraining_tick
+from orchestration.sensors import sensors_of
 from resources.postgres import transaction
 from resources.releases import insert_incident
 from resources.trainings import Asked
@@ -226,3 +229,42 @@ def test_what_our_pipeline_did_meanwhile_is_not_learnt(complete: Graph) -> None:
         assert "batch 2013 has a fault of our own pipeline" in refused(complete, request, node)
     with transaction(complete.platform.settings) as cursor:
         cursor.execute("delete from leeway.incidents where digest = 'sha256:own'")
+
+
+def test_a_batch_that_came_while_a_model_was_trained_is_held_against_it(complete: Graph) -> None:
+    """And its drift is then about the model that serves."""
+    fitted = ["model_selection", "tuned_model", "explainers", "reference_profile", "release"]
+    complete.write("2014", penguins(first_key=6001, year=[2008]))
+    assert complete.materialize(["2014"], ["raw", "staged", "clean", "profile"]).success
+    assert complete.materialize(["2014"], ["training_set"]).success
+    drifted = penguins(first_key=7001, year=[2009])
+    drifted["flipper_length_mm"] += 3 * LONGER_BY_MM
+    complete.write("2015", drifted)
+    looked = ["raw", "staged", "clean", "profile", *LOOKED]
+    assert complete.materialize(["2015"], looked).success
+    (before,) = [each for each in incidents(complete) if each.batch == "2015"]
+    assert complete.materialize(["2014"], fitted).success
+    newest = complete.platform.releases.every(NAME)[-1]
+    complete.platform.releases.move(NAME, "promote", "a test", "planted", lambda *_: newest.version)
+    assert incidents(complete) == [], "what was found is about the model before"
+    with dg.build_sensor_context(
+        instance=complete.instance, resources={"platform": complete.platform}
+    ) as context:
+        asked = cast("dg.SensorResult", sensors_of(complete.stage)[2](context))
+    (request,) = [each for each in asked.run_requests or [] if each.partition_key == "2015"]
+    job = graph_job_name(NAME)
+    assert complete.carry_out(request._replace(job_name=job)).success
+    (after,) = [each for each in incidents(complete) if each.batch == "2015"]
+    assert (after.columns, after.digest != before.digest) == (before.columns, True)
+
+
+def test_a_batch_that_was_corrected_is_no_incident_any_more(complete: Graph) -> None:
+    """Regression: what its source had sent wrong was trained for as long as the champion served."""
+    nodes = ["raw", "staged", "clean", "profile", *LOOKED]
+    wrong = penguins(first_key=8001, year=[2007])
+    wrong["bill_depth_mm"] *= 2
+    for table, drifted in ((wrong, True), (penguins(first_key=8001, year=[2007]), False)):
+        complete.write("2016", table)
+        assert complete.materialize(["2016"], nodes).success
+        found = {each.cause for each in incidents(complete) if each.batch == "2016"}
+        assert ("drift" in found) == bool(found) == drifted
