@@ -78,7 +78,10 @@ def _estimate(batch: Batch) -> "tuple[BatchDamage, MultivariateDrift, Commit]":
 def _stored(batch: Batch, work: Work, found: "BatchDamage", joint: "MultivariateDrift") -> Commit:
     champion = batch.champion
     trained_on = batch.name in champion.manifest["batches"]
-    is_incident = found.verdict == "confirmed" and not trained_on
+    incident = None
+    if found.verdict == "confirmed" and not trained_on:
+        clean = work.inputs[label("clean", batch.name)].digest
+        incident = incident_digest(batch.stage.name, champion.digest, clean, found.blamed, "damage")
     return work.commit(
         "reports",
         "json",
@@ -92,24 +95,23 @@ def _stored(batch: Batch, work: Work, found: "BatchDamage", joint: "Multivariate
             "joint": {"verdict": joint.verdict, "reason": joint.reason},
             "trained_on": trained_on,
             "version": champion.release.version,
+            "incident": incident,
         },
-        also=_incident(batch, work, found.blamed) if is_incident else None,
+        also=_recorded(batch, found.blamed, incident) if incident else None,
     )
 
 
-def _incident(
-    batch: Batch, work: Work, columns: Sequence[str]
+def _recorded(
+    batch: Batch, columns: Sequence[str], incident: str
 ) -> "Callable[[psycopg2.extensions.cursor], None]":
-    """What records the harm, in the transaction that commits the estimate."""
-    name, champion = batch.stage.name, batch.champion
-    clean = work.inputs[label("clean", batch.name)].digest
+    """Records the harm, in the transaction that commits the estimate."""
     return partial(
         insert_incident,
-        use_case=name,
-        digest=incident_digest(name, champion.digest, clean, columns, "damage"),
+        use_case=batch.stage.name,
+        digest=incident,
         batch=batch.name,
         columns=columns,
-        release_digest=champion.digest,
+        release_digest=batch.champion.digest,
         run_id=batch.context.run.run_id,
         cause="damage",
     )

@@ -93,6 +93,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
 def _materialize(batch: Batch) -> dict[str, Any]:
     work = batch.begin("drift", "profile")
     judged = _judge(batch, from_bytes(work.read("profile", batch.name)))
+    incident = _incident_of(batch, judged, work.inputs[label("profile", batch.name)].digest)
     content = content_of(
         judged.verdict,
         judged.origins,
@@ -109,8 +110,9 @@ def _materialize(batch: Batch) -> dict[str, Any]:
             **judged.facts,
             "version": batch.champion.release.version,
             "reference": batch.stage.use_case.drift.reference,
+            "incident": incident,
         },
-        also=_incident(batch, judged, work.inputs[label("profile", batch.name)].digest),
+        also=_recorded(batch, judged, incident) if incident else None,
     )
     return _metadata(judged, commit, batch)
 
@@ -147,21 +149,25 @@ def _judge(batch: Batch, stored: Stored) -> Judged:
     return Judged(found, origins, shown, trained_on, made_by, again)
 
 
-def _incident(
-    batch: Batch, judged: Judged, profile: str
-) -> "Callable[[psycopg2.extensions.cursor], None] | None":
-    """Records the incident that a confirmed verdict is; None where it is none."""
+def _incident_of(batch: Batch, judged: Judged, profile: str) -> str | None:
+    """The digest of the incident that a confirmed verdict is; None where it is none."""
     found = judged.verdict
     if found.verdict != "confirmed" or judged.trained_on:
         return None
-    stage, champion = batch.stage, batch.champion
+    return incident_digest(batch.stage.name, batch.champion.digest, profile, found.drifted)
+
+
+def _recorded(
+    batch: Batch, judged: Judged, incident: str
+) -> "Callable[[psycopg2.extensions.cursor], None]":
+    """Records an incident."""
     return partial(
         insert_incident,
-        use_case=stage.name,
-        digest=incident_digest(stage.name, champion.digest, profile, found.drifted),
+        use_case=batch.stage.name,
+        digest=incident,
         batch=batch.name,
-        columns=found.drifted,
-        release_digest=champion.digest,
+        columns=judged.verdict.drifted,
+        release_digest=batch.champion.digest,
         run_id=batch.context.run.run_id,
         origin=judged.who or "unknown",
     )

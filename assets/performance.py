@@ -95,6 +95,10 @@ def _commit(batch: Batch, work: Work, found: "Performance") -> Commit:
     stage, champion, run_id = batch.stage, batch.champion, batch.context.run.run_id
     gates, metrics = stage.use_case.gates, found.segments.get(WHOLE, {})
     broken = sorted({gate.metric for gate in gates if broken_gates([gate], metrics)})
+    incident = None
+    if broken and not found.fitted:
+        clean = work.inputs[label("clean", batch.name)].digest
+        incident = incident_digest(stage.name, champion.digest, clean, broken, "performance")
 
     def record(cursor: "psycopg2.extensions.cursor") -> None:
         replace_segment_metrics(
@@ -105,12 +109,11 @@ def _commit(batch: Batch, work: Work, found: "Performance") -> Commit:
             run_id=run_id,
             segments=found.segments,
         )
-        if broken and not found.fitted:
-            clean = work.inputs[label("clean", batch.name)].digest
+        if incident is not None:
             insert_incident(
                 cursor,
                 use_case=stage.name,
-                digest=incident_digest(stage.name, champion.digest, clean, broken, "performance"),
+                digest=incident,
                 batch=batch.name,
                 columns=broken,
                 release_digest=champion.digest,
@@ -123,6 +126,10 @@ def _commit(batch: Batch, work: Work, found: "Performance") -> Commit:
         "json",
         canonical_json(found.as_dict()),
         rows=found.labelled,
-        facts={"broken_gates": broken_gates(gates, metrics)},
+        facts={
+            "broken_gates": broken_gates(gates, metrics),
+            "version": champion.release.version,
+            "incident": incident,
+        },
         also=record,
     )

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import dagster as dg
 
 from assets.released import Champion, rival_of
-from assets.requested import CAUSE_TAG, INCIDENT_TAG
-from assets.stage import Stage, Work, begin, metadata_of, png
+from assets.requested import CAUSE_TAG, asked_of, begin_training
+from assets.stage import Stage, Work, metadata_of, png
 from assets.training_set import read_part
 from leeway.data.tables import from_parquet
 from leeway.data.training_set import TEST, TRAIN, part_of
@@ -23,6 +23,7 @@ from resources.platform import Platform
 from resources.registry import project_aliases
 from resources.releases import Release, promote_in
 from resources.tracking import TRAINING_KEY
+from resources.trainings import end_in
 
 if TYPE_CHECKING:
     import psycopg2.extensions
@@ -46,8 +47,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[None]:
         from leeway.performance import WHOLE
 
-        work = begin(stage, platform, context, "release")
-        incident = context.run.tags.get(INCIDENT_TAG)
+        work = begin_training(stage, platform, context, "release")
         cause = cast("Cause", context.run.tags.get(CAUSE_TAG, "request"))
         tuned = work.read_json("tuned_model")
         champion = rival_of(platform, stage.name, tuned["training_key"])
@@ -56,7 +56,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         manifest = _manifest(work, tuned, found, version)
         training = _training(work)
         _register(platform, context, stage, manifest, training)
-        commit = _commit(work, manifest, training, found, champion, incident, context.run.run_id)
+        commit = _commit(work, manifest, training, found, champion, context.run)
         project_aliases(platform.settings, stage.name)
         return dg.MaterializeResult(
             metadata=metadata_of(
@@ -189,9 +189,9 @@ def _commit(
     training: Mapping[str, Any],
     found: "Evidence",
     champion: Champion | None,
-    incident: str | None,
-    run_id: str,
+    run: dg.DagsterRun,
 ) -> Any:
+    asked = asked_of(run)
     data = canonical_json(manifest)
     stored = work.put("models", "json", data)
     release = Release(
@@ -210,13 +210,15 @@ def _commit(
             "training": training,
             "awaits_person": found.decision.awaits_person,
         },
-        incident=incident,
-        run_id=run_id,
+        incident=asked.incident if asked else None,
+        run_id=run.run_id,
         released_at=datetime.now(UTC),
     )
     judged = champion.release.version if champion else None
 
     def record(cursor: "psycopg2.extensions.cursor") -> None:
+        if asked is not None:
+            end_in(cursor, release.use_case, asked, release.version)
         work.platform.releases.record(cursor, release)
         if release.verdict == "promote":
             promote_in(cursor, release.use_case, release.version, judged, release.reason)

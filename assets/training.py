@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets.choices import pictures_of, tables_of
-from assets.stage import Stage, Work, begin, metadata_of, png
+from assets.requested import begin_training
+from assets.stage import Stage, Work, metadata_of, png
 from assets.training_frame import training_frame
 from leeway.digests import canonical_json
 from leeway.spec import UseCase, unit_of
@@ -39,7 +40,7 @@ def build_selection(stage: Stage) -> dg.AssetsDefinition:
         from leeway.training.selection import select
 
         started = time.monotonic()
-        work = begin(stage, platform, context, "model_selection")
+        work = begin_training(stage, platform, context, "model_selection")
         frame, target = training_frame(work)
         with refusals(stage):
             found = select(frame, target, stage.use_case)
@@ -89,7 +90,7 @@ def build_tuned(stage: Stage) -> dg.AssetsDefinition:
         from leeway.training.search import fit_final, tune
 
         started = time.monotonic()
-        work = begin(stage, platform, context, "tuned_model")
+        work = begin_training(stage, platform, context, "tuned_model")
         frame, target = training_frame(work)
         selection = work.read_json("model_selection")
         winner, choices = selection["winner"], selection["choices"]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.columns import columns_of_clean
-from assets.requested import require_still_wanted
-from assets.stage import Input, Stage, Work, begin, metadata_of
+from assets.requested import begin_training
+from assets.stage import Input, Stage, Work, metadata_of
 from leeway.data.tables import from_parquet, to_parquet
 from leeway.data.training_set import PART, TEST, TRAIN, NotEnoughRows, build_training_set, part_of
 from leeway.plan import label
@@ -38,8 +38,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             label("clean", batch): platform.ledger.require(stage.name, "clean", batch)
             for batch in batches
         }
-        work = begin(stage, platform, context, "training_set", inputs=inputs)
-        require_still_wanted(stage, platform, context.run)
+        work = begin_training(stage, platform, context, "training_set", inputs)
         tables = {batch: from_parquet(work.read("clean", batch)) for batch in batches}
         try:
             made = build_training_set(tables, stage.use_case)

@@ -65,9 +65,9 @@ def grow(stage: Stage, platform: Platform, instance: DagsterInstance, batches: r
 
     from assets.requested import ATTEMPT_TAG, INCIDENT_TAG
     from leeway.controller.facts import incident_digest
-    from orchestration.history import ASSET_JOB
     from orchestration.jobs import retrain_job_name
     from resources.releases import insert_incident
+    from resources.trainings import Asked
 
     champion = platform.releases.champion(stage.name)
     assert champion is not None  # noqa: S101  # begun() made one
@@ -86,7 +86,7 @@ def grow(stage: Stage, platform: Platform, instance: DagsterInstance, batches: r
             selection = frozenset({stage.key(node)})
             instance.add_run(
                 dg.DagsterRun(
-                    ASSET_JOB, str(uuid.uuid4()), status=success, asset_selection=selection
+                    "__ASSET_JOB", str(uuid.uuid4()), status=success, asset_selection=selection
                 )
             )
         if number % 10 == 0:
@@ -95,6 +95,7 @@ def grow(stage: Stage, platform: Platform, instance: DagsterInstance, batches: r
                 retrain_job_name(stage.name), str(uuid.uuid4()), status=success, tags=tags
             )
             instance.add_run(run)
+            platform.trainings.claim(stage.name, Asked(digest, 1), run.run_id)
             release(stage, platform, run.run_id, digest, champion.version)
 
 
@@ -115,6 +116,7 @@ def release(
 ) -> None:
     """A release that was trained on every batch so far; without an incident it is promoted."""
     from resources.releases import Release, promote_in
+    from resources.trainings import Asked, end_in
 
     key = str(uuid.uuid4())
     made = Release(
@@ -126,6 +128,8 @@ def release(
     )  # fmt: skip
 
     def record(cursor: Any) -> None:
+        if incident:
+            end_in(cursor, stage.name, Asked(incident, 1), made.version)
         platform.releases.record(cursor, made)
         if not incident:
             promote_in(cursor, stage.name, made.version, judged, "made up")

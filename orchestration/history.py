@@ -7,27 +7,27 @@ what follows (`leeway.controller`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from assets.requested import ATTEMPT_TAG, INCIDENT_TAG
+from assets.requested import INCIDENT_TAG, asked_of
 from leeway.controller.facts import Facts, Incident, Training, incident_digest
 from leeway.controller.machine import confirmed_incidents
 from leeway.freshness import freshness_state
 from leeway.spec import Retraining, UseCase
-from orchestration.jobs import CHECKS_TAG, graph_job_name, retrain_job_name
+from orchestration.jobs import retrain_job_name
 from resources.platform import Platform
 from resources.recorded import Result
 from resources.releases import Release
 
-# How Dagster calls the runs of assets that were chosen in the UI or by a condition.
-ASSET_JOB = "__ASSET_JOB"
 FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 UNFINISHED = [status for status in dg.DagsterRunStatus if status.name not in FINISHED]
-MOST_UNFINISHED = 100  # of one job
+MOST_UNFINISHED = 100
+TRAINED = ("tuned_model", "release")  # nodes
+MOST_PLANNED = 30  # runs that train, whoever began them; far more than run at once
 MOST_ATTEMPTS = 30  # runs of one incident: its attempts, and what Dagster or a person made again
 MOST_INCIDENTS = 50  # of the champion; ten batches in a row, each with one of every cause
 # Dagster says of a run that a crash ended that it will make it again, and of which run that is.
@@ -55,7 +55,7 @@ def facts_of(
     known = Facts(
         champion=champion.digest,
         looks=platform.recorded.looks(name, champion.version),
-        incidents=platform.releases.incidents(name, champion.digest, MOST_INCIDENTS),
+        incidents=_incidents(name, champion, platform),
         intents=platform.decisions.intents(name, use_case.retraining.budget),
         overdue=_overdue(name, use_case, champion, platform, now),
         trained_for=champion.incident,
@@ -63,12 +63,20 @@ def facts_of(
     )
     judged = _judged(known, use_case.retraining)
     answers = {each.digest: platform.recorded.answer(name, each) for each in judged}
-    runs = _runs(name, judged, use_case.retraining.budget, instance)
+    planned = max(MOST_PLANNED, use_case.retraining.budget)
+    runs = _runs(name, judged, planned, instance)
     return replace(
         known,
         answers={digest: outcome for digest, outcome in answers.items() if outcome is not None},
-        trainings=_trainings(name, runs, known, judged, champion, platform, now),
+        trainings=_trainings(name, runs, judged, champion, platform, now),
     )
+
+
+def _incidents(name: str, champion: Release, platform: Platform) -> list[Incident]:
+    """The newest about the champion, after the fault of our own that stands, however old it is."""
+    newest = platform.releases.incidents(name, champion.digest, MOST_INCIDENTS)
+    own = platform.releases.own_fault(name, champion.digest)
+    return newest if own is None or own in newest else [own, *newest]
 
 
 def _overdue(
@@ -99,12 +107,15 @@ def _judged(known: Facts, policy: Retraining) -> list[Incident]:
 def _runs(
     name: str, judged: Sequence[Incident], newest: int, instance: dg.DagsterInstance
 ) -> list[dg.RunRecord]:
-    """Runs that train, oldest first: unfinished, newest, and those for an incident."""
-    asked = [
-        (dg.RunsFilter(job_name=job, statuses=UNFINISHED), MOST_UNFINISHED)
-        for job in (retrain_job_name(name), graph_job_name(name), ASSET_JOB)
-    ]
-    asked.append((dg.RunsFilter(job_name=retrain_job_name(name)), newest))
+    """Runs that train, oldest first: the newest of whichever job, and those for an incident.
+
+    Which run trains is known by what it plans to make. That is logged after the run is made: until
+    then, one that the sensor asked for is known by its job.
+    """
+    job = retrain_job_name(name)
+    asked = [(dg.RunsFilter(job_name=job, statuses=UNFINISHED), MOST_UNFINISHED)]
+    if planned := _planned(name, newest, instance):
+        asked.append((dg.RunsFilter(run_ids=planned), len(planned)))
     asked += [
         (dg.RunsFilter(tags={INCIDENT_TAG: incident.digest}), MOST_ATTEMPTS) for incident in judged
     ]
@@ -112,81 +123,58 @@ def _runs(
         record.storage_id: record
         for chosen, limit in asked
         for record in instance.get_run_records(chosen, limit=limit)
-        if _trains(record.dagster_run, name)
     }
     return [found[storage_id] for storage_id in sorted(found)]
 
 
-def _trains(run: dg.DagsterRun, name: str) -> bool:
-    """Whether the run trains the use case: a run without a selection takes the whole of its job."""
-    trained = {dg.AssetKey([name, node]) for node in ("tuned_model", "release")}
-    if CHECKS_TAG in run.tags:
-        return False
-    return not run.asset_selection or bool(trained & run.asset_selection)
+def _planned(name: str, newest: int, instance: dg.DagsterInstance) -> list[str]:
+    """Ids of the newest runs that were to make a model or its release."""
+    event = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+    filters = [
+        dg.EventRecordsFilter(event_type=event, asset_key=dg.AssetKey([name, node]))
+        for node in TRAINED
+    ]
+    storage = instance.event_log_storage
+    return list(
+        {record.run_id for each in filters for record in storage.get_event_records(each, newest)}
+    )
 
 
 def _trainings(
     name: str,
     runs: Sequence[dg.RunRecord],
-    known: Facts,
     judged: Sequence[Incident],
     champion: Release,
     platform: Platform,
     now: datetime,
 ) -> list[Training]:
-    """Those that came to a release, in the order of their releases; then all others."""
-    incidents = {record.dagster_run.tags.get(INCIDENT_TAG, "") for record in runs}
-    results = platform.recorded.results(
-        name,
-        champion.version,
-        [record.dagster_run.run_id for record in runs],
-        [*incidents, *(each.digest for each in judged)],
-    )
-    decided = {intent.incident: intent.attempt for intent in known.intents}
-    about_champion = {each.digest for each in known.incidents}
-    ended, unchanged, matched = [], [], set()
-    for result in results:
-        run = _run_of(result, runs)
-        if run is not None:
-            matched.add(run.storage_id)
-        training = _ended(result, run, decided)
-        if result.version == champion.version and result.incident in about_champion:
-            # What an incident about the champion led to is the champion again: the release is
-            # that of then, and the training is of now.
-            unchanged.append(replace(training, outcome="unchanged"))
-            training = Training(None, 0, result.released_at, result.released_at, "promoted")
-        ended.append(training)
-    others = [_unanswered(record, now) for record in runs if record.storage_id not in matched]
-    return [*ended, *unchanged, *others]
-
-
-def _run_of(result: Result, runs: Sequence[dg.RunRecord]) -> dg.RunRecord | None:
-    """The run of a release; of one that was made again since, the newest for its incident."""
-    finished = [record for record in runs if record.dagster_run.is_finished]
-    own = [record for record in finished if record.dagster_run.run_id == result.run_id]
-    asked = [
-        record
-        for record in finished
-        if result.incident and record.dagster_run.tags.get(INCIDENT_TAG) == result.incident
+    """Those that came to an end in the ledger, in that order; then all others."""
+    digests = [incident.digest for incident in judged]
+    results = platform.recorded.results(name, champion.version, digests)
+    ended = {(each.incident, each.attempt) for each in results if each.incident}
+    released = {each.run_id for each in results if not each.incident}
+    by_id = {record.dagster_run.run_id: record for record in runs}
+    others = [
+        _unanswered(record, now)
+        for record in runs
+        if not record.dagster_run.is_finished
+        or not (record.dagster_run.run_id in released or _asked(record) in ended)
     ]
-    found = own or asked
-    return found[-1] if found else None
+    return [*(_ended(each, by_id.get(each.run_id)) for each in results), *others]
 
 
-def _ended(result: Result, run: dg.RunRecord | None, decided: Mapping[str, int]) -> Training:
-    """The training that came to a release; its times are those of its run, where that is known."""
-    started = finished = result.released_at
-    attempt = decided.get(result.incident or "", 1 if result.incident else 0)
-    if run is not None:
-        started, finished = run.create_timestamp, _end(run)
-        attempt = int(run.dagster_run.tags.get(ATTEMPT_TAG, attempt))
-    return Training(result.incident, attempt, started, finished, result.outcome)
+def _ended(result: Result, run: dg.RunRecord | None) -> Training:
+    """What a training came to; where nothing else is known of its begin, its run was made then."""
+    begun = result.begun_at
+    if result.incident is None and run is not None:
+        begun = run.create_timestamp
+    return Training(result.incident, result.attempt, begun, result.ended_at, result.outcome)
 
 
 def _unanswered(record: dg.RunRecord, now: datetime) -> Training:
-    """A run without a release: it goes on, or it failed, whatever its status says."""
+    """A run as far as Dagster knows it: it goes on, or it came to nothing, whatever its status."""
     tags = record.dagster_run.tags
-    incident, attempt = tags.get(INCIDENT_TAG), int(tags.get(ATTEMPT_TAG, 0))
+    incident, attempt = _asked(record)
     started = record.create_timestamp
     if not record.dagster_run.is_finished:
         return Training(incident, attempt, started, None, "running")
@@ -194,6 +182,12 @@ def _unanswered(record: dg.RunRecord, now: datetime) -> Training:
     if again and now < _end(record) + RETRIED_WITHIN:
         return Training(incident, attempt, started, None, "running")
     return Training(incident, attempt, started, _end(record), "failed")
+
+
+def _asked(record: dg.RunRecord) -> tuple[str | None, int]:
+    """The incident and the attempt that a run is for; None and 0: it is for none."""
+    asked = asked_of(record.dagster_run)
+    return (asked.incident, asked.attempt) if asked else (None, 0)
 
 
 def _end(record: dg.RunRecord) -> datetime:

@@ -15,6 +15,8 @@ from assets.stage import Stage
 USE_CASE_TAG = "leeway/use_case"
 COMMAND_TAG = "leeway/command"  # the same of all runs that one `leeway run` was cut into
 CHECKS_TAG = "leeway/checks"  # of a run of `leeway check`, which materializes nothing
+# What holds a batch against the champion.
+LOOKED = ("drift", "damage", "predictions", "performance", "report")
 RETRAINED = (
     "training_set",
     "model_selection",
@@ -22,11 +24,7 @@ RETRAINED = (
     "explainers",
     "reference_profile",
     "release",
-    "drift",
-    "damage",
-    "predictions",
-    "performance",
-    "report",
+    *LOOKED,
 )
 
 

@@ -1,8 +1,9 @@
 """Sensors: they look at the outside world and at recorded history, and request runs.
 
-Belongs here: what each sensor watches and how often; new batches, and the round of the reaper. Does
-not belong here: a tick of the controller (`orchestration.retraining`), deciding
-(`leeway.controller`), or telling a dead worker from one that works (`resources.reaper`).
+Belongs here: what each sensor watches and how often; new batches, batches that the champion was not
+held against, and the round of the reaper. Does not belong here: a tick of the controller
+(`orchestration.retraining`), deciding (`leeway.controller`), or telling a dead worker from one that
+works (`resources.reaper`).
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from assets.stage import Stage
-from orchestration.jobs import retrain_job_name
+from orchestration.jobs import LOOKED, graph_job_name, retrain_job_name
 from orchestration.retraining import retraining_tick
 from resources.platform import Platform
 from resources.reaper import reap
@@ -24,7 +25,9 @@ RUNNING = dg.DefaultSensorStatus.RUNNING
 def sensors_of(stage: Stage) -> Sequence[dg.SensorDefinition]:
     """The sensors of one use case."""
     batches = _batches_sensor(stage)
-    return [batches] if stage.use_case.task == "experiment" else [batches, _retrain_sensor(stage)]
+    if stage.use_case.task == "experiment":
+        return [batches]
+    return [batches, _retrain_sensor(stage), _looks_sensor(stage)]
 
 
 def reaper_sensor() -> dg.SensorDefinition:
@@ -67,6 +70,44 @@ def _batches_sensor(stage: Stage) -> dg.SensorDefinition:
         return dg.SensorResult(dynamic_partitions_requests=[stage.batches.build_add_request(found)])
 
     return new_batches
+
+
+def _looks_sensor(stage: Stage) -> dg.SensorDefinition:
+    """Has batches held against the champion that it was not trained on and another model was.
+
+    They came while it was trained, or before it became champion again: what was found on them is
+    about the other model, which nobody trains for. The key names the look that is made up for, so
+    that each asks for one run, also where the state of the sensor is lost.
+    """
+
+    @dg.sensor(
+        name=f"{stage.name}_looks",
+        job_name=graph_job_name(stage.name),
+        minimum_interval_seconds=30,
+        default_status=RUNNING,
+        description=f"Holds batches of {stage.name} against a champion that came after them.",
+    )
+    def looks(
+        context: dg.SensorEvaluationContext, platform: Platform
+    ) -> dg.SensorResult | dg.SkipReason:
+        champion = platform.releases.champion(stage.name)
+        if champion is None:
+            return dg.SkipReason("there is no champion")
+        version, seen = champion.version, champion.facts["batches"]
+        found = platform.recorded.unlooked(stage.name, version, seen)
+        if not found:
+            return dg.SkipReason(f"every batch was held against version {version}, or taught it")
+        asked = [
+            dg.RunRequest(
+                run_key=f"look:{version}:{token}",
+                partition_key=batch,
+                asset_selection=[stage.key(node) for node in LOOKED],
+            )
+            for batch, token in found
+        ]
+        return dg.SensorResult(run_requests=asked)
+
+    return looks
 
 
 def _retrain_sensor(stage: Stage) -> dg.SensorDefinition:

@@ -111,20 +111,25 @@ class Decisions:
                 cursor, use_case, decision, policy, at, since.newest
             )
             if recorded and overdue is not None:
-                incident, release = overdue
-                insert_incident(
-                    cursor,
-                    use_case,
-                    incident.digest,
-                    incident.batch,
-                    incident.columns,
-                    release,
-                    run_id="",
-                    cause="freshness",
-                )
+                _insert_overdue(cursor, use_case, *overdue)
             fault("decision.in_record")
         fault("decision.after_record")
         return recorded
+
+
+def _insert_overdue(
+    cursor: psycopg2.extensions.cursor, use_case: str, incident: Incident, release: str
+) -> None:
+    insert_incident(
+        cursor,
+        use_case,
+        incident.digest,
+        incident.batch,
+        incident.columns,
+        release,
+        run_id="",
+        cause="freshness",
+    )
 
 
 def _token(

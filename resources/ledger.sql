@@ -156,6 +156,43 @@ do $$ begin
         where action = 'retrain';
 end $$;
 
+-- Each attempt at an incident: the run that trains for it, for good (of one that is made again, the
+-- first), and what it came to: a release, or why it was refused. Releases of an installation from before
+-- this table are the results that are known there.
+do $$ begin
+    if to_regclass('leeway.trainings') is not null then
+        return;
+    end if;
+    create table leeway.trainings (
+        use_case text not null,
+        incident text not null,
+        attempt integer not null,
+        run_id text not null,
+        begun_at timestamptz not null default now(),
+        version integer,
+        -- It came to the very release that the incident is about.
+        unchanged boolean not null default false,
+        refused text,
+        -- When it came to that, and its place in the order of what is recorded.
+        ended_at timestamptz,
+        seq bigint,
+        primary key (use_case, incident, attempt)
+    );
+    create index trainings_newest on leeway.trainings (use_case, seq) where seq is not null;
+    insert into leeway.trainings
+        (use_case, incident, attempt, run_id, begun_at, version, unchanged, ended_at, seq)
+    select use_case, incident,
+        coalesce((select max(attempt) from leeway.decisions
+                  where (decisions.use_case, decisions.incident) = (r.use_case, r.incident)), 1),
+        run_id, released_at, version,
+        exists (select from leeway.incidents
+                where (incidents.use_case, incidents.digest, release_digest)
+                    = (r.use_case, r.incident, r.digest)),
+        released_at, seq
+    from (select distinct on (use_case, incident) * from leeway.releases
+          where incident is not null order by use_case, incident, seq desc) as r;
+end $$;
+
 -- Raises when a newer attempt at the node has begun; else holds the row until the transaction ends,
 -- so that no newer attempt begins between this check and the commit.
 create or replace function leeway.fence(a_use_case text, a_node text, a_batch text, a_token bigint)

@@ -18,6 +18,7 @@ from resources.releases import Releases
 from resources.settings import Settings, get_settings
 from resources.store import LocalStore
 from resources.tracking import Tracking
+from resources.trainings import Trainings
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -52,6 +53,11 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # generic on
     def decisions(self) -> Decisions:
         """What the controller decided."""
         return Decisions(self.settings)
+
+    @cached_property
+    def trainings(self) -> Trainings:
+        """Which run trains for which attempt."""
+        return Trainings(self.settings)
 
     @cached_property
     def store(self) -> LocalStore:

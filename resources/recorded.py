@@ -36,12 +36,17 @@ _OUTCOME = """
 
 @dataclass(frozen=True)
 class Result:
-    """A release, as the end of a training."""
+    """What a training came to: a release, or a refusal.
 
-    version: int
+    `incident` and `attempt` say what caused it; None and 0: something else did, of which nothing is
+    known but the release, so that both times are of that.
+    """
+
     incident: str | None
+    attempt: int
     run_id: str
-    released_at: datetime
+    begun_at: datetime
+    ended_at: datetime
     outcome: Outcome
 
 
@@ -69,38 +74,45 @@ class Recorded:
             )
             return [Look(*row) for row in cursor.fetchall()]
 
-    def results(
-        self, use_case: str, champion: int, run_ids: Sequence[str], incidents: Sequence[str]
-    ) -> list[Result]:
-        """The newest releases, the newest for an incident, and some others; oldest first.
+    def results(self, use_case: str, champion: int, incidents: Sequence[str]) -> list[Result]:
+        """The newest of trainings for incidents, the newest of others, and some; oldest first.
 
         Those that a person made, and left, may be many: they do not hide what incidents led to.
 
         Args:
             use_case: its name.
-            champion: version of the champion, which is among them.
-            run_ids: runs whose releases are among them.
-            incidents: digests of incidents whose releases are among them.
+            champion: version of the champion, of which the training is among them.
+            incidents: digests of incidents whose trainings are among them.
         """
+        known = {"use_case": use_case, "champion": champion, "incidents": list(incidents)}
         with transaction(self.settings) as cursor:
             cursor.execute(
                 # _OUTCOME is a literal of this module.
                 f"""
-                select version, incident, run_id, released_at, {_OUTCOME}
-                from leeway.releases as r
-                where use_case = %s and (
-                    seq in (select seq from leeway.releases where use_case = %s
-                            order by seq desc limit %s)
-                    or seq in (select seq from leeway.releases
-                               where use_case = %s and incident is not null
-                               order by seq desc limit %s)
-                    or version = %s or run_id = any(%s) or incident = any(%s))
-                order by seq
+                select t.incident, attempt, t.run_id, begun_at, ended_at,
+                    case when unchanged then 'unchanged'
+                         when t.version is null then 'refused' else {_OUTCOME} end
+                from (
+                    select seq, incident, attempt, run_id, begun_at, ended_at, version, unchanged
+                    from leeway.trainings
+                    where use_case = %(use_case)s and seq is not null and (
+                        seq in (select seq from leeway.trainings
+                                where use_case = %(use_case)s and seq is not null
+                                order by seq desc limit %(newest)s)
+                        or version = %(champion)s or incident = any(%(incidents)s))
+                    union all
+                    select seq, null, 0, run_id, released_at, released_at, version, false
+                    from leeway.releases
+                    where use_case = %(use_case)s and incident is null and (
+                        seq in (select seq from leeway.releases
+                                where use_case = %(use_case)s and incident is null
+                                order by seq desc limit %(newest)s)
+                        or version = %(champion)s)) as t
+                left join leeway.releases as r
+                    on r.use_case = %(use_case)s and r.version = t.version
+                order by t.seq
                 """,  # noqa: S608
-                (
-                    *(use_case, use_case, MOST_RESULTS, use_case, MOST_RESULTS),
-                    *(champion, list(run_ids), list(incidents)),
-                ),
+                {**known, "newest": MOST_RESULTS},
             )
             return [Result(*row) for row in cursor.fetchall()]
 
@@ -120,6 +132,32 @@ class Recorded:
             )
             row = cursor.fetchone()
         return row[0] if row else None
+
+    def unlooked(self, use_case: str, champion: int, seen: Sequence[str]) -> list[tuple[str, int]]:
+        """Those of the newest batches that were held against another model than the champion.
+
+        Each with the token of that look.
+
+        Args:
+            use_case: its name.
+            champion: version of the champion.
+            seen: the batches that it was trained on.
+        """
+        with transaction(self.settings) as cursor:
+            cursor.execute(
+                """
+                select newest.batch, token
+                from (select batch, ordinal from leeway.batches where use_case = %s
+                      order by ordinal desc limit %s) as newest
+                join leeway.current
+                    on current.use_case = %s and node = 'drift' and current.batch = newest.batch
+                join leeway.commits on commits.id = commit_id
+                where facts ->> 'version' <> %s and not newest.batch = any(%s)
+                order by ordinal
+                """,
+                (use_case, NEWEST_BATCHES, use_case, str(champion), list(seen)),
+            )
+            return cursor.fetchall()
 
     def unseen(self, use_case: str) -> tuple[str, datetime] | None:
         """The newest clean batch and since when it is there, if no judged model has seen it."""

@@ -55,6 +55,19 @@ _COLUMNS = (
     "use_case, version, digest, training_key, algorithm, verdict, reason, facts, incident, run_id, "
     "released_at"
 )
+# An incident stands while it is the newest evidence on its batch: what the node that finds its
+# cause says of the batch now, about the same release, names it. Where that is not recorded, it
+# stands.
+_STANDS = """
+    not exists (
+        select from leeway.current as c
+        join leeway.commits as m on m.id = c.commit_id
+        join leeway.releases as r
+            on r.use_case = c.use_case and r.version = (m.facts ->> 'version')::integer
+        where (c.use_case, c.node, c.batch) = (i.use_case, i.cause, i.batch)
+            and r.digest = i.release_digest
+            and m.facts ? 'incident' and m.facts ->> 'incident' is distinct from i.digest)
+"""
 
 
 class Releases:
@@ -105,9 +118,10 @@ class Releases:
         cursor: psycopg2.extensions.cursor,
         release: Release,
     ) -> None:
-        """Inserts a release, or replaces the one with the same training key.
+        """Inserts a release, or replaces the one with the same training key, but not its cause.
 
-        Runs inside the transaction that commits the node, so that they appear together.
+        What a later training came to by it is a row of its own (`resources.trainings`). Runs inside
+        the transaction that commits the node, so that they appear together.
 
         Raises:
             VersionTaken: when another training has the version.
@@ -131,8 +145,7 @@ class Releases:
             values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
             on conflict (use_case, training_key) do update
             set digest = excluded.digest, verdict = excluded.verdict, reason = excluded.reason,
-                facts = excluded.facts, run_id = excluded.run_id,
-                incident = coalesce(excluded.incident, releases.incident)
+                facts = excluded.facts, run_id = excluded.run_id
             """,
             (
                 release.use_case,
@@ -193,28 +206,20 @@ class Releases:
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def incidents(self, use_case: str, release_digest: str, newest: int) -> list[Incident]:
-        """The newest incidents about a release, in the order in which they were recorded."""
-        with transaction(self.settings) as cursor:
-            cursor.execute(
-                "select digest, batch, columns, found_at, cause, origin from leeway.incidents "
-                "where use_case = %s and release_digest = %s order by seq desc limit %s",
-                (use_case, release_digest, newest),
-            )
-            return [
-                Incident(digest, batch, tuple(columns), *rest)
-                for digest, batch, columns, *rest in reversed(cursor.fetchall())
-            ]
+        """The newest incidents about a release that stand, as they were recorded."""
+        found = self._incidents(
+            f"release_digest = %s and {_STANDS} order by seq desc limit %s",
+            (use_case, release_digest, newest),
+        )
+        return found[::-1]
 
-    def run_for(self, use_case: str, incident: str) -> str | None:
-        """The run of the release that an incident led to; None while it led to none."""
-        with transaction(self.settings) as cursor:
-            cursor.execute(
-                "select run_id from leeway.releases where use_case = %s and incident = %s "
-                "order by seq desc limit 1",
-                (use_case, incident),
-            )
-            row = cursor.fetchone()
-        return None if row is None else str(row[0])
+    def own_fault(self, use_case: str, release_digest: str) -> Incident | None:
+        """What our own pipeline did to a batch, and has not mended; of several the newest."""
+        found = self._incidents(
+            f"release_digest = %s and origin = 'pipeline' and {_STANDS} order by seq desc limit 1",
+            (use_case, release_digest),
+        )
+        return found[0] if found else None
 
     def trained_for(
         self, use_case: str, release_digest: str, batches: Sequence[str]
@@ -223,12 +228,19 @@ class Releases:
 
         What our own pipeline did to a batch is no drift to learn.
         """
+        return self._incidents(
+            "release_digest <> %s and batch = any(%s) and cause = 'drift' "
+            "and origin <> 'pipeline' order by seq desc",
+            (use_case, release_digest, list(batches)),
+        )
+
+    def _incidents(self, condition: str, parameters: tuple[Any, ...]) -> list[Incident]:
         with transaction(self.settings) as cursor:
             cursor.execute(
-                "select digest, batch, columns, found_at, cause, origin from leeway.incidents "
-                "where use_case = %s and release_digest <> %s and batch = any(%s) "
-                "and cause = 'drift' and origin <> 'pipeline' order by seq desc",
-                (use_case, release_digest, list(batches)),
+                # `condition` is made of literals of this module.
+                "select digest, batch, columns, found_at, cause, origin "  # noqa: S608
+                f"from leeway.incidents as i where use_case = %s and {condition}",
+                parameters,
             )
             return [
                 Incident(digest, batch, tuple(columns), *rest)

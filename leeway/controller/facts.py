@@ -25,9 +25,11 @@ Outcome = Literal[
     "rejected",
     "unchanged",
     "proposed to a person",
+    "refused",
     "failed",
 ]
-# All but a failure: the training came to a release, and its incident has its answer.
+# The training came to a release, and its incident has its answer. One that failed did not, nor one
+# that was refused: begun, and then not wanted any more.
 RESULTS: tuple[Outcome, ...] = (
     "promoted",
     "taken back",
@@ -44,9 +46,10 @@ WITHOUT_BENEFIT: tuple[Outcome, ...] = ("taken back", "held", "rejected", "uncha
 class Incident:
     """Proof against the champion; `digest` is what `incident_digest` gives.
 
-    Drift, damage and performance are about one batch. Freshness is about the champion: it is old,
-    and a newer batch is there that it has not seen. `origin` says who moved, where that is known:
-    what our own pipeline did to the data is mended there, and never learnt.
+    Drift, damage and performance are about one batch, and stand while they are the newest evidence
+    on it. Freshness is about the champion: it is old, and a newer batch is there that it has not
+    seen. `origin` says who moved, where that is known: what our own pipeline did to the data is
+    mended there, and never learnt.
     """
 
     digest: str
@@ -96,7 +99,8 @@ class Facts:
 
     champion: digest of the release that the incidents are about; empty without one.
     looks: at least the newest `confirm_after` batches.
-    incidents: about the present champion; the newest of them.
+    incidents: about the present champion, as far as they stand; the newest of them, and what our
+        own pipeline did, however old.
     trainings: what runs, what the newest incident had, and the newest `budget` of all.
     answers: outcome of a later training that saw the batch of an incident, by its digest.
     intents: the newest `budget`.

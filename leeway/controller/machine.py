@@ -91,9 +91,11 @@ def decide(facts: Facts, policy: Retraining, now: datetime) -> Decision:
     if running:
         since = min(training.started_at for training in running)
         return _training(case if case and _is_open(case, facts) else None, since, facts)
-    own = _own_fault(facts, policy)
+    own = _own_fault(facts)
     if own is not None:
-        told = f"The {about(own)} comes from our own pipeline, so nothing is trained for it."
+        told = (
+            f"The {about(own)} comes from our own pipeline: nothing is trained until it is mended."
+        )
         return Decision("confirmed", "alert", told, OWN_FAULT, own.digest, 0, own.cause)
     if case is None:
         return _quiet(facts, policy)
@@ -151,7 +153,8 @@ def _case(facts: Facts, policy: Retraining) -> Incident | None:
 
 
 def _is_open(incident: Incident, facts: Facts) -> bool:
-    return _answer(incident, facts) is None and _attempt(incident, facts) <= MAX_ATTEMPTS
+    failed = _attempts(incident, facts, "failed")
+    return _answer(incident, facts) is None and len(failed) < MAX_ATTEMPTS
 
 
 def _answer(incident: Incident, facts: Facts) -> Outcome | None:
@@ -164,36 +167,23 @@ def _answer(incident: Incident, facts: Facts) -> Outcome | None:
     return own[-1] if own else facts.answers.get(incident.digest)
 
 
-def _attempt(incident: Incident, facts: Facts) -> int:
-    """The number of the next attempt."""
-    return 1 + sum(
-        training.incident == incident.digest and training.outcome == "failed"
+def _attempts(incident: Incident, facts: Facts, *outcomes: Outcome) -> set[int]:
+    """The attempts with an outcome; Dagster may have made a run for each more than once."""
+    return {
+        training.attempt
         for training in facts.trainings
-    )
+        if training.incident == incident.digest and training.outcome in outcomes
+    }
 
 
-def _own_fault(facts: Facts, policy: Retraining) -> Incident | None:
-    """What our own pipeline did to the newest batch with an incident, unless it was mended since.
+def _own_fault(facts: Facts) -> Incident | None:
+    """What our own pipeline did to a batch, the newest of it.
 
-    As long as it stands, nothing is trained for those before it either: a training takes every
-    batch, and would learn the fault. A later batch that looks as it should ends it, and so does
-    the batch itself, taken in again.
+    As long as it stands, nothing is trained: a training takes every batch, and would learn it. It
+    ends where the batch, taken in again, looks otherwise.
     """
-    newest_batch = [each.batch for each in facts.incidents if each.cause in policy.on][-1:]
-    own = [
-        each
-        for each in facts.incidents  # drift alone knows who moved, also where it trains nothing
-        if each.batch in newest_batch and each.origin == "pipeline"
-    ]
-    if not own:
-        return None
-    newest = own[-1]
-    batches = [look.batch for look in facts.looks]
-    since = 0
-    if newest.batch in batches:
-        since = batches.index(newest.batch) + (newest.cause != "drift")
-    mended = any(look.verdict == "none" for look in facts.looks[since:])
-    return None if mended else newest
+    own = [each for each in facts.incidents if each.origin == "pipeline"]
+    return own[-1] if own else None
 
 
 def _training(case: Incident | None, since: datetime, facts: Facts) -> Decision:
@@ -241,11 +231,13 @@ def _answered(case: Incident, outcome: Outcome, facts: Facts) -> Decision:
 
 def _open(case: Incident, facts: Facts, policy: Retraining, now: datetime) -> Decision:
     """What to do about an incident that has no answer, while nothing runs."""
-    attempt, row = _attempt(case, facts), without_benefit(facts.trainings)
-    if attempt > MAX_ATTEMPTS:
-        told = f"Training for the {about(case)} failed {attempt - 1} times, so Leeway gave up."
+    failed, row = len(_attempts(case, facts, "failed")), without_benefit(facts.trainings)
+    if failed >= MAX_ATTEMPTS:
+        told = f"Training for the {about(case)} failed {failed} times, so Leeway gave up."
         return Decision("given up", "alert", told, FAILING, case.digest, 0, case.cause)
-    reason = f"Attempt {attempt} of {MAX_ATTEMPTS}: {about(case)} is confirmed."
+    # Another number than any before it: under its key Dagster makes one run.
+    attempt = 1 + max(_attempts(case, facts, "failed", "refused"), default=0)
+    reason = f"Attempt {failed + 1} of {MAX_ATTEMPTS}: {about(case)} is confirmed."
     found = Decision(
         "confirmed", "retrain", reason, diagnosis(case, row), case.digest, attempt, case.cause
     )

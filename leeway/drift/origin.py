@@ -25,6 +25,7 @@ from leeway.drift.stored import Stored
 Who = Literal["world", "pipeline", "unknown"]
 
 LAYERS = ("raw", "staged", "clean")
+_WORST_FIRST: tuple[Who, ...] = ("pipeline", "world", "unknown")
 INHERITED = 0.5  # a layer has the effect when it has at least this share of it
 _MADE_BY = {
     "raw": "the source's entry in defs.yaml",
@@ -83,13 +84,12 @@ def origin_of(
 
 
 def who_of(origins: Sequence[Origin]) -> Who | None:
-    """Who moved the columns of a batch: the pipeline only where it moved every one of them."""
+    """Who moved the columns of a batch: the pipeline where it moved one of them.
+
+    A training would learn its fault, whatever the world did beside it. Else the world where it did.
+    """
     found = {origin.who for origin in origins}
-    if not found:
-        return None
-    if "world" in found:
-        return "world"
-    return "pipeline" if found == {"pipeline"} else "unknown"
+    return next((who for who in _WORST_FIRST if who in found), None)
 
 
 def _with_changes(

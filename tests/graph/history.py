@@ -6,7 +6,7 @@ Belongs here: what tests of ticks say of the past. Does not belong here: what a 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,14 +16,15 @@ from typing import Any, Literal
 import dagster as dg
 import psycopg2.extensions
 
-# A queued run must say where its job is loaded from, and there is no public way to say it.
+# What a run plans, and where a queued run's job is loaded from, no public name says.
+from dagster._core.events import AssetMaterializationPlannedData  # noqa: TID251
 from dagster._core.remote_origin import (  # noqa: TID251
     RegisteredCodeLocationOrigin,
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
 
-from assets.requested import INCIDENT_TAG
+from assets.requested import ATTEMPT_TAG, INCIDENT_TAG
 from assets.stage import Stage
 from leeway.controller.facts import Cause, Origin, incident_digest
 from leeway.spec import Retraining
@@ -31,6 +32,7 @@ from orchestration.jobs import graph_job_name, retrain_job_name
 from orchestration.retraining import retraining_tick
 from resources.platform import Platform
 from resources.releases import Release, insert_incident, promote_in
+from resources.trainings import Asked, end_in
 
 Verdict = Literal["promote", "hold", "reject"]
 DAY = timedelta(days=1)
@@ -96,13 +98,15 @@ class History:
         batch: str,
         verdict: Literal["none", "suspect", "confirmed"] = "none",
         also: Callable[[psycopg2.extensions.cursor], None] | None = None,
+        incident: str | None = None,
+        node: str = "drift",
     ) -> None:
-        """A batch is held against the champion, as the asset `drift` records it."""
+        """A batch is held against the champion, as the asset `drift`, or another, records it."""
         champion = self.platform.releases.champion(self.stage.name)
         assert champion is not None
         self.platform.ledger.register_batches(self.stage.name, [batch])
         facts = {"verdict": verdict, "version": champion.version, "trained_on": False}
-        self.commit("drift", batch, facts=facts, also=also)
+        self.commit(node, batch, facts={**facts, "incident": incident}, also=also)
 
     def drift(
         self, batch: str, *columns: str, cause: Cause = "drift", origin: Origin = "unknown"
@@ -115,10 +119,17 @@ class History:
             insert_incident, use_case=self.stage.name, digest=digest, batch=batch, columns=columns,
             release_digest=champion.digest, run_id="", cause=cause, origin=origin,
         )  # fmt: skip
-        self.look(batch, "confirmed", incident)
+        self.look(batch, "confirmed", incident, digest, "drift" if cause == "freshness" else cause)
 
-    def release(self, verdict: Verdict, run_id: str, incident: str | None, key: str = "") -> None:
-        """Every clean batch is trained on and judged, as the asset `release` records it."""
+    def release(
+        self,
+        verdict: Verdict,
+        run_id: str,
+        asked: Asked | None,
+        key: str = "",
+        batches: Sequence[str] = (),
+    ) -> None:
+        """Batches, or every one, are trained on and judged, as the asset `release` records it."""
         name, releases = self.stage.name, self.platform.releases
         key = key or f"key-{next(_numbers)}"
         champion = releases.champion(name)
@@ -126,14 +137,16 @@ class History:
             use_case=name, version=releases.next_version(name, key), digest=f"sha256:of-{key}",
             training_key=key, algorithm="decision_tree", verdict=verdict, reason="planted",
             facts={
-                "batches": self.platform.ledger.batches(name),
+                "batches": list(batches) or self.platform.ledger.batches(name),
                 "awaits_person": self.stage.use_case.promotion == "manual",
             },
-            incident=incident,
+            incident=asked.incident if asked else None,
             run_id=run_id, released_at=self.trained_at,
         )  # fmt: skip
 
         def record(cursor: psycopg2.extensions.cursor) -> None:
+            if asked is not None:
+                end_in(cursor, name, asked, made.version)
             releases.record(cursor, made)
             if verdict == "promote":
                 judged = champion.version if champion else None
@@ -142,27 +155,30 @@ class History:
         self.commit("release", run_id=run_id, also=record)
 
     def carry_out(
-        self, request: dg.RunRequest | None, verdict: Verdict | None, key: str = ""
+        self,
+        request: dg.RunRequest | None,
+        verdict: Verdict | None,
+        key: str = "",
+        batches: Sequence[str] = (),
     ) -> dg.ExecuteInProcessResult:
         """A run of Dagster for a request, or by hand; without a verdict it fails."""
         tags = dict(request.tags) if request else {}
+        asked = Asked(tags[INCIDENT_TAG], int(tags[ATTEMPT_TAG])) if request else None
         run_id = str(uuid.uuid4())
 
-        @dg.op
+        @dg.asset(key=self.stage.key("tuned_model"))
         def train() -> None:
-            batches = self.platform.ledger.batches(self.stage.name)
-            self.commit("training_set", facts={"batches": batches})
+            if asked is not None:
+                self.platform.trainings.claim(self.stage.name, asked, run_id)
+            known = self.platform.ledger.batches(self.stage.name)
+            self.commit("training_set", facts={"batches": list(batches) or known})
             if verdict is None:
                 raise RuntimeError("planted")
-            self.release(verdict, run_id, tags.get(INCIDENT_TAG), key)
+            self.release(verdict, run_id, asked, key, batches)
 
-        name = retrain_job_name if request else graph_job_name
-
-        @dg.job(name=name(self.stage.name), executor_def=dg.in_process_executor)
-        def training() -> None:
-            train()
-
-        return training.execute_in_process(
+        name = (retrain_job_name if request else graph_job_name)(self.stage.name)
+        job = dg.define_asset_job(name, executor_def=dg.in_process_executor)
+        return dg.Definitions([train], jobs=[job]).resolve_job_def(name).execute_in_process(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=self.instance, tags=tags, run_id=run_id, raise_on_error=False,
         )  # fmt: skip
@@ -181,4 +197,11 @@ class History:
             remote_job_origin=RemoteJobOrigin(place, request.job_name),
             asset_selection=frozenset(map(self.stage.key, nodes)) if nodes else None,
         )  # fmt: skip
-        return self.instance.add_run(run)
+        self.instance.add_run(run)
+        for node in nodes:
+            planned = AssetMaterializationPlannedData(self.stage.key(node))
+            event = dg.DagsterEvent.build_asset_materialization_planned_event(
+                run.job_name, node, planned
+            )
+            self.instance.report_dagster_event(event, run.run_id)
+        return run

@@ -13,8 +13,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.requested import CAUSE_TAG
-from leeway.controller.facts import Facts
+from assets.requested import CAUSE_TAG, INCIDENT_TAG
+from leeway.controller.facts import Cause, Facts
 from leeway.controller.words import NO_HELP, OWN_FAULT, TRAIN
 from orchestration import retraining
 from orchestration.history import RETRIED_BY, WILL_RETRY, facts_of
@@ -22,7 +22,7 @@ from orchestration.jobs import retrain_job_name
 from resources.faults import FaultInjected
 from resources.postgres import transaction
 from tests.graph.conftest import SECOND
-from tests.graph.history import DAY, History, asked_by
+from tests.graph.history import DAY, History, Verdict, asked_by
 
 MINUTE = timedelta(minutes=1)
 
@@ -153,7 +153,64 @@ def test_what_our_pipeline_did_raises_an_alert_until_it_is_mended(history: Histo
     assert "batch 2010 comes from our own pipeline" in history.reason()
     assert rows(history, "action, attempt, diagnosis") == [("alert", 0, OWN_FAULT)]
     history.look("2011")
-    assert history.request().partition_key == SECOND, "what the world did is still to be learnt"
+    history.drift("2012", "bill_length_mm", origin="world")
+    assert "batch 2010 comes from our own" in history.reason(), "a training would take it as well"
+    for number in range(60):  # more than are read of what is newest
+        history.drift(f"b{number}", "bill_length_mm", origin="world")
+    assert "batch 2010 comes from our own" in history.reason()
+    history.look("2010")  # mended, and taken in again
+    assert history.request().partition_key == "b59", "what the world did is still to be learnt"
+
+
+def test_a_mended_batch_in_which_another_column_moved_is_trained_for(history: History) -> None:
+    history.drift(SECOND, "body_mass_g", origin="pipeline")
+    assert "comes from our own pipeline" in history.reason()
+    history.drift(SECOND, "bill_length_mm", origin="world")
+    assert "bill_length_mm in batch 2009" in history.request().tags["leeway/reason"]
+
+
+@pytest.mark.parametrize("cause", ["drift", "damage", "performance"])
+def test_an_incident_stands_as_long_as_the_node_that_found_it_says_so(
+    history: History, cause: Cause
+) -> None:
+    """Regression: what a source had sent wrong, and then corrected, was trained for."""
+    history = history.with_policy(on=[cause])
+    history.drift(SECOND, "x", cause=cause)
+    asked = history.request()
+    others = {"drift", "damage", "performance"} - {cause}
+    for other in others:
+        history.look(SECOND, node=other)
+    assert history.request().run_key == asked.run_key, "another node knows nothing of it"
+    history.look(SECOND, node=cause)
+    assert history.reason() == f"No {cause} calls for a training."
+    history.drift(SECOND, "x", cause=cause)
+    assert history.request().run_key == asked.run_key, "the same evidence is the same incident"
+
+
+def test_a_batch_that_was_corrected_does_not_count_as_one_in_a_row(history: History) -> None:
+    twice = history.with_policy(confirm_after=2)
+    twice.drift(SECOND, "bill_length_mm")
+    twice.look(SECOND, "suspect")
+    twice.drift("2010", "bill_length_mm")
+    assert twice.reason().endswith("Batch 2010 has an incident; it takes 2 in a row.")
+
+
+def test_an_incident_of_which_its_node_says_nothing_stands(history: History) -> None:
+    """As in an installation from before nodes named their incidents."""
+    history.drift(SECOND, "bill_length_mm")
+    history.commit("drift", SECOND, facts={"verdict": "none", "version": 1, "trained_on": False})
+    assert history.request().partition_key == SECOND
+
+
+def test_what_another_model_saw_in_a_batch_does_not_end_an_incident(history: History) -> None:
+    """A champion that was taken back: what our pipeline did to its batch is still there."""
+    history.drift("2010", "body_mass_g", origin="pipeline")
+    assert history.carry_out(None, "promote").success
+    history.look("2010")
+    assert "calls for a training" in history.reason()
+    releases = history.platform.releases
+    releases.move(history.stage.name, "rollback", "a test", "planted", lambda _, line: line[0])
+    assert "batch 2010 comes from our own pipeline" in history.reason()
 
 
 def test_hysteresis_asks_for_batches_in_a_row_in_the_order_of_their_coming(
@@ -213,6 +270,26 @@ def test_a_training_that_gives_the_champion_again_was_of_no_use(history: History
     assert "1 in a row brought no benefit" in history.reason(DAY)
 
 
+def test_each_training_that_gives_the_champion_again_doubles_the_wait_and_leaves_its_cause(
+    history: History,
+) -> None:
+    """Regression: of several the ledger knew the last one, and the wait never grew."""
+    history = history.with_policy(budget=9)
+    history.drift(SECOND, "bill_length_mm")
+    first = history.request()
+    assert history.carry_out(first, "promote", key="same").success
+    for batch in ("b1", "b2", "b3"):
+        history.drift(batch, "bill_length_mm")
+        assert history.carry_out(history.request(400 * DAY), "promote", key="same").success
+    history.drift("b4", "bill_length_mm")
+    assert "3 in a row brought no benefit, so the cool-down of 1d became 8 days" in (
+        history.reason(5 * DAY)
+    )
+    champion = history.platform.releases.champion(history.stage.name)
+    assert champion is not None
+    assert champion.incident == first.tags[INCIDENT_TAG]
+
+
 def test_a_later_training_that_saw_the_batch_answers_its_incident(history: History) -> None:
     history.arrive(SECOND)
     history.drift(SECOND, "bill_length_mm")
@@ -237,6 +314,17 @@ def test_the_budget_of_a_window_holds_and_says_until_when(history: History) -> N
     one.drift("2010", "bill_length_mm")
     assert "The budget of 2 trainings in 7d is used up until" in one.reason(6 * DAY)
     assert one.request(8 * DAY).partition_key == "2010", "the first release was eight days ago"
+
+
+@pytest.mark.parametrize("verdict", ["promote", None])
+def test_the_budget_counts_a_training_by_hand_also_where_it_failed(
+    history: History, verdict: Verdict | None
+) -> None:
+    one = history.with_policy(cooldown="0s", budget=2, window="7d")
+    assert one.carry_out(None, verdict).success == (verdict is not None)
+    one.drift(SECOND, "bill_length_mm")
+    assert "The budget of 2 trainings in 7d is used up until" in one.reason(6 * DAY)
+    assert one.request(8 * DAY).partition_key == SECOND
 
 
 @pytest.mark.parametrize(

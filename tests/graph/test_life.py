@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import dagster as dg
 import pytest
 
-from assets.requested import ATTEMPT_TAG, CAUSE_TAG, INCIDENT_TAG
+from assets.requested import ATTEMPT_TAG, CAUSE_TAG, INCIDENT_TAG, ROOT_TAG
 from leeway.controller.facts import Incident
 from leeway.controller.machine import Decision
 from leeway.spec import Retraining
+from orchestration.jobs import LOOKED, graph_job_name
 from orchestration.retraining import retraining_tick
+from orchestration.sensors import sensors_of
 from resources.postgres import transaction
+from resources.releases import insert_incident
+from resources.trainings import Asked
 from tests.batches import penguins
-from tests.graph.conftest import LONGER_BY_MM, NAME, SECOND, Graph, Kept, check_results
+from tests.graph.conftest import (
+    LONGER_BY_MM,
+    NAME,
+    SECOND,
+    Graph,
+    Kept,
+    check_results,
+    opened,
+)
 from tests.graph.history import asked_by
 
 
@@ -128,6 +141,9 @@ def test_labels_that_prove_a_gate_broken_are_an_incident_once(complete: Graph) -
     stage = replace(complete.stage, use_case=use_case)
     told = retraining_tick(stage, complete.instance, complete.platform, after_cooldown())
     assert asked_by(told).tags[CAUSE_TAG] == "performance"
+    complete.write("2012", penguins(first_key=5001, year=[2008]))
+    assert complete.materialize(["2012"], nodes).success
+    assert incidents(complete) == [], "the labels were corrected"
 
 
 def test_a_batch_that_the_champion_was_fitted_on_is_no_incident(
@@ -142,30 +158,113 @@ def test_a_batch_that_the_champion_was_fitted_on_is_no_incident(
     assert incidents(complete) == before
 
 
-def test_a_request_that_is_not_wanted_any_more_trains_nothing(
-    complete: Graph, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decisions, ledger = complete.platform.decisions, complete.platform.ledger
-    before = ledger.require(NAME, "training_set")
-    decision = Decision("confirmed", "retrain", "planted", "planted", "sha256:new", 1, "drift")
+def planted(graph: Graph, incident: str) -> dg.RunRequest:
+    """What a decision to train asks for."""
+    decisions = graph.platform.decisions
+    decision = Decision("confirmed", "retrain", "planted", "planted", incident, 1, "drift")
     assert decisions.record(
         NAME, decision, "sha256:p", datetime.now(UTC), since=decisions.position(NAME)
     )
+    tags = {INCIDENT_TAG: incident, ATTEMPT_TAG: "1"}
+    return dg.RunRequest(job_name=f"{NAME}_retrain", partition_key=SECOND, tags=tags)
 
-    def refused(incident: str) -> str:
-        tags = {INCIDENT_TAG: incident, ATTEMPT_TAG: "1"}
-        job = f"{NAME}_retrain"
-        ended = complete.carry_out(dg.RunRequest(job_name=job, partition_key=SECOND, tags=tags))
-        assert not ended.success
-        (failure,) = [each for each in ended.all_events if each.is_step_failure][:1]
-        return str(failure.step_failure_data.error)
 
-    assert "another training was decided after this one" in refused("sha256:old")
-    with transaction(complete.platform.settings) as cursor:
-        cursor.execute("update leeway.releases set incident = 'sha256:new'")
+def refused(graph: Graph, request: dg.RunRequest, *nodes: str, root: str = "first") -> str:
+    """Why a run for a request fails; of nodes alone it is one that Dagster makes again."""
+    selection = [graph.stage.key(node) for node in nodes] or None
+    tags = {**request.tags, ROOT_TAG: root}
+    ended = graph.carry_out(request._replace(tags=tags, asset_selection=selection))
+    assert not ended.success
+    failed = [each for each in ended.all_events if each.is_step_failure]
+    return str(failed[0].step_failure_data.error)
+
+
+def test_a_request_that_is_not_wanted_any_more_trains_nothing(complete: Graph) -> None:
+    before = complete.platform.ledger.require(NAME, "training_set")
+    old = planted(complete, "sha256:old")
+    planted(complete, "sha256:new")
+    assert "another training was decided after this one" in refused(complete, old)
+    assert complete.platform.ledger.require(NAME, "training_set") == before
+
+
+def test_of_two_runs_for_one_attempt_the_first_trains_and_keeps_its_right_to_each_node(
+    complete: Graph,
+) -> None:
+    """Regression: the second passed until the first had come to a release, and both trained."""
+    platform, request = complete.platform, planted(complete, "sha256:twice")
+    assert platform.trainings.claim(NAME, Asked("sha256:twice", 1), "first") == "first"
+    begun = platform.decisions.position(NAME).token
+    assert "run first trains for this incident" in refused(complete, request, root="second")
+    assert platform.decisions.position(NAME).token == begun, "the first may still commit"
+    training = ["model_selection", "tuned_model"]
+    tags = {**request.tags, ROOT_TAG: "first"}
+    selection = [complete.stage.key(node) for node in training]
+    assert complete.carry_out(request._replace(tags=tags, asset_selection=selection)).success
+
+
+@pytest.mark.parametrize("node", ["training_set", "model_selection", "tuned_model", "release"])
+def test_each_switch_stops_a_run_that_dagster_makes_again_from_any_node(
+    complete: Graph, monkeypatch: pytest.MonkeyPatch, node: str
+) -> None:
+    """Regression: it went on from the node that a crash had ended, and only the first one asked."""
+    request = planted(complete, f"sha256:{node}")
+    off = complete.stage.use_case.model_copy(update={"retraining": Retraining(enabled=False)})
+    with opened(NAME, off, complete.folder) as graph:
+        assert "retraining.enabled is false" in refused(graph, request, node)
+    monkeypatch.setenv("LEEWAY_RETRAINING", "off")
+    assert "LEEWAY_RETRAINING is off" in refused(complete, request, node)
+    (told,) = complete.platform.recorded.results(NAME, 0, [f"sha256:{node}"])[-1:]
+    assert (told.incident, told.outcome) == (f"sha256:{node}", "refused")
+
+
+def test_what_our_pipeline_did_meanwhile_is_not_learnt(complete: Graph) -> None:
     champion = complete.platform.releases.champion(NAME)
     assert champion is not None
-    assert f"run {champion.run_id} has trained for this incident" in refused("sha256:new")
-    monkeypatch.setenv("LEEWAY_RETRAINING", "off")
-    assert "LEEWAY_RETRAINING is off" in refused("sha256:new")
-    assert ledger.require(NAME, "training_set") == before
+    request = planted(complete, "sha256:meanwhile")
+    with transaction(complete.platform.settings) as cursor:
+        insert_incident(
+            cursor, NAME, "sha256:own", "2013", ["sex"], champion.digest, "", origin="pipeline"
+        )
+    for node in ("training_set", "release"):
+        assert "batch 2013 has a fault of our own pipeline" in refused(complete, request, node)
+    with transaction(complete.platform.settings) as cursor:
+        cursor.execute("delete from leeway.incidents where digest = 'sha256:own'")
+
+
+def test_a_batch_that_came_while_a_model_was_trained_is_held_against_it(complete: Graph) -> None:
+    """And its drift is then about the model that serves."""
+    fitted = ["model_selection", "tuned_model", "explainers", "reference_profile", "release"]
+    complete.write("2014", penguins(first_key=6001, year=[2008]))
+    assert complete.materialize(["2014"], ["raw", "staged", "clean", "profile"]).success
+    assert complete.materialize(["2014"], ["training_set"]).success
+    drifted = penguins(first_key=7001, year=[2009])
+    drifted["flipper_length_mm"] += 3 * LONGER_BY_MM
+    complete.write("2015", drifted)
+    looked = ["raw", "staged", "clean", "profile", *LOOKED]
+    assert complete.materialize(["2015"], looked).success
+    (before,) = [each for each in incidents(complete) if each.batch == "2015"]
+    assert complete.materialize(["2014"], fitted).success
+    newest = complete.platform.releases.every(NAME)[-1]
+    complete.platform.releases.move(NAME, "promote", "a test", "planted", lambda *_: newest.version)
+    assert incidents(complete) == [], "what was found is about the model before"
+    with dg.build_sensor_context(
+        instance=complete.instance, resources={"platform": complete.platform}
+    ) as context:
+        asked = cast("dg.SensorResult", sensors_of(complete.stage)[2](context))
+    (request,) = [each for each in asked.run_requests or [] if each.partition_key == "2015"]
+    job = graph_job_name(NAME)
+    assert complete.carry_out(request._replace(job_name=job)).success
+    (after,) = [each for each in incidents(complete) if each.batch == "2015"]
+    assert (after.columns, after.digest != before.digest) == (before.columns, True)
+
+
+def test_a_batch_that_was_corrected_is_no_incident_any_more(complete: Graph) -> None:
+    """Regression: what its source had sent wrong was trained for as long as the champion served."""
+    nodes = ["raw", "staged", "clean", "profile", *LOOKED]
+    wrong = penguins(first_key=8001, year=[2007])
+    wrong["bill_depth_mm"] *= 2
+    for table, drifted in ((wrong, True), (penguins(first_key=8001, year=[2007]), False)):
+        complete.write("2016", table)
+        assert complete.materialize(["2016"], nodes).success
+        found = {each.cause for each in incidents(complete) if each.batch == "2016"}
+        assert ("drift" in found) == bool(found) == drifted

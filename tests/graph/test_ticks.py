@@ -19,7 +19,8 @@ from leeway.controller.machine import MAX_ATTEMPTS
 from leeway.spec import Freshness
 from orchestration.jobs import CHECKS_TAG, graph_job_name, retrain_job_name
 from orchestration.sensors import sensors_of
-from tests.graph.conftest import SECOND
+from resources.trainings import Asked
+from tests.graph.conftest import FIRST, SECOND
 from tests.graph.history import DAY, History, Verdict, asked_by
 
 OUTCOMES: dict[Verdict, str] = {"promote": "promoted", "hold": "held", "reject": "rejected"}
@@ -95,6 +96,18 @@ def test_a_training_by_hand_holds_the_next_one_up_and_a_run_of_other_nodes_does_
     for ended in (data, run):
         history.instance.report_run_canceled(ended)
     assert history.request().partition_key == SECOND
+
+
+def test_a_training_by_hand_is_seen_behind_a_large_backfill(history: History) -> None:
+    """Regression: the newest hundred runs of a job that all use cases share hid it."""
+    history.arrive(SECOND)
+    history.drift(SECOND, "bill_length_mm")
+    asked, started = dg.RunRequest(job_name="__ASSET_JOB"), dg.DagsterRunStatus.STARTED
+    runs = [history.enqueue(asked, started, "tuned_model")]
+    runs += [history.enqueue(asked, dg.DagsterRunStatus.QUEUED, "raw") for _ in range(110)]
+    assert history.reason().startswith("A training has been running since")
+    for run in runs:
+        history.instance.delete_run(run.run_id)
 
 
 def test_checks_that_run_are_no_training(history: History) -> None:
@@ -192,6 +205,81 @@ def test_a_failed_training_is_tried_again_under_a_new_key_and_then_given_up(
         assert history.reason(days * DAY).endswith("failed 3 times, so Leeway gave up.")
     history.drift("2010", "bill_length_mm")
     assert history.request().tags["leeway/attempt"] == "1", "new evidence is a new start"
+
+
+def test_what_dagster_made_again_is_one_attempt(history: History) -> None:
+    """Regression: an attempt that crashed and was made again twice was given up."""
+    history.drift(SECOND, "bill_length_mm")
+    asked = history.request()
+    for _ in range(MAX_ATTEMPTS):
+        history.enqueue(asked, dg.DagsterRunStatus.FAILURE)
+    assert history.request().tags["leeway/attempt"] == "2"
+
+
+def test_what_was_refused_is_no_failure_and_is_asked_for_under_another_key(
+    history: History,
+) -> None:
+    """Regression: three runs that the kill switch refused, and Leeway gave up."""
+    history = history.with_policy(budget=9)
+    history.drift(SECOND, "bill_length_mm")
+    name, trainings = history.stage.name, history.platform.trainings
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        asked = Asked(history.request().tags[INCIDENT_TAG], attempt)
+        run = history.enqueue(history.request(), dg.DagsterRunStatus.FAILURE)
+        assert trainings.claim(name, asked, run.run_id) == run.run_id
+        trainings.refuse(name, asked, "LEEWAY_RETRAINING is off")
+    last = history.request()
+    assert last.tags["leeway/attempt"] == "4"
+    assert last.tags["leeway/reason"].startswith("Attempt 1 of 3:")
+    assert history.carry_out(last, "hold").success
+    assert history.reason().endswith("has been trained for: the model was held.")
+
+
+def test_batches_that_came_while_the_champion_was_trained_are_looked_at_once(
+    history: History,
+) -> None:
+    """Regression: an incident that was found meanwhile was about the model before, and lost."""
+    looks = sensors_of(history.stage)[2]
+
+    def asked() -> dict[str, str]:
+        with dg.build_sensor_context(
+            instance=history.instance, resources={"platform": history.platform}
+        ) as context:
+            found = looks(context)
+        if isinstance(found, dg.SkipReason):
+            return {}
+        assert isinstance(found, dg.SensorResult)
+        nodes = ["damage", "drift", "performance", "predictions", "report"]
+        for each in found.run_requests or []:
+            assert each.job_name in (None, graph_job_name(history.stage.name))
+            assert sorted(key.path[-1] for key in each.asset_selection or []) == nodes
+        return {str(each.partition_key): str(each.run_key) for each in found.run_requests or []}
+
+    history.arrive(SECOND)
+    history.drift(SECOND, "bill_length_mm")
+    request = history.request()
+    assert asked() == {}, "each was held against the champion"
+    history.drift("2010", "bill_length_mm")
+    history.look("2011")
+    assert history.carry_out(request, "promote", batches=[FIRST, SECOND]).success
+    first = asked()
+    assert list(first) == ["2010", "2011"]
+    assert asked() == first, "one key, also where the state of the sensor is lost"
+    history.drift("2010", "bill_length_mm")
+    assert list(asked()) == ["2011"]
+    assert history.request().partition_key == "2010"
+    history.look("2011")
+    assert asked() == {}
+    releases = history.platform.releases
+    releases.move(history.stage.name, "rollback", "a test", "planted", lambda _, line: line[0])
+    back = asked()
+    assert list(back) == ["2010", "2011"], "they were held against the other model"
+    for batch in back:
+        history.look(batch)
+    releases.move(history.stage.name, "promote", "a test", "planted", lambda *_: 2)
+    again = asked()
+    assert list(again) == ["2010", "2011"]
+    assert not set(again.values()) & set(first.values()), "another look, another run"
 
 
 def test_a_model_that_is_too_old_is_trained_again_when_newer_batches_are_there(

@@ -109,14 +109,14 @@ def _key(world: World) -> Hashable:
     def about(digest: str | None) -> int | None:
         return None if digest is None else world.batch - int(digest[1:])
 
-    later = [release.seq for release in world.releases]
+    later = [result.seq for result in world.results]
     return (
         tuple((world.batch - int(look.batch), look.verdict) for look in world.champion.looks),
         tuple(
             (about(each.digest), sum(world.incident_seq[each.digest] < seq for seq in later))
             for each in world.champion.incidents
         ),
-        tuple((about(each.incident), each.outcome, ago(each.at)) for each in world.releases),
+        tuple((about(each.incident), each.outcome, ago(each.at)) for each in world.results),
         tuple(
             (
                 about(run.incident),

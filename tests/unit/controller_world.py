@@ -63,7 +63,7 @@ class Run:
 
 @dataclass
 class Release:
-    """What a training came to."""
+    """What a training came to; an unchanged one is the champion's again, and no release."""
 
     seq: int
     at: datetime
@@ -101,14 +101,13 @@ class World:
         self.batch = 0
         self.switched_off = False
         self.champions = [Champion(Release(self._next(), self.now, "promoted"))]
-        self.releases = [self.champions[0].release]
-        self.caused: list[Release] = []  # those of them that an incident led to
+        self.results = [self.champions[0].release]
+        self.claims: dict[tuple[str, int], Run] = {}
         self.runs: dict[str, Run] = {}
         self.order: list[Run] = []
         self.of_incident: dict[str, list[Run]] = {}
         self.by_hand: datetime | None = None
         self.incident_seq: dict[str, int] = {}
-        self.pipeline: set[str] = set()
         self.ticks = 0
         self.begun = 0  # trainings that have begun
         self.decisions = 0
@@ -153,8 +152,19 @@ class World:
             found = Incident(digest, name, ("x",), self.now, cause, origin)
             self.champion.incidents.append(found)
             self.incident_seq[digest] = self._next()
-            if origin == "pipeline":
-                self.pipeline.add(digest)
+
+    def take_in_again(self, batch: str) -> None:
+        """A batch is corrected, or the step that made it; now it looks as it should."""
+        champion = self.champion
+        champion.incidents = [each for each in champion.incidents if each.batch != batch]
+        champion.looks = [
+            Look(batch, "none") if look.batch == batch else look for look in champion.looks
+        ]
+
+    @property
+    def own_faults(self) -> list[str]:
+        """The batches of which a fault of our own pipeline stands."""
+        return [each.batch for each in self.champion.incidents if each.origin == "pipeline"]
 
     def begin_by_hand(self) -> None:
         """Somebody trains."""
@@ -177,48 +187,52 @@ class World:
             self.champion.release.outcome = "promoted"
 
     def begin_run(self, run: Run) -> None:
-        """The first node of a run, which is refused where another training was decided since."""
+        """The first node of a run, which is refused where it is not wanted any more."""
         if run.state != "queued":
             return
+        if self.claimed and self.claims.setdefault((run.incident, run.attempt), run) is not run:
+            self.end_run(run, "failed")
+            return
         self.begun += 1
-        newest = self.intents[-1]
-        if not self.fenced or (run.incident, run.attempt) == (newest.incident, newest.attempt):
+        if self._is_wanted(run):
             run.state = "running"
             self.trained.append(run.real)
             self._check_start(run)
         else:
-            self.end_run(run, "failed")
+            self.end_run(run, "refused")
 
-    fenced = True
+    fenced = claimed = True
+
+    def _is_wanted(self, run: Run) -> bool:
+        newest = self.intents[-1]
+        decided = (run.incident, run.attempt) == (newest.incident, newest.attempt)
+        return not self.fenced or (decided and not self.switched_off and not self.own_faults)
 
     def end_run(self, run: Run, outcome: Outcome) -> None:
         """A run comes to a result, or fails, or is lost: reported failed."""
         if run.state == "ended":
             return
-        if run.state == "queued" and outcome != "failed":
+        if run.state == "queued" and outcome in RESULTS:
             self.begin_run(run)
-        if run.state != "running":
+            self.end_run(run, outcome)  # nothing, where it was refused
+            return
+        if outcome in RESULTS and not self._is_wanted(run):
+            outcome = "refused"  # by the node that would release it
+        about_champion = any(each.digest == run.incident for each in self.champion.incidents)
+        if outcome == "unchanged" and not about_champion:
             outcome = "failed"
         run.state, run.ended, run.outcome = "ended", self.now, outcome
-        if outcome == "unchanged":
-            if any(each.digest == run.incident for each in self.champion.incidents):
-                self.champion.release.incident, self.champion.release.run = run.incident, run
-            else:
-                run.outcome = "failed"
-        elif outcome != "failed":
+        if outcome in RESULTS:
             self._release(outcome, run)
-        if run.outcome != "failed":
-            self.result_at = self.real
 
     def _release(self, outcome: Outcome, run: Run | None) -> None:
+        if run is not None and self.own_faults:
+            raise Broken("a model was released that learnt what our own pipeline did")
         found = Release(self._next(), self.now, outcome, run.incident if run else None, run)
-        self.releases.append(found)
-        if run is not None:
-            self.caused.append(found)
+        self.results.append(found)
         if outcome == "promoted":
             self.champions.append(Champion(found))
-        if run is None:
-            self.result_at = self.real
+        self.result_at = self.real
 
     # The sensor -----------------------------------------------------------------------------------
 
@@ -229,8 +243,8 @@ class World:
         decision = decide(self.facts(), self.policy, self.now)
         if decision.action == "retrain" and (self.switched_off or not self.policy.enabled):
             raise Broken("decided to train while switched off")
-        if decision.incident in self.pipeline and decision.action in ("retrain", "wait"):
-            raise Broken("decided to train for what our own pipeline did")
+        if self.own_faults and decision.action == "retrain":
+            raise Broken("decided to train while a fault of our own pipeline stands")
         return Tick(since, decision)
 
     compared = True
@@ -271,10 +285,18 @@ class World:
 
     def _make(self, key: str, incident: str, attempt: int) -> None:
         if key not in self.runs:
-            run = Run(incident, attempt, self.now, self.real)
-            self.runs[key] = run
-            self.order.append(run)
-            self.of_incident.setdefault(incident, []).append(run)
+            self.runs[key] = self._add(incident, attempt)
+
+    def make_twice(self) -> None:
+        """Of two daemons, the other makes a run for the newest key, too."""
+        if self.order and self.order[-1].state != "ended":
+            self._add(self.order[-1].incident, self.order[-1].attempt)
+
+    def _add(self, incident: str, attempt: int) -> Run:
+        run = Run(incident, attempt, self.now, self.real)
+        self.order.append(run)
+        self.of_incident.setdefault(incident, []).append(run)
+        return run
 
     # What it reads --------------------------------------------------------------------------------
 
@@ -282,7 +304,7 @@ class World:
         """The newest part of what is recorded, as the sensor has it."""
         known = Facts(
             looks=self.champion.looks[-NEWEST_BATCHES:],
-            incidents=self.champion.incidents[-MOST_INCIDENTS:],
+            incidents=self._incidents(),
             intents=self.intents[-self.policy.budget :],
             trained_for=self.champion.release.incident,
             switched_off=self.switched_off,
@@ -290,46 +312,45 @@ class World:
         confirmed = confirmed_incidents(known, self.policy)
         judged = {each.digest for each in confirmed[-1:]}
         answers = {each: found for each in judged if (found := self._answer(each))}
-        return Facts(
-            **{**vars(known), "answers": answers, "trainings": self._trainings(judged, known)}
-        )
+        return Facts(**{**vars(known), "answers": answers, "trainings": self._trainings(judged)})
+
+    def _incidents(self) -> list[Incident]:
+        newest = self.champion.incidents[-MOST_INCIDENTS:]
+        older = self.champion.incidents[:-MOST_INCIDENTS]
+        return [*[each for each in older if each.origin == "pipeline"][-1:], *newest]
 
     def _answer(self, digest: str) -> Outcome | None:
         since = self.incident_seq[digest]
         later: Outcome | None = None
-        for release in reversed(self.releases):
-            if release.seq < since:
+        for result in reversed(self.results):
+            if result.seq < since:
                 break
-            later = release.outcome
+            if result.outcome != "unchanged":
+                later = result.outcome
         return later
 
-    def _trainings(self, judged: set[str], known: Facts) -> Sequence[Training]:
+    def _trainings(self, judged: set[str]) -> Sequence[Training]:
         runs = {id(run): run for run in self.order[-self.policy.budget :]}
         runs |= {id(run): run for each in judged for run in self.of_incident.get(each, ())}
         # At most one begins at a time, and what is refused ends at once.
         runs |= {id(run): run for run in self.order[-8:] if run.state != "ended"}
-        newest = [*self.releases[-MOST_RESULTS:], *self.caused[-MOST_RESULTS:]]
-        by_seq = {each.seq: each for each in [*newest, self.champion.release]}
-        shown = [by_seq[seq] for seq in sorted(by_seq)]
-        about_champion = {each.digest for each in known.incidents}
-        ended, unchanged = [], []
-        for release in shown:
-            run = release.run
-            if run is not None:
-                runs.pop(id(run), None)
-            if release is self.champion.release and release.incident in about_champion:
-                assert run is not None
-                unchanged.append(_training(run, "unchanged"))
-                ended.append(Training(None, 0, release.at, release.at, "promoted"))
-            elif run is None:
-                ended.append(Training(None, 0, release.at, release.at, release.outcome))
-            else:
-                ended.append(_training(run, release.outcome))
-        others = [
-            _training(run, "failed" if run.state == "ended" else "running") for run in runs.values()
+        caused = [each for each in self.results[-9 * MOST_RESULTS :] if each.run][-MOST_RESULTS:]
+        others = [each for each in self.results[-9 * MOST_RESULTS :] if not each.run]
+        known = [*caused, *others[-MOST_RESULTS:], self.champion.release]
+        known += [each for each in self.results if each.incident in judged]
+        by_seq = {each.seq: each for each in known}
+        ended = [_ended(by_seq[seq]) for seq in sorted(by_seq)]
+        answered = {(each.incident, each.attempt) for each in ended}
+        refused = [run for run in runs.values() if run.outcome == "refused"]
+        answered |= {(run.incident, run.attempt) for run in refused}
+        rest = [
+            _training(run, run.outcome)
+            for run in runs.values()
+            if run.state != "ended" or (run.incident, run.attempt) not in answered
         ]
+        rest += [_training(run, "refused") for run in refused]
         hand = [Training(None, 0, self.by_hand, None, "running")] if self.by_hand else []
-        return [*ended, *unchanged, *others, *hand]
+        return [*ended, *rest, *hand]
 
     # What must never happen -----------------------------------------------------------------------
 
@@ -337,15 +358,16 @@ class World:
         """A training of the controller begins."""
         if sum(each.state == "running" for each in self.order[-8:]) > 1:
             raise Broken("two trainings at once")
-        if run.incident in self.pipeline:
-            raise Broken("a training for what our own pipeline did")
+        if self.own_faults:
+            raise Broken("a training takes a batch with a fault of our own pipeline")
         window = as_timedelta(self.policy.window).total_seconds()
         if len(self.trained) > self.policy.budget:
             since = self.trained[-1] - self.trained[-1 - self.policy.budget]
             if since < window:
                 raise Broken(f"more than the budget: one too many in {since} s")
         own = self.of_incident[run.incident]
-        if len(own) > MAX_ATTEMPTS:
+        refused = {each.attempt for each in own if each.outcome == "refused"}
+        if len({each.attempt for each in own} - refused) > MAX_ATTEMPTS:
             raise Broken("more attempts than there may be")
         if any(each.outcome in RESULTS for each in own):
             raise Broken("a second training for an incident that came to a result")
@@ -353,11 +375,11 @@ class World:
     def _check_wait(self) -> None:
         """A training is decided: has the wait since the last result ended?"""
         row: set[str] = set()
-        for release in reversed(self.releases):
-            if release.outcome == "promoted":
+        for result in reversed(self.results):
+            if result.outcome == "promoted":
                 break
-            if release.incident and release.outcome in WITHOUT_BENEFIT:
-                row.add(release.incident)
+            if result.incident and result.outcome in WITHOUT_BENEFIT:
+                row.add(result.incident)
         cooldown = as_timedelta(self.policy.cooldown)
         doubled = min(cooldown * 2 ** min(len(row), 12), as_timedelta(self.policy.longest_wait))
         if self.real - self.result_at < max(cooldown, doubled).total_seconds():
@@ -373,6 +395,8 @@ class World:
         """
         self.switched_off = False
         self.end_by_hand("failed")
+        for batch in self.own_faults:
+            self.take_in_again(batch)
         for _ in range(400):
             decision = self.tick()
             for run in self.order[-8:]:
@@ -383,6 +407,11 @@ class World:
             self.wait(max(1, int((decision.until - self.now).total_seconds()))
                       if decision.until else 60)  # fmt: skip
         raise Broken(f"still open: {decision}")
+
+
+def _ended(result: Release) -> Training:
+    attempt, began = (result.run.attempt, result.run.made) if result.run else (0, result.at)
+    return Training(result.incident, attempt, began, result.at, result.outcome)
 
 
 def _training(run: Run, outcome: Outcome) -> Training:
@@ -431,12 +460,16 @@ def disturb(world: World, rng: random.Random, held: list[Tick]) -> None:
         verdict: Verdict = rng.choice(("none", "suspect", "confirmed", "confirmed"))
         origin: Origin = "pipeline" if rng.random() < 0.1 else "unknown"
         world.arrive(verdict, rng.choice(("drift", "drift", "damage", "performance")), origin)
+        if world.own_faults and rng.random() < 0.3:
+            world.take_in_again(rng.choice([*world.own_faults, str(world.batch)]))
     elif chance < 0.76:
         for run in world.order[-8:]:
             world.begin_run(run)
     elif chance < 0.84:
         for run in world.order[-8:]:
             world.end_run(run, rng.choice((*ENDS, "failed", "failed", "failed", "promoted")))
+    elif chance < 0.85:
+        world.make_twice()
     elif chance < 0.96:
         world.wait(int(rng.expovariate(1 / (6 * HOUR))))
     elif chance < 0.97:

@@ -272,6 +272,19 @@ def test_a_failed_training_is_tried_again_without_cool_down_and_then_given_up() 
     assert decided(trainings=[*past, training(None, "running")]).incident is None
 
 
+def test_an_attempt_that_dagster_made_again_is_one_and_what_was_refused_is_no_failure() -> None:
+    again = [training("i1", "failed", HOUR, 1) for _ in range(MAX_ATTEMPTS)]
+    assert decided(trainings=again).attempt == 2
+    refused = [training("i1", "refused", HOUR, attempt) for attempt in (1, 2, 3)]
+    decision = decided(trainings=refused)
+    assert (decision.action, decision.attempt) == ("retrain", 4), "its key makes a run"
+    assert decision.reason.startswith("Attempt 1 of 3:")
+    both = [*refused, training("i1", "failed", HOUR, 4)]
+    assert decided(trainings=both).reason.startswith("Attempt 2 of 3:")
+    spent = decided(Retraining(budget=3), trainings=refused)
+    assert spent.action == "wait", "what is refused again and again ends there, too"
+
+
 def test_failures_of_another_incident_do_not_use_up_attempts() -> None:
     past = [training("other", "failed", attempt=n) for n in (1, 2, 3)]
     assert decided(trainings=past).attempt == 1
@@ -338,20 +351,15 @@ def test_what_our_own_pipeline_did_raises_an_alert_and_never_trains() -> None:
     # Also where drift itself calls for no training: it is what knows who moved.
     policy = Retraining(on=("damage",))
     assert decided(policy, incidents=both, looks=looks).action == "alert"
-    assert decided(policy, incidents=[own], looks=looks).action == "nothing"
-    # A batch that looks as it should, or that one taken in again: it was mended.
-    for mended in ([*looks, Look("2011", "none")], [looks[0], Look("2010", "none")]):
-        assert decided(incidents=[incident(), own], looks=mended).incident == "i1"
-        assert decided(incidents=[own], looks=mended).state == "healthy"
-    # The world moves on, whatever the pipeline did.
-    newer = incident("i3", "2012", origin="world")
-    assert decided(incidents=[own, newer], looks=looks).incident == "i3"
-
-
-def test_the_look_at_drift_does_not_mend_what_another_cause_found() -> None:
-    own = incident("own", "2010", cause="damage", origin="pipeline")
-    policy = Retraining(on=("damage",))
-    assert decided(policy, incidents=[own], looks=[Look("2010", "none")]).action == "alert"
+    assert decided(policy, incidents=[own], looks=looks).action == "alert"
+    # The world moves on, and looks as it should: a training would take that batch as well.
+    newer = [own, incident("i3", "2012", origin="world")]
+    looks += [Look("2011", "none"), Look("2012", "confirmed")]
+    assert decided(incidents=newer, looks=looks).incident == "own"
+    aged = replace(incident("old", "2012", cause="freshness"), columns=("the model",))
+    assert decided(Retraining(on=("freshness",)), incidents=[own], overdue=aged).action == "alert"
+    second = incident("own too", "2011", origin="pipeline")
+    assert decided(incidents=[own, second]).incident == "own too"
 
 
 def test_each_kill_switch_stops_at_once_and_says_which_it_is() -> None:

@@ -156,6 +156,7 @@ def broken_by(world: World, seeds: int = 20, ticks: int = 1500) -> set[str]:
     for seed in range(seeds):
         fresh = type(world)(world.policy)
         fresh.fenced, fresh.compared = world.fenced, world.compared
+        fresh.claimed = world.claimed
         try:
             live(fresh, seed, ticks)
         except Broken as broken:
@@ -172,7 +173,10 @@ def test_a_naive_sensor_breaks_what_is_promised() -> None:
     assert found & {"a training for", "more than the", "a second training"}
 
 
-@pytest.mark.parametrize("safeguard", ["waits", "one decision at a time", "attempts", "switch"])
+@pytest.mark.parametrize(
+    "safeguard",
+    ["waits", "one decision at a time", "attempts", "switch", "own fault", "claims"],
+)
 def test_without_each_safeguard_something_goes_wrong(
     safeguard: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +194,10 @@ def test_without_each_safeguard_something_goes_wrong(
             monkeypatch.setattr(machine, "MAX_ATTEMPTS", 9)
         case "switch":
             monkeypatch.setattr(machine, "replace", lambda decision, **_: decision)
+        case "own fault":
+            monkeypatch.setattr(machine, "_own_fault", lambda *_: None)
+        case "claims":
+            world.claimed = False
     assert broken_by(world) != set()
 
 
@@ -241,6 +249,48 @@ def test_a_training_that_begins_while_a_tick_reads_makes_its_decision_be_refused
     else:
         with pytest.raises(Broken, match="two trainings at once"):
             world.begin_run(world.order[1])
+
+
+@pytest.mark.parametrize("claimed", [True, False])
+def test_of_two_runs_for_one_key_one_trains(claimed: bool) -> None:
+    world = World(POLICIES[0])
+    world.claimed = claimed
+    world.wait(24 * HOUR)
+    world.arrive("confirmed")
+    world.tick()
+    world.make_twice()
+    world.begin_run(world.order[0])
+    if claimed:
+        world.begin_run(world.order[1])
+        assert [run.state for run in world.order] == ["running", "ended"]
+        world.end_run(world.order[0], "held")
+        assert world.tick().state == "no benefit"
+    else:
+        with pytest.raises(Broken, match="two trainings at once"):
+            world.begin_run(world.order[1])
+
+
+@pytest.mark.parametrize("fenced", [True, False])
+@pytest.mark.parametrize("running", [True, False])
+def test_a_fault_of_our_own_that_is_found_after_the_decision_is_not_learnt(
+    fenced: bool, running: bool
+) -> None:
+    world = World(POLICIES[0])
+    world.fenced = fenced
+    world.wait(24 * HOUR)
+    world.arrive("confirmed")
+    world.tick()
+    if running:
+        world.begin_run(world.order[0])
+    world.arrive("confirmed", origin="pipeline")
+    if not fenced:
+        with pytest.raises(Broken, match="our own pipeline"):
+            world.end_run(world.order[0], "promoted")
+        return
+    world.end_run(world.order[0], "promoted")
+    assert (world.order[0].outcome, world.tick().action) == ("refused", "alert")
+    world.take_in_again("2")
+    assert world.tick().reason.startswith("Attempt 1 of 3"), "nothing failed"
 
 
 def test_a_repeated_tick_changes_nothing() -> None:
