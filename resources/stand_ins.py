@@ -36,7 +36,7 @@ class Reading:
     note: str = ""
 
 
-def reading_of(name: str, use_case: UseCase, settings: Settings, *, decide: bool = True) -> Reading:
+def reading_of(name: str, use_case: UseCase, settings: Settings) -> Reading:
     """What is read here. If that was not decided yet, the source is asked for its first batch.
 
     Args:

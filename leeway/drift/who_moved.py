@@ -12,7 +12,9 @@ from leeway.drift.origin import Origin, Who
 from leeway.drift.verdict import names_told
 
 _WHAT_TO_DO: dict[Who, str] = {
-    "pipeline": "Nothing is trained for it: mend that step, and take the batch in again: {again}",
+    "pipeline": (
+        "Nothing is trained until that step is mended and the batch taken in again: {again}"
+    ),
     "world": "What follows is for the retraining policy to say.",
     "unknown": "It is not known to be ours, so that the retraining policy says what follows.",
 }

@@ -166,7 +166,7 @@ def test_a_fault_of_our_own_is_named_and_alerts_until_it_is_mended_and_the_world
     (failed,) = [each for each in said.json["checks"]["failed"] if each["check"] == "no_drift"]
     assert "body_mass_g: Introduced by staged" in failed["description"]
     assert (
-        "mend that step, and take the batch in again: leeway run penguins --batch 2010"
+        "that step is mended and the batch taken in again: leeway run penguins --batch 2010"
         in (failed["description"])
     )
     assert incidents(recorded) == [("2010", "pipeline")]

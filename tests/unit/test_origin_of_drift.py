@@ -202,8 +202,8 @@ def test_what_is_said_names_the_columns_by_reason_and_what_to_do() -> None:
     names = ["a", "b", "c", "d", "e"]
     told = who_told(dict.fromkeys(names, ours), "pipeline", "leeway run it --batch 7")
     assert told == (
-        "a, b, c and 2 more: By us. Nothing is trained for it: mend that step, and take the batch "
-        "in again: leeway run it --batch 7"
+        "a, b, c and 2 more: By us. Nothing is trained until that step is mended and the batch "
+        "taken in again: leeway run it --batch 7"
     )
     told = who_told({"a": ours, "b": world}, "world", "-")
     assert told.startswith("a: By us. b: By them. What follows is for the retraining policy")
