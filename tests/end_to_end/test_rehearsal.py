@@ -22,7 +22,7 @@ import pytest
 from leeway.rehearsal.catalogue import FAULTS
 from resources.postgres import DATABASES
 from tests.end_to_end.test_new import write_table
-from tests.faults.harness import LONG, figure, until
+from tests.faults.harness import LONG, figure, in_proof, until
 from tests.installed import Complete
 from tests.project_copy import NAME, SEARCH
 
@@ -133,7 +133,7 @@ def test_faults_are_caught_or_survive_and_the_installation_stays_as_it_was(
     assert state_of(installed) == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, in_proof(signal.SIGTERM)])
 def test_a_rehearsal_that_is_interrupted_leaves_nothing(
     installed: Complete, temporary: Path, number: signal.Signals
 ) -> None:

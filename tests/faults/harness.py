@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from resources.postgres import transaction
 from resources.settings import Settings
 from tests.project_copy import child_environment
@@ -32,6 +34,12 @@ PROGRAMS = Path(__file__).parent / "programs"
 def times(default: int) -> int:
     """How often to try: `default`, or LEEWAY_KILLS where that is more."""
     return max(LONG, default)
+
+
+def in_proof(*values: object) -> pytest.ParameterSet:
+    """Parameters of a test that `make proof` alone tries."""
+    marks = [pytest.mark.faults, pytest.mark.skipif(not LONG, reason="more of them: make proof")]
+    return pytest.param(*values, marks=marks)
 
 
 def figure(text: str) -> None:

@@ -25,6 +25,7 @@ from leeway.metrics.auc import Estimate
 from leeway.metrics.formulas import classification_scorer, regression_scorer
 from leeway.prediction import Model
 from leeway.spec import METRIC_RANGES, UseCase
+from tests.faults.harness import in_proof
 
 Floats = NDArray[np.float64]
 COLUMNS: list[dict[str, Any]] = [
@@ -147,7 +148,7 @@ def test_a_shift_to_where_errors_are_small_and_one_of_a_column_without_a_part_ar
     assert aside.effective_rows < 0.8 * 800, "the distance is seen"
 
 
-@pytest.mark.parametrize("x", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("x", [0.0, in_proof(0.5), 1.0])
 def test_the_interval_of_the_change_holds_the_true_one_nineteen_times_of_twenty(x: float) -> None:
     """Prints the measured rate with `pytest -s -k nineteen`."""
     held, confirmed, seeds = 0, 0, 25

@@ -18,6 +18,7 @@ from leeway.drift.rows import code_rows, draw, seed_of
 from leeway.drift.verdict import compare_profiles
 from leeway.metrics.auc import Estimate
 from leeway.spec import Column, Drift
+from tests.faults.harness import in_proof
 
 BATCHES = 60
 
@@ -76,7 +77,7 @@ def test_rows_that_gather_at_the_centre_are_seen_by_an_error_that_shrinks() -> N
     assert by_error_alone[0] == "confirmed"
 
 
-@pytest.mark.parametrize("rows", [60, 200, 600])
+@pytest.mark.parametrize("rows", [in_proof(60), 200, in_proof(600)])
 def test_random_splits_are_false_alarms_in_at_most_1_of_100_batches(rows: int) -> None:
     """Prints the measured rates with `pytest -s -k random_splits`."""
     verdicts, covered = [], 0
