@@ -6,28 +6,22 @@ here: the estimate (`leeway.damage`), the comparison of rows (`leeway.drift.mult
 predictions were (`assets.performance`), or what follows (`leeway.controller`).
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.incident import incident_on
 from assets.released import Batch, node_of_batches
 from assets.stage import Stage, Work, metadata_of, png
-from leeway.controller.facts import incident_digest
 from leeway.damage.told import damage_told, shares_told
 from leeway.data.tables import from_parquet
 from leeway.data.training_set import TEST, part_of
 from leeway.digests import canonical_json
 from leeway.drift.budget import alarm_probability
 from leeway.drift.joint_told import joint_told, leaned_on_told
-from leeway.plan import label
 from resources.ledger import Commit
-from resources.releases import insert_incident
 
 if TYPE_CHECKING:
-    import psycopg2.extensions
-
     from leeway.damage.verdict import BatchDamage
     from leeway.drift.multivariate import MultivariateDrift
 
@@ -80,8 +74,7 @@ def _stored(batch: Batch, work: Work, found: "BatchDamage", joint: "Multivariate
     trained_on = batch.name in champion.manifest["batches"]
     incident = None
     if found.verdict == "confirmed" and not trained_on:
-        clean = work.inputs[label("clean", batch.name)].digest
-        incident = incident_digest(batch.stage.name, champion.digest, clean, found.blamed, "damage")
+        incident = incident_on(batch, work, "clean", found.blamed, "damage")
     return work.commit(
         "reports",
         "json",
@@ -95,25 +88,9 @@ def _stored(batch: Batch, work: Work, found: "BatchDamage", joint: "Multivariate
             "joint": {"verdict": joint.verdict, "reason": joint.reason},
             "trained_on": trained_on,
             "version": champion.release.version,
-            "incident": incident,
+            "incident": incident.digest if incident else None,
         },
-        also=_recorded(batch, found.blamed, incident) if incident else None,
-    )
-
-
-def _recorded(
-    batch: Batch, columns: Sequence[str], incident: str
-) -> "Callable[[psycopg2.extensions.cursor], None]":
-    """Records the harm, in the transaction that commits the estimate."""
-    return partial(
-        insert_incident,
-        use_case=batch.stage.name,
-        digest=incident,
-        batch=batch.name,
-        columns=columns,
-        release_digest=batch.champion.digest,
-        run_id=batch.context.run.run_id,
-        cause="damage",
+        also=incident.record if incident else None,
     )
 
 

@@ -5,18 +5,17 @@ incident. Does not belong here: the verdict (`leeway.drift.verdict`) or what fol
 from it (`leeway.controller`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
 from assets.exact import exact_distances
+from assets.incident import FoundIncident, incident_on
 from assets.reference import answered_in, before, made_alike, reference_of, verdict_on
 from assets.released import Batch, node_of_batches
-from assets.stage import Stage, metadata_of, png
-from leeway.controller.facts import incident_digest
+from assets.stage import Stage, Work, metadata_of, png
 from leeway.digests import canonical_json, digest_of
 from leeway.drift.answered import without_answered
 from leeway.drift.column import ColumnDrift
@@ -28,12 +27,7 @@ from leeway.drift.origin import Origin, Who, origin_of, who_of
 from leeway.drift.stored import Stored, from_bytes
 from leeway.drift.verdict import BatchDrift, without_reference
 from leeway.drift.who_moved import who_told
-from leeway.plan import label
 from resources.ledger import Commit
-from resources.releases import insert_incident
-
-if TYPE_CHECKING:
-    import psycopg2.extensions
 
 
 @dataclass(frozen=True)
@@ -93,7 +87,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
 def _materialize(batch: Batch) -> dict[str, Any]:
     work = batch.begin("drift", "profile")
     judged = _judge(batch, from_bytes(work.read("profile", batch.name)))
-    incident = _incident_of(batch, judged, work.inputs[label("profile", batch.name)].digest)
+    incident = _incident(batch, work, judged)
     content = content_of(
         judged.verdict,
         judged.origins,
@@ -110,9 +104,9 @@ def _materialize(batch: Batch) -> dict[str, Any]:
             **judged.facts,
             "version": batch.champion.release.version,
             "reference": batch.stage.use_case.drift.reference,
-            "incident": incident,
+            "incident": incident.digest if incident else None,
         },
-        also=_recorded(batch, judged, incident) if incident else None,
+        also=incident.record if incident else None,
     )
     return _metadata(judged, commit, batch)
 
@@ -149,28 +143,12 @@ def _judge(batch: Batch, stored: Stored) -> Judged:
     return Judged(found, origins, shown, trained_on, made_by, again)
 
 
-def _incident_of(batch: Batch, judged: Judged, profile: str) -> str | None:
-    """The digest of the incident that a confirmed verdict is; None where it is none."""
+def _incident(batch: Batch, work: Work, judged: Judged) -> FoundIncident | None:
+    """The incident that a confirmed verdict is; None where it is none."""
     found = judged.verdict
     if found.verdict != "confirmed" or judged.trained_on:
         return None
-    return incident_digest(batch.stage.name, batch.champion.digest, profile, found.drifted)
-
-
-def _recorded(
-    batch: Batch, judged: Judged, incident: str
-) -> "Callable[[psycopg2.extensions.cursor], None]":
-    """Records an incident."""
-    return partial(
-        insert_incident,
-        use_case=batch.stage.name,
-        digest=incident,
-        batch=batch.name,
-        columns=judged.verdict.drifted,
-        release_digest=batch.champion.digest,
-        run_id=batch.context.run.run_id,
-        origin=judged.who or "unknown",
-    )
+    return incident_on(batch, work, "profile", found.drifted, "drift", judged.who or "unknown")
 
 
 def _metadata(judged: Judged, commit: Commit, batch: Batch) -> dict[str, Any]:

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.incident import incident_on
 from assets.released import Batch, node_of_batches
 from assets.stage import Stage, Work, metadata_of
-from leeway.controller.facts import incident_digest
 from leeway.data.tables import from_parquet
 from leeway.data.training_set import TRAIN, part_of
 from leeway.digests import canonical_json
-from leeway.plan import label
 from resources.ledger import Commit
 from resources.monitoring import replace_segment_metrics
-from resources.releases import insert_incident
 
 if TYPE_CHECKING:
     import psycopg2.extensions
@@ -92,13 +90,12 @@ def _commit(batch: Batch, work: Work, found: "Performance") -> Commit:
     """
     from leeway.performance import WHOLE, broken_gates
 
-    stage, champion, run_id = batch.stage, batch.champion, batch.context.run.run_id
+    stage, champion = batch.stage, batch.champion
     gates, metrics = stage.use_case.gates, found.segments.get(WHOLE, {})
     broken = sorted({gate.metric for gate in gates if broken_gates([gate], metrics)})
     incident = None
     if broken and not found.fitted:
-        clean = work.inputs[label("clean", batch.name)].digest
-        incident = incident_digest(stage.name, champion.digest, clean, broken, "performance")
+        incident = incident_on(batch, work, "clean", broken, "performance")
 
     def record(cursor: "psycopg2.extensions.cursor") -> None:
         replace_segment_metrics(
@@ -106,20 +103,11 @@ def _commit(batch: Batch, work: Work, found: "Performance") -> Commit:
             use_case=stage.name,
             batch=batch.name,
             version=champion.release.version,
-            run_id=run_id,
+            run_id=batch.context.run.run_id,
             segments=found.segments,
         )
         if incident is not None:
-            insert_incident(
-                cursor,
-                use_case=stage.name,
-                digest=incident,
-                batch=batch.name,
-                columns=broken,
-                release_digest=champion.digest,
-                run_id=run_id,
-                cause="performance",
-            )
+            incident.record(cursor)
 
     return work.commit(
         "reports",
@@ -129,7 +117,7 @@ def _commit(batch: Batch, work: Work, found: "Performance") -> Commit:
         facts={
             "broken_gates": broken_gates(gates, metrics),
             "version": champion.release.version,
-            "incident": incident,
+            "incident": incident.digest if incident else None,
         },
         also=record,
     )

@@ -168,6 +168,7 @@ def _only(half: str) -> Iterator[None]:
         made = expected_classes(probabilities, codes)
         return changed(made, np.eye(probabilities.shape[1])[codes])
 
+    # In place of parameters that production would carry for this measurement alone.
     with (
         mock.patch.object(batch, "expected_losses", losses),
         mock.patch.object(batch, "expected_classes", classes),

@@ -178,6 +178,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
     ),
     "drift": (
         "assets/drift.py",
+        "assets/incident.py",
         "leeway/drift/answered.py",
         "assets/exact.py",
         "assets/reference.py",
@@ -194,6 +195,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
     ),
     "damage": (
         "assets/damage.py",
+        "assets/incident.py",
         "leeway/amounts.py",
         "leeway/drift/joint_told.py",
         "leeway/damage/attribution.py",
@@ -234,6 +236,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
     ),
     "performance": (
         "assets/performance.py",
+        "assets/incident.py",
         "leeway/performance.py",
         "leeway/data/frames.py",
         "leeway/data/training_set.py",

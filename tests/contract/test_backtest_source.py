@@ -12,32 +12,15 @@ from typing import Any
 import pytest
 
 from leeway.backtest.errors import CannotBacktest
-from leeway.spec import UseCase
 from resources.backtest_source import source_material
 from resources.settings import Settings
 from tests.batches import age
+from tests.small_use_case import small
 
 SYNTHETIC = {"synthetic": {"rows": 200, "batches": 2}}
 TOPIC = {
     "kind": "kafka", "servers_env": "LEEWAY_KAFKA", "topic": "t", "group": "g",
 }  # fmt: skip
-
-
-def declared(source: dict[str, Any], **attributes: Any) -> UseCase:
-    columns = [
-        {"name": "id", "type": "integer", "role": "key"},
-        {"name": "x", "type": "number"},
-        {"name": "y", "type": "number", "role": "target"},
-    ]
-    return UseCase.model_validate(
-        {
-            "title": "t",
-            "task": "regression",
-            "source": source,
-            "columns": [{"description": "d"} | column for column in columns],
-            **attributes,
-        }
-    )
 
 
 def folder(tmp_path: Path, **batches: str) -> dict[str, Any]:
@@ -61,7 +44,7 @@ def test_a_key_that_batches_share_is_in_the_first_of_them_alone(
     shared: Settings, use_case: str, tmp_path: Path
 ) -> None:
     source = folder(tmp_path, a=rows_of(1, 2, 3), b=rows_of(3, 4, 5), c=rows_of(2, 5, 6, 7))
-    found = source_material(use_case, declared(source, max_rejected=0.5), shared)
+    found = source_material(use_case, small(source, max_rejected=0.5), shared)
     keys = {name: table["id"].to_pylist() for name, table in found.tables.items()}
     assert keys == {"a": [1, 2, 3], "b": [4, 5], "c": [6, 7]}
     assert {name: stored.profiles["clean"].rows for name, stored in found.stored.items()} == {
@@ -81,7 +64,7 @@ def test_a_batch_with_too_many_rejected_rows_is_left_out_as_it_is_of_a_training(
         c=rows_of(5, 6, bad=2),
         d=rows_of(7, 8, 9, bad=1),
     )
-    found = source_material(use_case, declared(source, max_rejected=0.25), shared)
+    found = source_material(use_case, small(source, max_rejected=0.25), shared)
     assert list(found.tables) == list(found.stored) == ["a", "d"]
     assert found.tables["d"]["batch_id"].to_pylist() == ["d"] * 3
     assert found.left_out == ("b", "c")
@@ -92,7 +75,7 @@ def test_what_stands_in_for_a_source_is_read_as_by_a_run_and_it_is_said(
     shared: Settings, use_case: str, tmp_path: Path
 ) -> None:
     absent = {"kind": "file", "path": str(tmp_path / "t.csv")}
-    found = source_material(use_case, declared(absent, stand_in=SYNTHETIC), shared)
+    found = source_material(use_case, small(absent, stand_in=SYNTHETIC), shared)
     assert list(found.tables) == ["synthetic-1", "synthetic-2"]
     assert any("in place of file t.csv, which could not be had" in note for note in found.notes)
 
@@ -108,7 +91,7 @@ def test_a_topic_is_not_looked_at_because_that_would_cut_it(
     stand_in: dict[str, Any] | None,
 ) -> None:
     with pytest.raises(CannotBacktest) as error:
-        source_material(use_case, declared(source, stand_in=stand_in), shared)
+        source_material(use_case, small(source, stand_in=stand_in), shared)
     assert str(error.value) == (
         f"{use_case}: to look at a topic cuts batches of it, which a backtest does not: "
         f"run `leeway run {use_case}` first"

@@ -8,34 +8,17 @@ from typing import Any
 
 import pytest
 
-from leeway.spec import UseCase
 from resources.files import SourceError, Unavailable
 from resources.ledger import Ledger
 from resources.postgres import transaction
 from resources.settings import Settings, get_settings
 from resources.stand_ins import Reading, hold_against, reading_of
 from tests.batches import age
+from tests.small_use_case import small
 
 SYNTHETIC = {"synthetic": {"rows": 200, "batches": 2}}
 ABSENT = {"kind": "archive", "url": "https://nosuch.invalid/t.csv", "digest": f"sha256:{'0' * 64}"}
 ROWS = "id,x,y\n1,2.5,3\n2,3.5,4\n"
-
-
-def use_case(source: dict[str, Any], stand_in: dict[str, Any] | None) -> UseCase:
-    columns = [
-        {"name": "id", "type": "integer", "role": "key"},
-        {"name": "x", "type": "number"},
-        {"name": "y", "type": "number", "role": "target"},
-    ]
-    return UseCase.model_validate(
-        {
-            "title": "t",
-            "task": "regression",
-            "source": source,
-            "stand_in": stand_in,
-            "columns": [{"description": "d"} | column for column in columns],
-        }
-    )
 
 
 @pytest.fixture
@@ -54,7 +37,7 @@ def of(path: Path) -> dict[str, Any]:
 def test_a_source_that_cannot_be_had_is_replaced_once_and_for_all(
     shared: Settings, use_case_name: str, tmp_path: Path
 ) -> None:
-    spec = use_case(of(tmp_path / "t.csv"), SYNTHETIC)
+    spec = small(of(tmp_path / "t.csv"), stand_in=SYNTHETIC)
     reading = reading_of(use_case_name, spec, shared)
     assert (reading.source.origin, reading.read_from) == ("synthetic", "stand_in.synthetic")
     assert reading.source.batches() == ["synthetic-1", "synthetic-2"]
@@ -72,7 +55,7 @@ def test_a_source_that_cannot_be_had_is_replaced_once_and_for_all(
 def test_a_source_that_gave_a_batch_is_never_replaced(
     shared: Settings, use_case_name: str, table: Path
 ) -> None:
-    spec = use_case(of(table), SYNTHETIC)
+    spec = small(of(table), stand_in=SYNTHETIC)
     reading = reading_of(use_case_name, spec, shared)
     assert (reading.source.origin, reading.read_from, reading.note) == ("real", "source", "")
     table.unlink()
@@ -88,19 +71,21 @@ def test_batches_from_before_there_were_stand_ins_count(
     ledger = Ledger(shared)
     attempt = ledger.begin(use_case_name, "raw", "2009", "run")
     ledger.commit(attempt, input_digest="i", digest="d", uri="u", rows=1, facts={})
-    assert reading_of(use_case_name, use_case(ABSENT, SYNTHETIC), shared).read_from == "source"
+    assert (
+        reading_of(use_case_name, small(ABSENT, stand_in=SYNTHETIC), shared).read_from == "source"
+    )
 
 
 def test_nothing_stands_in_where_the_yaml_does_not_ask_for_it(
     shared: Settings, use_case_name: str, tmp_path: Path
 ) -> None:
-    reading = reading_of(use_case_name, use_case(of(tmp_path / "t.csv"), None), shared)
+    reading = reading_of(use_case_name, small(of(tmp_path / "t.csv"), stand_in=None), shared)
     assert (reading.read_from, reading.source.origin) == ("source", "real")
 
 
 def test_nothing_stands_in_in_production(shared: Settings, use_case_name: str) -> None:
     production = shared.model_copy(update={"environment": "production"})
-    spec = use_case(ABSENT, SYNTHETIC)
+    spec = small(ABSENT, stand_in=SYNTHETIC)
     assert reading_of(use_case_name, spec, production).read_from == "source"
     assert reading_of(use_case_name, spec, shared).read_from == "stand_in.synthetic"
     with pytest.raises(SourceError, match="production never does"):
@@ -110,7 +95,7 @@ def test_nothing_stands_in_in_production(shared: Settings, use_case_name: str) -
 def test_a_public_address_that_is_not_reached_is_one_that_cannot_be_had(
     shared: Settings, use_case_name: str
 ) -> None:
-    reading = reading_of(use_case_name, use_case(ABSENT, SYNTHETIC), shared)
+    reading = reading_of(use_case_name, small(ABSENT, stand_in=SYNTHETIC), shared)
     assert reading.source.origin == "synthetic"
     assert "in place of archive t.csv" in reading.description
 
@@ -118,7 +103,7 @@ def test_a_public_address_that_is_not_reached_is_one_that_cannot_be_had(
 def test_a_source_that_gives_something_wrong_is_an_error_and_nothing_is_decided(
     shared: Settings, use_case_name: str, table: Path
 ) -> None:
-    spec = use_case(of(table), SYNTHETIC)
+    spec = small(of(table), stand_in=SYNTHETIC)
     table.write_bytes(b'id,x,y\n1,"2')
     age(table)
     with pytest.raises(SourceError) as refused:
@@ -132,7 +117,7 @@ def test_a_source_that_gives_something_wrong_is_an_error_and_nothing_is_decided(
 def test_another_source_stands_in_before_made_up_rows(
     shared: Settings, use_case_name: str, table: Path
 ) -> None:
-    both = use_case(ABSENT, SYNTHETIC | {"source": of(table)})
+    both = small(ABSENT, stand_in=SYNTHETIC | {"source": of(table)})
     reading = reading_of(use_case_name, both, shared)
     assert (reading.read_from, reading.source.origin) == ("stand_in.source", "real")
     assert reading.source.batches() == ["t"]
@@ -143,16 +128,16 @@ def test_another_source_stands_in_before_made_up_rows(
 def test_what_was_decided_on_cannot_leave_the_yaml_silently(
     shared: Settings, use_case_name: str, table: Path
 ) -> None:
-    reading_of(use_case_name, use_case(ABSENT, SYNTHETIC), shared)
+    reading_of(use_case_name, small(ABSENT, stand_in=SYNTHETIC), shared)
     with pytest.raises(SourceError, match=r"reads stand_in\.synthetic in place of file t\.csv"):
-        reading_of(use_case_name, use_case(of(table), None), shared)
+        reading_of(use_case_name, small(of(table), stand_in=None), shared)
 
 
 def test_a_batch_from_elsewhere_is_refused_when_it_commits(
     shared: Settings, use_case_name: str, table: Path
 ) -> None:
-    real = reading_of(use_case_name, use_case(of(table), None), shared)  # nothing is recorded
-    made_up = reading_of(use_case_name, use_case(ABSENT, SYNTHETIC), shared)
+    real = reading_of(use_case_name, small(of(table), stand_in=None), shared)  # nothing is recorded
+    made_up = reading_of(use_case_name, small(ABSENT, stand_in=SYNTHETIC), shared)
     with (
         pytest.raises(SourceError, match=r"it came from source, and .* reads stand_in\.synthetic"),
         transaction(shared) as cursor,
@@ -168,7 +153,7 @@ def decide(home: str, url: str, name: str, source: dict[str, Any]) -> str:
 
     os.environ |= {"LEEWAY_HOME": home, "LEEWAY_DATABASE_URL": url, "LEEWAY_ENVIRONMENT": "test"}
     get_settings.cache_clear()
-    reading: Reading = reading_of(name, use_case(source, SYNTHETIC), get_settings())
+    reading: Reading = reading_of(name, small(source, stand_in=SYNTHETIC), get_settings())
     return reading.read_from
 
 
