@@ -38,7 +38,7 @@ def reaper_sensor() -> dg.SensorDefinition:
 
     @dg.sensor(
         name="reaper",
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=15,
         default_status=RUNNING,
         description="Reports a run failed when the process that carried it out is dead.",
     )

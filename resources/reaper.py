@@ -8,9 +8,10 @@ what a killed process left in the ledger: that is consistent at any moment.
 Dagster itself notices a dead worker only while the code server that started it lives, and a run of
 `leeway run` has none. `leeway run` therefore writes down its process in tags. Of a run that the
 daemon launched, Dagster records the process id but not the machine: it is judged only where there
-is one machine, which the embedded PostgreSQL means; elsewhere `max_runtime_seconds` of dagster.yaml
-is what ends it. A pid that was given to a new process is recognised by when that process began:
-since which boot of the machine and how long after it where the system says so, for a clock is set.
+is one machine, which the embedded PostgreSQL means; elsewhere `start_timeout_seconds` and
+`max_runtime_seconds` of dagster.yaml are what ends it. A pid that was given to a new process is
+recognised by when that process began: since which boot of the machine and how long after it where
+the system says so, for a clock is set.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun
 
 PID, HOST, STARTED = "leeway/pid", "leeway/host", "leeway/process_started"
-LAUNCH_SECONDS = 180.0  # a run is launched within this time, or never
+# A worker of this machine says its pid a few seconds after its launch. One that comes later than
+# this finds its run finished and leaves it alone (dagster 1.13.27, execute_run_iterator).
+LAUNCH_SECONDS = 45.0
 _CLOCK_SECONDS = 2.0  # psutil derives the start of a process from the boot time, which may be set
 _UNFINISHED = ("NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 _FAILED = ("FAILURE", "CANCELED")
@@ -154,7 +157,8 @@ def _why_dead(instance: DagsterInstance, run: DagsterRun, updated: float) -> str
     if worker is not None:
         pid, seen = worker
         return None if not one_machine or _was_alive(pid, seen) else _message(pid)
-    if run.status.value == "STARTING" and time.time() - updated > LAUNCH_SECONDS:
+    late = time.time() - updated > LAUNCH_SECONDS
+    if one_machine and late and run.status.value == "STARTING":
         return f"no worker began this run within {LAUNCH_SECONDS:.0f} s of its launch"
     return None
 

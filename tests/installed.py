@@ -98,7 +98,7 @@ class Complete(Installed):
         project, home, batches = (folder / "now" / each for each in ("project", "home", "batches"))
         copy_project(project, source={"kind": "file", "path": str(batches)})
         sensors = project / "orchestration" / "sensors.py"
-        slow, fast = "minimum_interval_seconds=60", "minimum_interval_seconds=5"
+        slow, fast = "minimum_interval_seconds=15", "minimum_interval_seconds=5"
         assert sensors.read_text().count(slow) == 1
         sensors.write_text(sensors.read_text().replace(slow, fast))
         commit_all(project)

@@ -40,7 +40,7 @@ POINTS = (  # in the order in which a tick passes them
     "RUN_LAUNCHED",  # put into the queue
     "RUN_IDS_ADDED_TO_EVALUATIONS",
 )
-TRAINED_SECONDS = 600  # a run that is lost before its worker begins is given up after 180
+TRAINED_SECONDS = 600  # a run that is lost before it comes into the queue is given up after 180
 SETTLED_SECONDS = 6  # six looks of the sensor, and one of each daemon that retries or launches
 AWAY_SECONDS = 20
 BEGUN = ("STARTING", "STARTED")
