@@ -14,7 +14,7 @@ from leeway.backtest.delays import Delay
 from leeway.backtest.report import Replayed, Report
 
 if TYPE_CHECKING:
-    from leeway.backtest.walk import Step
+    from leeway.backtest.walked import Step
 
 Row = tuple[str, Callable[[Replayed], str]]
 COLOURS = {"confirmed": "red", "suspect": "yellow", "none": "green", "undefined": "dim"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leeway.backtest.walk import Walked
+from leeway.backtest.walked import Walked
 from leeway.controller.facts import Cause
 
 SECONDS_PER_DAY = 86_400

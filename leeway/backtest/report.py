@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from leeway.backtest.delays import Delay, delays_of
 from leeway.backtest.facts import Scored
 from leeway.backtest.scoring import losses_on
-from leeway.backtest.walk import Retrain, Step, Walked
+from leeway.backtest.walked import Retrain, Step, Walked
 from leeway.controller.facts import Incident
 from leeway.release import Comparison, compare_losses
 from leeway.spec import UseCase

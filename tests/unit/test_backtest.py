@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from leeway.backtest.clock import in_time
 from leeway.backtest.report import Replayed, Report
-from leeway.backtest.walk import Walked, walk
+from leeway.backtest.walk import walk
+from leeway.backtest.walked import Walked
 from leeway.spec import UseCase
 from tests.unit.backtests import FIRST_DAY, Concept, batches, once_released, profiles, use_case
 

@@ -14,7 +14,8 @@ import pytest
 
 from cli.backtest_models import Chosen, chosen_of
 from leeway.backtest.clock import in_time, notes_on_order
-from leeway.backtest.walk import Walked, walk
+from leeway.backtest.walk import walk
+from leeway.backtest.walked import Walked
 from leeway.spec import UseCase
 from resources.backtest import Material
 from tests.unit.backtests import batches, once_released, profiles, released, use_case

@@ -11,7 +11,8 @@ import pyarrow as pa
 from leeway.backtest.clock import in_time
 from leeway.backtest.models import Recipe, Refitted
 from leeway.backtest.profiled import unknown_model
-from leeway.backtest.walk import Walked, walk
+from leeway.backtest.walk import walk
+from leeway.backtest.walked import Walked
 from leeway.drift.declared import profile_table
 from leeway.drift.origin import LAYERS
 from leeway.drift.stored import Stored

@@ -9,7 +9,8 @@ from cli.backtest_models import Chosen, chosen_of
 from leeway.backtest.clock import in_time
 from leeway.backtest.errors import CannotBacktest
 from leeway.backtest.recorded import Recorded, RecordedRelease
-from leeway.backtest.walk import Walked, walk
+from leeway.backtest.walk import walk
+from leeway.backtest.walked import Walked
 from leeway.spec import UseCase
 from resources.backtest import Material
 from tests.unit import backtests

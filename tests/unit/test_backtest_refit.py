@@ -16,7 +16,8 @@ from leeway.backtest.models import Recipe, Refitted
 from leeway.backtest.plan import first_third, recipe_for
 from leeway.backtest.plot import backtest_plot
 from leeway.backtest.report import Replayed, Report
-from leeway.backtest.walk import Walked, walk
+from leeway.backtest.walk import walk
+from leeway.backtest.walked import Walked
 from leeway.spec import UseCase
 from tests.unit.backtests import Concept, batches, profiles, use_case
 
