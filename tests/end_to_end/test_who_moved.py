@@ -200,6 +200,7 @@ def test_a_fault_of_our_own_is_named_and_alerts_until_it_is_mended_and_the_world
     assert incidents(recorded)[-1] == ("2012", "world")
     request = asked_by(tick(recorded))
     assert (request.job_name, request.partition_key) == (f"{NAME}_retrain", "2012")
+    project.mend()  # an entry that was edited is blamed for what the world does to its column
 
 
 @pytest.mark.faults
