@@ -51,7 +51,11 @@ def ks_mean_square(reached: Floats) -> float:
 
     The distance of a sample goes to the largest deviation of a Brownian bridge at the values of the
     distribution function (Doob 1949): pi^2 / 12 for a continuous one, p (1 - p) for two values.
-    Random walks stand for the bridges; 1,000 of them give it within some per cent.
+    1,000 random walks of 256 steps stand for the bridges, and where a column rises through
+    neighbouring steps, so does the law of the maximum of a bridge between two known places
+    (Karatzas and Shreve 1991, 4.3.40). What chance gives these walks is divided out by their mean
+    squares at those places, which are known. It is within 3 per cent; a column of some hundred
+    levels that are equally frequent counts as continuous, which is up to a tenth more.
 
     Args:
         reached: the distribution function at the values that there are, shape (values,).
@@ -63,20 +67,33 @@ def ks_mean_square(reached: Floats) -> float:
 @lru_cache(maxsize=256)
 def _largest_square(places: bytes) -> float:
     at = np.frombuffer(places, np.int64)
-    return float((np.abs(_bridges()[:, at]).max(axis=1, initial=0) ** 2).mean())
+    walked, between = _bridges()
+    if not at.size:
+        return 0.0
+    risen = np.concatenate([[0], at, [_STEPS]])
+    passed = risen[:-1][np.diff(risen) == 1]
+    largest = np.maximum(walked[:, at].max(axis=1), between[:, passed].max(axis=1, initial=0))
+    known, seen = at / _STEPS * (1 - at / _STEPS), (walked[:, at] ** 2).mean(axis=0)
+    return float((largest**2).mean() * known.sum() / seen.sum())
 
 
 @lru_cache(maxsize=1)
-def _bridges() -> Floats:
-    """Random walks of steps up and down that end where they began, shape (walks, places).
+def _bridges() -> tuple[Floats, Floats]:
+    """How far from zero random walks are that end where they began.
 
-    Their bits are those of a digest, so that they are the same everywhere.
+    At each place, shape (walks, steps + 1), and at most on the way to the next, (walks, steps). All
+    of it follows from a digest, so that it is the same everywhere.
     """
-    bits = shake_256(b"leeway.drift").digest(_WALKS * _STEPS // 8)
-    up = np.unpackbits(np.frombuffer(bits, np.uint8)).reshape(_WALKS, _STEPS)
+    size = _WALKS * _STEPS
+    drawn = np.frombuffer(shake_256(b"leeway.drift").digest(size // 8 + 4 * size), np.uint8)
+    up = np.unpackbits(drawn[: size // 8]).reshape(_WALKS, _STEPS)
     walked = np.cumsum(2.0 * up - 1, axis=1) / np.sqrt(_STEPS)
     bridges: Floats = walked - np.arange(1, _STEPS + 1) / _STEPS * walked[:, -1:]
-    return np.concatenate([np.zeros((_WALKS, 1)), bridges], axis=1)
+    bridges = np.concatenate([np.zeros((_WALKS, 1)), bridges], axis=1)
+    uniform = (drawn[size // 8 :].view("<u4").reshape(_WALKS, _STEPS) + 0.5) / 2**32
+    left, right = bridges[:, :-1], bridges[:, 1:]
+    above = np.sqrt((left - right) ** 2 - 2 / _STEPS * np.log(uniform))
+    return np.abs(bridges), (np.abs(left + right) + above) / 2
 
 
 def quantile_bins(reference: Integers, bins: int = 10) -> Integers:

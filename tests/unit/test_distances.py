@@ -309,16 +309,43 @@ def test_the_margins_of_levels_hold_more_often_than_promised(levels: int) -> Non
 
 
 @pytest.mark.parametrize(
-    "shares", [[0.3, 0.7], [0.5, 0.5], [0.1] * 10, [0.6, *[0.4 / 400] * 400], [1 / 2000] * 2000]
+    ("shares", "more"),
+    [
+        ([0.3, 0.7], 0.03),
+        ([0.5, 0.5], 0.03),
+        ([0.1] * 10, 0.03),
+        ([0.6, *[0.4 / 400] * 400], 0.1),
+        ([1 / 2000] * 2000, 0.1),
+    ],
 )
 def test_the_mean_square_of_the_distance_of_a_sample_is_what_drawing_it_gives(
-    shares: list[float],
+    shares: list[float], more: float
 ) -> None:
-    """Ties make it smaller: of two values it is p (1 - p), of a continuous column pi^2 / 12."""
+    """Ties make it smaller: of two values it is p (1 - p). Many levels count as continuous."""
     rng, rows, reached = np.random.default_rng(0), 4000, np.cumsum(shares)
-    drawn = rng.multinomial(rows, shares, 2000) / rows
+    drawn = rng.multinomial(rows, shares, 8000) / rows
     largest = np.abs(np.cumsum(drawn, axis=1) - reached).max(axis=1)
-    assert ks_mean_square(reached) == pytest.approx((largest**2).mean() * rows, rel=0.09)
+    true = (largest**2).mean() * rows
+    assert 0.97 * true <= ks_mean_square(reached) <= (1 + more) * true
+
+
+def test_the_mean_square_of_the_distance_of_a_continuous_column_is_that_of_the_bridge() -> None:
+    """pi^2 / 12, also where it rises only through a part of its range (Doob 1949)."""
+    rising = np.linspace(0, 1, 3000)
+    assert ks_mean_square(rising) == pytest.approx(np.pi**2 / 12, rel=0.03)
+    rng, rows = np.random.default_rng(0), 2000
+    below = rng.random((4000, rows)) < 0.5  # half the rows are one value, the rest are continuous
+    largest = np.array([_half_tied(rng, int(tied), rows) for tied in below.sum(axis=1)])
+    half = ks_mean_square(rising[rising >= 0.5])
+    assert half == pytest.approx((largest**2).mean() * rows, rel=0.03)
+
+
+def _half_tied(rng: np.random.Generator, tied: int, rows: int) -> float:
+    """KS distance of rows of which `tied` are the lowest value from a column where half are."""
+    values = np.sort(0.5 + rng.random(rows - tied) / 2)
+    after = (tied + np.arange(1, rows - tied + 1)) / rows
+    gaps = np.concatenate([after - values, after - 1 / rows - values, [tied / rows - 0.5]])
+    return float(np.abs(gaps).max())
 
 
 def test_a_constant_column_has_no_distance_from_itself() -> None:
