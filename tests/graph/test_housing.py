@@ -49,11 +49,15 @@ def shown(
 ) -> Iterator[Mapping[str, Mapping[str, Any]]]:
     """Metadata by node of one run of the whole graph."""
     use_case, home = short(load_use_cases()[NAME]), tmp_path_factory.mktemp("home")
-    with (
-        used_installation(server_home, home),
-        pytest.MonkeyPatch.context() as patch,
-        opened(NAME, use_case, home) as graph,
-    ):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("LEEWAY_DATA_DIR", raising=False)  # a mirror would have the table itself
+        yield from _shown(server_home, home, use_case, patch)
+
+
+def _shown(
+    server_home: Path, home: Path, use_case: UseCase, patch: pytest.MonkeyPatch
+) -> Iterator[Mapping[str, Mapping[str, Any]]]:
+    with used_installation(server_home, home), opened(NAME, use_case, home) as graph:
         patch.setattr("cli.status.find_use_case", lambda name: use_case)
         result = graph.materialize(["synthetic-1"])
         assert result.success, [e for e in result.all_events if e.is_step_failure]
