@@ -67,9 +67,9 @@ def ks_mean_square(reached: Floats) -> float:
 @lru_cache(maxsize=256)
 def _largest_square(places: bytes) -> float:
     at = np.frombuffer(places, np.int64)
-    walked, between = _bridges()
     if not at.size:
         return 0.0
+    walked, between = _bridges()
     risen = np.concatenate([[0], at, [_STEPS]])
     passed = risen[:-1][np.diff(risen) == 1]
     largest = np.maximum(walked[:, at].max(axis=1), between[:, passed].max(axis=1, initial=0))
@@ -82,7 +82,7 @@ def _bridges() -> tuple[Floats, Floats]:
     """How far from zero random walks are that end where they began.
 
     At each place, shape (walks, steps + 1), and at most on the way to the next, (walks, steps). All
-    of it follows from a digest, so that it is the same everywhere.
+    of it follows from a digest, so that it is the same everywhere but for a logarithm's last bits.
     """
     size = _WALKS * _STEPS
     drawn = np.frombuffer(shake_256(b"leeway.drift").digest(size // 8 + 4 * size), np.uint8)
