@@ -13,6 +13,7 @@ import dagster as dg
 
 from assets.released import Champion, rival_of
 from assets.requested import CAUSE_TAG, asked_of, begin_training
+from assets.served import served_files
 from assets.stage import Stage, Work, metadata_of, png
 from assets.training_set import read_part
 from leeway.data.tables import from_parquet
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from leeway.evidence import Champion as Rival
     from leeway.evidence import Evidence
     from leeway.metrics.evaluation import Metric
+    from leeway.prediction import Model
     from leeway.release import Cause, Uncompared
 
 
@@ -51,9 +53,10 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         cause = cast("Cause", context.run.tags.get(CAUSE_TAG, "request"))
         tuned = work.read_json("tuned_model")
         champion = rival_of(platform, stage.name, tuned["training_key"])
-        found = _evidence(work, tuned, champion, cause)
+        model = _model(work, tuned)
+        found = _evidence(work, model, champion, cause)
         version = platform.releases.next_version(stage.name, tuned["training_key"])
-        manifest = _manifest(work, tuned, found, version)
+        manifest = _manifest(work, tuned, found, version, served_files(work, model.pipeline))
         training = _training(work)
         _register(platform, context, stage, manifest, training)
         commit = _commit(work, manifest, training, found, champion, context.run)
@@ -75,19 +78,20 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     return release
 
 
-def _evidence(
-    work: Work, tuned: Mapping[str, Any], champion: Champion | None, cause: "Cause"
-) -> "Evidence":
-    """Opens the test part."""
-    from leeway.evidence import gather
+def _model(work: Work, tuned: Mapping[str, Any]) -> "Model":
     from leeway.prediction import Model, Threshold
     from leeway.training.model_file import load_model
 
-    rows = read_part(work, TEST)
     threshold = Threshold.from_dict(work.read_json("explainers")["threshold"])
-    model = Model(load_model(work.get(tuned["model"])), tuned["classes"], threshold)
-    rival = _rival(work, champion)
-    return gather(rows, work.stage.use_case, model, rival, cause)
+    return Model(load_model(work.get(tuned["model"])), tuned["classes"], threshold)
+
+
+def _evidence(work: Work, model: "Model", champion: Champion | None, cause: "Cause") -> "Evidence":
+    """Opens the test part."""
+    from leeway.evidence import gather
+
+    rows = read_part(work, TEST)
+    return gather(rows, work.stage.use_case, model, _rival(work, champion), cause)
 
 
 def _rival(work: Work, champion: Champion | None) -> "Rival | Uncompared":
@@ -107,7 +111,11 @@ def _rival(work: Work, champion: Champion | None) -> "Rival | Uncompared":
 
 
 def _manifest(
-    work: Work, tuned: Mapping[str, Any], found: "Evidence", version: int
+    work: Work,
+    tuned: Mapping[str, Any],
+    found: "Evidence",
+    version: int,
+    served: Mapping[str, Any],
 ) -> dict[str, Any]:
     from importlib.metadata import version as installed
 
@@ -134,6 +142,7 @@ def _manifest(
             "model": tuned["model"],
             "best_params": tuned["best_params"],
             "prediction_profile": work.put("reports", "arrow", predictions),
+            **served,
         },
         libraries={name: installed(name) for name in ("scikit-learn", "xgboost-cpu", "skops")},
     )

@@ -7,7 +7,8 @@ Does not belong here: filling missing values (`leeway.training.preprocessing`), 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -17,23 +18,41 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leeway.spec import Column, UseCase
+    from leeway.spec import UseCase
+    from leeway.spec.table import ColumnType
+
+
+class Typed(Protocol):
+    """A column by its name and type."""
+
+    @property
+    def name(self) -> str:
+        """As in the table."""
+
+    @property
+    def type(self) -> ColumnType:
+        """Category columns become texts, all others numbers."""
 
 
 def feature_frame(table: pa.Table, use_case: UseCase) -> pd.DataFrame:
-    """The feature columns, in the order of the use case and in the units of the source.
+    """The feature columns, in the order of the use case; the rest is as of `frame_of`."""
+    return frame_of(table, use_case.feature_columns)
+
+
+def frame_of(table: pa.Table, columns: Iterable[Typed]) -> pd.DataFrame:
+    """The columns, in their order and in the units of the source.
 
     Returns:
         One row per row of `table`, with a new index from 0. number, integer and boolean columns are
         float64 with NaN for a missing value; category columns are object with None for it.
 
     Raises:
-        KeyError: when the table lacks a feature column.
+        KeyError: when the table lacks a column.
         pyarrow.ArrowInvalid: when a number column holds text that is no number.
     """
     import pandas as pd
 
-    data = {column.name: _values(table, column) for column in use_case.feature_columns}
+    data = {column.name: _values(table, column) for column in columns}
     return pd.DataFrame(data, columns=list(data), copy=False)  # the arrays are nobody else's
 
 
@@ -59,7 +78,7 @@ def target_array(table: pa.Table, use_case: UseCase) -> NDArray[Any]:
     return _numbers(table, column.name)
 
 
-def _values(table: pa.Table, column: Column) -> NDArray[Any]:
+def _values(table: pa.Table, column: Typed) -> NDArray[Any]:
     if column.type == "category":
         return _texts(table, column.name)
     return _numbers(table, column.name)
