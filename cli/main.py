@@ -261,6 +261,27 @@ def backtest(
 
 
 @cli.command()
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65_535),
+    default=8000,
+    envvar="PORT",
+    show_default=True,
+    help="Port of the service; the variable PORT says it, too.",
+)
+def serve(port: int) -> None:
+    """Serve the champions of all use cases on 127.0.0.1.
+
+    What becomes champion later is served without a restart. /docs has the documentation.
+
+    Example: leeway serve --port 8000
+    """
+    from cli.serve import serve as carry_out
+
+    raise SystemExit(carry_out(port))
+
+
+@cli.command()
 @JSON
 def doctor(as_json: bool) -> None:
     """Say what is wrong with the installation and how to mend it.

@@ -18,7 +18,7 @@ import yaml
 from resources.settings import PROJECT
 
 NAME = "penguins"
-PACKAGES = ("leeway", "assets", "resources", "orchestration", "cli", "dbt_project")
+PACKAGES = ("leeway", "assets", "resources", "serving", "orchestration", "cli", "dbt_project")
 FILES = ("dagster.yaml", "workspace.yaml", "pyproject.toml")
 SEARCH: dict[str, Any] = {
     "candidates": ["logistic_regression", "decision_tree"],

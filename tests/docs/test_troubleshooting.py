@@ -10,7 +10,7 @@ from tests.docs.test_readme import cli_verbs, code_of, setting_names, verbs_of
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-LAYERS = ("leeway", "resources", "assets", "orchestration", "cli")
+LAYERS = ("leeway", "resources", "serving", "assets", "orchestration", "cli")
 ANY = "…"  # of what is different each time
 
 

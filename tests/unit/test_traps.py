@@ -17,7 +17,7 @@ import pytest
 
 from resources.settings import PROJECT
 
-LAYERS = ("leeway", "resources", "assets", "orchestration", "cli")
+LAYERS = ("leeway", "resources", "serving", "assets", "orchestration", "cli")
 MODULES = sorted(path for layer in LAYERS for path in (PROJECT / layer).rglob("*.py"))
 # They stop a process by a signal, which reaches its main thread alone: a worker's call goes on.
 ALARMS = {"alarm", "setitimer", "pthread_kill", "ITIMER_REAL"}

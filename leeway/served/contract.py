@@ -1,0 +1,203 @@
+"""What a service takes and gives for one release: types that validate, document and are filled in.
+
+Belongs here: the request as a type of its inputs, the types of answers, and what is wrong with a
+body. Does not belong here: the inputs themselves (`leeway.served.inputs`), or HTTP.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from unicodedata import normalize
+
+import msgspec
+from msgspec import Meta, Struct
+
+from leeway.served.inputs import Input, Instance
+from leeway.spec.table import LARGEST_NUMBER
+
+MOST_INSTANCES = 100
+_LONGEST_TEXT = 10_000
+_INT64 = (-(2**63), 2**63 - 1)
+_PLACE = re.compile(r" - at `\$\.?(.*)`$")
+_STEP = re.compile(r"\[(\d+)\]|([^.\[]+)")
+
+
+class Warned(Struct, frozen=True):
+    """An input that was predicted with, and is unlike those that the model was trained on."""
+
+    input: str
+    code: Literal["unseen_category", "outside_training_range"]
+    message: str
+
+
+class Classified(Struct, frozen=True):
+    """The answer for one instance of a classification."""
+
+    prediction_id: str
+    prediction: str
+    probabilities: dict[str, float]
+    prediction_set: list[str] | None
+    warnings: list[Warned]
+
+
+class Estimated(Struct, frozen=True):
+    """The answer for one instance of a regression, in the unit of the target."""
+
+    prediction_id: str
+    prediction: float
+    interval: tuple[float, float] | None
+    warnings: list[Warned]
+
+
+class Answers(Struct, frozen=True):
+    """Which release answers; its sets and intervals hold at `coverage`."""
+
+    use_case: str
+    target: str
+    unit: str | None
+    coverage: float
+    model_version: int
+    release: str
+
+
+class Classes(Answers, frozen=True):
+    """The answers of a classification, in the order of the instances."""
+
+    predictions: list[Classified]
+
+
+class Estimates(Answers, frozen=True):
+    """The answers of a regression, in the order of the instances."""
+
+    predictions: list[Estimated]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a body: where, with which value, and what is allowed there."""
+
+    where: str
+    message: str
+    value: Any = None
+    allowed: str | None = None
+
+
+class BadRequest(ValueError):
+    """The body is not what the release takes."""
+
+    def __init__(self, problem: Problem, *, readable: bool = True) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+        self.readable = readable  # JSON, if not the right one
+
+
+class Contract:
+    """The request of one release."""
+
+    def __init__(self, inputs: Sequence[Input]) -> None:
+        self.inputs = {each.name: each for each in inputs}
+        self.instance = msgspec.defstruct(
+            "Instance",
+            [_field(each) for each in inputs],
+            kw_only=True,
+            forbid_unknown_fields=True,
+        )
+        listed = Annotated[
+            list[self.instance],  # type: ignore[name-defined]  # made at run time
+            Meta(min_length=1, max_length=MOST_INSTANCES),
+        ]
+        self.request = msgspec.defstruct(
+            "PredictRequest", [("instances", listed)], forbid_unknown_fields=True
+        )
+        self._decoder: Any = msgspec.json.Decoder(self.request)
+        self._categories = [each for each in inputs if each.type == "category"]
+
+    def instances(self, body: bytes) -> Sequence[Instance]:
+        """The rows of a body, with each category as it is spelt in the allowed ones.
+
+        Raises:
+            BadRequest: names the first field that is wrong, its value and what is allowed.
+        """
+        try:
+            request = self._decoder.decode(body)
+        except msgspec.ValidationError as error:
+            raise BadRequest(self._problem(str(error), body)) from error
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise BadRequest(Problem("body", f"not JSON: {error}"), readable=False) from error
+        rows = [msgspec.structs.asdict(each) for each in request.instances]
+        for number, row in enumerate(rows):
+            for each in self._categories:
+                row[each.name] = _spelt(each, row[each.name], number)
+        return rows
+
+    def _problem(self, message: str, body: bytes) -> Problem:
+        place = _PLACE.search(message)
+        where = place.group(1) if place else ""
+        steps = [int(number) if number else name for number, name in _STEP.findall(where)]
+        known = self.inputs.get(str(steps[-1])) if steps else None
+        allowed = None if known is None else allowed_told(known)
+        if "unknown field" in message:
+            allowed = f"one of {', '.join(self.inputs)}"
+        return Problem(where or "body", _PLACE.sub("", message), _value_at(body, steps), allowed)
+
+
+def _value_at(body: bytes, steps: Sequence[str | int]) -> str | int | float | bool | None:
+    """The value that was refused, where it is a plain one and what follows it can be read."""
+    try:
+        value = msgspec.json.decode(body)
+        for step in steps:
+            value = value[step]
+    except (msgspec.DecodeError, RecursionError, LookupError, TypeError):
+        return None
+    return value if isinstance(value, str | int | float | bool) else None
+
+
+def allowed_told(each: Input) -> str:
+    """What is allowed for an input, in words."""
+    told: str = each.type
+    if each.values is not None:
+        told = f"one of {', '.join(each.values)}"
+    elif each.low is not None or each.high is not None:
+        ends = [f"from {each.low:g}"] if each.low is not None else []
+        ends += [f"to {each.high:g}"] if each.high is not None else []
+        told = f"{each.type} {' '.join(ends)}"
+    unit = f" {each.unit}" if each.unit else ""
+    return f"{told}{unit}" if each.required else f"{told}{unit}, or null"
+
+
+def _field(each: Input) -> Any:
+    kind: Any = {"number": float, "integer": int, "boolean": bool, "category": str}[each.type]
+    if each.type in ("number", "integer"):
+        least, most = _INT64 if each.type == "integer" else (-LARGEST_NUMBER, LARGEST_NUMBER)
+        low = least if each.low is None else max(least, kind(each.low))
+        high = most if each.high is None else min(most, kind(each.high))
+        kind = Annotated[kind, Meta(ge=low, le=high)]
+    elif each.type == "category":
+        kind = Annotated[kind, Meta(max_length=_LONGEST_TEXT)]
+    more = {"unit": each.unit} if each.unit else {}
+    if each.values is not None:
+        more["enum"] = [*each.values, *([] if each.required else [None])]  # type: ignore[assignment]
+    about = Meta(description=each.description, examples=[each.example], extra_json_schema=more)
+    if each.required:
+        return (each.name, Annotated[kind, about])
+    return (each.name, Annotated[kind | None, about], None)
+
+
+def _spelt(each: Input, value: str | None, row: int) -> str | None:
+    """The category as it is read from a batch; of allowed ones as they are spelt there."""
+    text = "" if value is None else normalize("NFC", value).strip()
+    if each.values is None or text in each.values or not text:
+        found = text or None
+    else:
+        alike = [known for known in each.values if known.casefold() == text.casefold()]
+        found = alike[0] if len(alike) == 1 else None
+    if found is None and (text or each.required):
+        what = "is not allowed" if text else "is missing"
+        problem = Problem(
+            f"instances[{row}].{each.name}", f"the category {what}", value, allowed_told(each)
+        )
+        raise BadRequest(problem)
+    return found

@@ -1,0 +1,73 @@
+"""Which releases are champions, and their objects, wherever they can be had now.
+
+Belongs here: the cascade from the ledger to what this machine served last, and the copies for that.
+Does not belong here: loading a release (`serving.loading`), or when to look (`serving.keeper`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from resources.atomic import write_whole
+from resources.postgres import transaction
+from resources.settings import Settings
+from resources.store import LocalStore
+from serving.loading import Pointer
+
+_CHAMPIONS = """
+    select distinct on (m.use_case) m.use_case, m.version, r.digest, r.facts ->> 'uri'
+    from leeway.moves as m
+    join leeway.releases as r on (r.use_case, r.version) = (m.use_case, m.version)
+    order by m.use_case, m.id desc
+"""
+
+
+def champions(settings: Settings) -> dict[str, Pointer]:
+    """The champion of each use case that has one, as the ledger says now.
+
+    Raises:
+        psycopg2.Error: when the database does not answer.
+    """
+    with transaction(settings) as cursor:
+        cursor.execute(_CHAMPIONS)
+        return {row[0]: Pointer(*row) for row in cursor.fetchall()}
+
+
+class Copies:
+    """What this machine served last: champions and their objects, without any server."""
+
+    def __init__(self, folder: Path, store: LocalStore) -> None:
+        self.folder, self.store = folder, store
+        self._last = folder / "champions.json"
+
+    def remember(self, pointers: Mapping[str, Pointer]) -> None:
+        """Keeps which releases are served."""
+        content = {name: asdict(each) for name, each in sorted(pointers.items())}
+        write_whole(self._last, json.dumps(content, indent=1).encode())
+
+    def last(self) -> dict[str, Pointer]:
+        """The champions that were served last; none where there is no record."""
+        if not self._last.exists():
+            return {}
+        content = json.loads(self._last.read_bytes())
+        return {name: Pointer(**each) for name, each in content.items()}
+
+    def get(self, uri: str, digest: str) -> bytes:
+        """The bytes of an object, verified; the store's, else the copy of this machine.
+
+        Raises:
+            OSError: when neither has it.
+            resources.store.CorruptObject: when the store's was changed and there is no copy.
+        """
+        copy = self.folder / "objects" / digest.removeprefix("sha256:")
+        if copy.exists():
+            data = copy.read_bytes()
+            if f"sha256:{hashlib.sha256(data).hexdigest()}" == digest:
+                return data
+        data = self.store.get(uri, digest)
+        write_whole(copy, data)
+        return data

@@ -1,0 +1,194 @@
+"""`leeway serve` on an installation that has lived: real processes, real HTTP.
+
+Belongs here: what a client sees. Does not belong here: what a body may be
+(tests/unit/test_contract.py).
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import urllib3
+
+from orchestration.jobs import RETRAINED
+from tests.batches import penguins
+from tests.faults.harness import until
+from tests.installed import Complete
+from tests.project_copy import NAME
+
+pytestmark = pytest.mark.timeout(300)
+PREDICT = f"/api/v1/{NAME}/predict"
+
+
+class Client:
+    """HTTP to one service."""
+
+    def __init__(self, port: int, process: subprocess.Popen[str]) -> None:
+        self.port, self.process = port, process
+        self.pool = urllib3.HTTPConnectionPool("127.0.0.1", port, retries=False, timeout=20)
+
+    def get(self, path: str) -> tuple[int, Any]:
+        answer = self.pool.request("GET", path)
+        return answer.status, json.loads(answer.data)
+
+    def post(self, path: str, body: Any) -> tuple[int, Any]:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        answer = self.pool.request("POST", path, body=data)
+        return answer.status, json.loads(answer.data)
+
+    def alive(self) -> bool:
+        try:
+            return self.get("/health")[0] == 200
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    def ready(self) -> bool:
+        return self.get("/ready")[0] == 200
+
+
+@contextmanager
+def serving(installed: Complete) -> Iterator[Client]:
+    """A service of the installation; it ends with the block."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = installed.start("serve", "--port", str(port))
+    try:
+        client = Client(port, process)
+        assert until(client.alive, 60) is not None
+        yield client
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 0, said
+
+
+@pytest.fixture(scope="module")
+def client(installed: Complete) -> Iterator[Client]:
+    with serving(installed) as found:
+        assert until(found.ready, 60) is not None
+        yield found
+
+
+@pytest.fixture(scope="module")
+def example(client: Client) -> dict[str, Any]:
+    """One instance, as the service itself gives it."""
+    _, model = client.get(f"/api/v1/{NAME}/model")
+    return {each["name"]: each["example"] for each in model["inputs"]}
+
+
+def test_an_instance_is_predicted_with_its_set_and_says_which_release_did(
+    client: Client, installed: Complete, example: dict[str, Any]
+) -> None:
+    status, found = client.post(PREDICT, {"instances": [example, example]})
+    assert status == 200
+    champion = installed.leeway("status", NAME, "--json").json["use_cases"][NAME]["champion"]
+    assert (found["model_version"], found["release"]) == (champion["version"], champion["release"])
+    first, second = found["predictions"]
+    assert first["prediction"] in first["prediction_set"]
+    assert first["prediction"] == max(first["probabilities"], key=first["probabilities"].get)
+    assert sum(first["probabilities"].values()) == pytest.approx(1)
+    assert first["warnings"] == []
+    assert first["prediction_id"] != second["prediction_id"]
+
+
+def test_what_the_model_does_not_know_is_predicted_and_warned_of(
+    client: Client, example: dict[str, Any]
+) -> None:
+    heavy = example | {"body_mass_g": 9000}
+    status, found = client.post(PREDICT, {"instances": [heavy]})
+    assert status == 200
+    (warning,) = found["predictions"][0]["warnings"]
+    assert (warning["input"], warning["code"]) == ("body_mass_g", "outside_training_range")
+
+
+def test_a_wrong_body_is_told_where_and_what_is_allowed(
+    client: Client, example: dict[str, Any]
+) -> None:
+    status, found = client.post(PREDICT, {"instances": [example | {"body_mass_g": "heavy"}]})
+    assert status == 422
+    assert found["where"] == "instances[0].body_mass_g"
+    assert found["value"] == "heavy"
+    assert "g" in found["allowed"]
+    assert client.post(PREDICT, b"{")[0] == 400
+    assert client.post(PREDICT, b" " * 1_100_000)[0] == 413
+    assert client.post("/api/v1/nothing/predict", {"instances": [example]})[0] == 404
+
+
+def test_the_documentation_has_the_example_and_every_path_that_is_served(client: Client) -> None:
+    _, document = client.get("/openapi.json")
+    assert {PREDICT, f"/api/v1/{NAME}/model", "/ready"} <= set(document["paths"])
+    instance = document["components"]["schemas"][f"{NAME}.Instance"]
+    assert instance["properties"]["body_mass_g"]["unit"] == "g"
+    assert "{use_case}" not in " ".join(document["paths"])
+
+
+def test_categories_are_those_that_are_allowed_and_those_that_were_seen(client: Client) -> None:
+    _, found = client.get(f"/api/v1/{NAME}/categories")
+    islands = ["Biscoe", "Dream", "Torgersen"]
+    assert found["island"] == {"allowed": islands, "seen": islands}
+
+
+def test_health_is_alive_and_ready_names_the_versions(client: Client) -> None:
+    assert client.get("/health") == (200, {"status": "alive"})
+    status, found = client.get("/ready")
+    assert status == 200
+    assert found == {
+        "status": "ready",
+        "served": {NAME: 1},
+        "waiting": {},
+        "known_from": "ledger",
+        "ledger": "answers",
+    }
+
+
+def test_a_new_champion_and_a_rollback_are_served_without_a_restart(
+    client: Client, installed: Complete, example: dict[str, Any]
+) -> None:
+    def version() -> int:
+        status, found = client.post(PREDICT, {"instances": [example]})
+        assert status == 200
+        return int(found["model_version"])
+
+    installed.write("2010", penguins(first_key=2001, year=[2009]))
+    nodes = ",".join(["raw", "staged", "clean", "profile", *RETRAINED[:6]])
+    trained = installed.leeway("run", NAME, "--select", nodes, "--json")
+    assert trained.code == 0, trained.err
+    if trained.json["decision"] != "promoted":
+        assert installed.leeway("promote", NAME, "2").code == 0
+    assert until(lambda: version() == 2, 20) is not None
+    assert installed.leeway("rollback", NAME).code == 0
+    assert until(lambda: version() == 1, 1) is not None
+
+
+def test_without_the_database_the_last_champion_is_served(
+    client: Client, installed: Complete, example: dict[str, Any]
+) -> None:
+    """A service that starts while its ledger cannot, and goes on when the ledger goes."""
+    with serving(installed) as other:
+        assert until(other.ready, 60) is not None
+        _, before = other.post(PREDICT, {"instances": [example]})
+    folder = installed.home / "postgres"
+    away = folder.with_name("postgres away")
+    installed.stop("fast")
+    folder.rename(away)
+    folder.write_text("no folder")
+    try:
+        with serving(installed) as other:
+            assert until(other.ready, 60) is not None
+            _, found = other.get("/ready")
+            assert found["known_from"] == "last"
+            _, after = other.post(PREDICT, {"instances": [example]})
+        assert after["release"] == before["release"]
+        assert client.post(PREDICT, {"instances": [example]})[0] == 200
+        assert client.get("/ready")[1]["ledger"] != "answers"
+    finally:
+        folder.unlink()
+        away.rename(folder)

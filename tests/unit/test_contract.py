@@ -1,0 +1,137 @@
+"""A body is what the release takes, or is refused with the field, its value and what is allowed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from leeway.served.answers import warnings_of
+from leeway.served.contract import MOST_INSTANCES, BadRequest, Contract
+from leeway.served.inputs import inputs_of
+from leeway.spec import UseCase
+from tests.unit.measured_penguins import ATTRIBUTES, TABLE
+
+
+def use_case() -> UseCase:
+    """Penguins with bounds of the bill, known islands, any sex, and a year that is required."""
+    changed: dict[str, dict[str, Any]] = {
+        "bill_length_mm": {"range": [20, 80]},
+        "island": {"values": ["Biscoe", "Dream", "Torgersen"]},
+        "sex": {"values": None},
+        "year": {"role": "feature", "required": True},
+    }
+    columns = [{**each, **changed.get(each["name"], {})} for each in ATTRIBUTES["columns"]]
+    return UseCase.model_validate(ATTRIBUTES | {"columns": columns})
+
+
+INPUTS = inputs_of(TABLE, use_case())
+CONTRACT = Contract(INPUTS)
+EXAMPLE = {each.name: each.example for each in INPUTS}
+
+
+def body(*instances: dict[str, Any]) -> bytes:
+    return json.dumps({"instances": [EXAMPLE | each for each in instances]}).encode()
+
+
+def test_an_example_of_the_training_part_is_taken() -> None:
+    assert CONTRACT.instances(body({})) == [EXAMPLE]
+
+
+def test_what_is_absent_is_missing_and_what_is_required_is_not() -> None:
+    (found,) = CONTRACT.instances(b'{"instances": [{"year": 2008}]}')
+    assert found == {**dict.fromkeys(EXAMPLE), "year": 2008}
+    with pytest.raises(BadRequest, match="year"):
+        CONTRACT.instances(b'{"instances": [{}]}')
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "value", "allowed"),
+    [
+        ({"bill_length_mm": 81}, "bill_length_mm", 81, "number from 20 to 80 mm, or null"),
+        ({"bill_length_mm": "40"}, "bill_length_mm", "40", "number from 20 to 80 mm, or null"),
+        ({"bill_length_mm": True}, "bill_length_mm", True, "number from 20 to 80 mm, or null"),
+        ({"year": 2008.5}, "year", 2008.5, "integer from 2007 to 2100 year"),
+        ({"year": 2**70}, "year", 2**70, "integer from 2007 to 2100 year"),
+        ({"year": None}, "year", None, "integer from 2007 to 2100 year"),
+        ({"island": "Atlantis"}, "island", "Atlantis", "one of Biscoe, Dream, Torgersen, or null"),
+        ({"sex": 1}, "sex", 1, "category, or null"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(
+    change: dict[str, Any], where: str, value: Any, allowed: str
+) -> None:
+    with pytest.raises(BadRequest) as caught:
+        CONTRACT.instances(body({}, change))
+    found = caught.value.problem
+    assert found.where == f"instances[1].{where}"
+    assert (found.value, found.allowed) == (value, allowed)
+
+
+def test_a_field_that_is_not_known_is_not_ignored() -> None:
+    with pytest.raises(BadRequest, match="unknown field `bill_lenght_mm`") as caught:
+        CONTRACT.instances(body({"bill_lenght_mm": 40}))
+    assert "bill_length_mm" in str(caught.value.problem.allowed)
+
+
+@pytest.mark.parametrize("count", [0, MOST_INSTANCES + 1])
+def test_too_few_and_too_many_instances_are_refused(count: int) -> None:
+    with pytest.raises(BadRequest, match="length"):
+        CONTRACT.instances(body(*[{}] * count))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"{", b"\xff\xfe{}", b'{"instances": [{"bill_length_mm": NaN}]}',
+        b'{"instances": [{"bill_length_mm": Infinity}]}', b'{"a":' * 100_000,
+        b'{"instances": [{"sex": "\xff"}]}', b'{"instances": [{"year": 2008}]} x',
+    ],
+)  # fmt: skip
+def test_what_is_not_json_is_said_to_be_none(data: bytes) -> None:
+    with pytest.raises(BadRequest):
+        CONTRACT.instances(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"[]", b"null", b"1", b"[" * 100_000, b'{"instances": {}}', b'{"instances": [1]}',
+     b'{"instances": [{"bill_length_mm": 1e999, "year": 2008}]}',
+     b'{"instances": [{"bill_length_mm": ' + b"9" * 5000 + b', "year": 2008}]}'],
+)  # fmt: skip
+def test_what_is_json_of_another_shape_is_refused_with_a_reason(data: bytes) -> None:
+    with pytest.raises(BadRequest) as caught:
+        CONTRACT.instances(data)
+    assert caught.value.readable
+    assert caught.value.problem.message
+
+
+def test_a_category_is_read_as_in_a_batch_and_spelt_as_it_is_allowed() -> None:
+    found = CONTRACT.instances(body({"island": " dream ", "sex": " "}, {"sex": "cafe\u0301"}))
+    assert (found[0]["island"], found[0]["sex"]) == ("Dream", None)
+    assert found[1]["sex"] == "caf\u00e9"
+
+
+def test_what_the_model_does_not_know_is_warned_of() -> None:
+    unknown = EXAMPLE | {"sex": "other", "body_mass_g": 9000.0, "bill_length_mm": None}
+    found = {each.input: each for each in warnings_of(unknown, INPUTS)}
+    assert {name: each.code for name, each in found.items()} == {
+        "sex": "unseen_category",
+        "body_mass_g": "outside_training_range",
+    }
+    assert found["body_mass_g"].message == (
+        "9000 g is outside of what the model was trained on, 2700 to 6300 g"
+    )
+    assert warnings_of(EXAMPLE, INPUTS) == []
+
+
+def test_the_schema_says_what_is_taken() -> None:
+    schema = msgspec.json.schema(CONTRACT.request)
+    fields = schema["$defs"]["Instance"]["properties"]
+    bill = fields["bill_length_mm"]
+    assert bill["anyOf"][0] == {"type": "number", "minimum": 20.0, "maximum": 80.0}
+    assert (bill["unit"], bill["examples"]) == ("mm", [EXAMPLE["bill_length_mm"]])
+    assert fields["island"]["enum"] == ["Biscoe", "Dream", "Torgersen", None]
+    assert schema["$defs"]["Instance"]["required"] == ["year"]
