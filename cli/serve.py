@@ -14,11 +14,14 @@ from functools import partial
 import uvicorn
 
 from cli.output import say
+from resources.inference_log import write
 from resources.settings import get_settings
 from resources.store import LocalStore
 from serving.app import create_app
 from serving.champions import Copies, champions
+from serving.inference_log import InferenceLog
 from serving.keeper import Keeper
+from serving.spool import Spool
 
 HOST = "127.0.0.1"
 KEEP_ALIVE_SECONDS = 5
@@ -37,7 +40,10 @@ def serve(port: int) -> int:
             return 1
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
         copies = Copies(settings.home / "serving", LocalStore(settings.store_root))
-        app = create_app(Keeper(copies, partial(champions, settings)))
+        keeper = Keeper(copies, partial(champions, settings))
+        spool = Spool(settings.home / "serving" / "inference_log")
+        inferences = InferenceLog(partial(write, settings), spool)
+        app = create_app(keeper, inferences, settings)
         config = uvicorn.Config(
             app,
             log_config=None,

@@ -33,3 +33,23 @@ create table if not exists monitoring.segment_metrics (
     measured_at timestamptz not null default now(),
     primary key (use_case, batch, version, segment, metric)
 );
+
+-- One row per instance that the service answered: what it was asked, what it said, and which release
+-- said so. The key makes a chunk that is written again no news.
+do $$ begin
+    if to_regclass('monitoring.inference_log') is not null then
+        return;
+    end if;
+    create table monitoring.inference_log (
+        prediction_id uuid primary key,
+        use_case text not null,
+        version integer not null,
+        release_digest text not null,
+        at timestamptz not null,
+        latency_seconds double precision not null,
+        row_key text,
+        inputs jsonb not null,
+        answer jsonb not null
+    );
+    create index inference_log_newest on monitoring.inference_log (use_case, at, prediction_id);
+end $$;

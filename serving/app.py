@@ -6,33 +6,38 @@ or the documentation of them (`serving.documentation`).
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from leeway.served.contract import BadRequest
+from leeway.served.logged import Answered
+from resources.settings import Settings
+from serving.answering import API, as_json, served
 from serving.documentation import openapi
+from serving.history import add_history
+from serving.inference_log import InferenceLog
 from serving.keeper import Keeper
 from serving.loading import Loaded
 from serving.problems import Refusal, refuse, unexpected
 
 LARGEST_BODY = 1_000_000  # bytes
-API = "/api/v1/{use_case}"
-_encode = msgspec.json.Encoder().encode
 
 
-def create_app(keeper: Keeper) -> FastAPI:
-    """The service over what `keeper` holds; it starts and ends it."""
+def create_app(keeper: Keeper, inferences: InferenceLog, settings: Settings) -> FastAPI:
+    """The service over what `keeper` holds; it starts and ends it, and the log of answers."""
 
     @asynccontextmanager
     async def alive(_: FastAPI) -> AsyncIterator[None]:
         keeper.start()
+        inferences.start()
         yield
         await run_in_threadpool(keeper.end)
+        await run_in_threadpool(inferences.end)
 
     app = FastAPI(title="Leeway", lifespan=alive, redoc_url=None)
     app.openapi = lambda: openapi(app, keeper.state)  # type: ignore[method-assign]
@@ -41,12 +46,12 @@ def create_app(keeper: Keeper) -> FastAPI:
 
     @app.get("/", include_in_schema=False)
     async def root() -> Response:
-        served = {name: _path(each) for name, each in keeper.state.served.items()}
-        return _json({"service": "leeway", "documentation": "/docs", "use_cases": served})
+        found = {name: _path(each) for name, each in keeper.state.served.items()}
+        return as_json({"service": "leeway", "documentation": "/docs", "use_cases": found})
 
     @app.get("/health")
     async def health() -> Response:
-        return _json({"status": "alive"})
+        return as_json({"status": "alive"})
 
     @app.get("/ready")
     async def ready() -> Response:
@@ -54,22 +59,25 @@ def create_app(keeper: Keeper) -> FastAPI:
 
     @app.post(f"{API}/predict")
     async def predict(use_case: str, request: Request) -> Response:
-        loaded = _served(keeper, use_case)
+        loaded = served(keeper, use_case)
         body = await _body(request)
+        begun, at = time.perf_counter(), time.time()
         try:
             instances = loaded.contract.instances(body)
         except BadRequest as error:
             raise Refusal(422 if error.readable else 400, error.problem) from error
-        return _json(loaded.predict(instances))
+        answers = loaded.predict(instances)
+        inferences.offer(Answered(at, time.perf_counter() - begun, instances, answers))
+        return as_json(answers)
 
     @app.get(f"{API}/model")
     async def model(use_case: str) -> Response:
-        return _json(_model(_served(keeper, use_case)))
+        return as_json(_model(served(keeper, use_case)))
 
     @app.get(f"{API}/categories")
     async def categories(use_case: str) -> Response:
-        inputs = _served(keeper, use_case).inputs
-        return _json(
+        inputs = served(keeper, use_case).inputs
+        return as_json(
             {
                 each.name: {"allowed": each.values, "seen": each.seen}
                 for each in inputs
@@ -77,6 +85,7 @@ def create_app(keeper: Keeper) -> FastAPI:
             }
         )
 
+    add_history(app, keeper, inferences, settings)
     return app
 
 
@@ -95,20 +104,7 @@ def _ready(keeper: Keeper) -> Response:
             if state.known_from is None
             else "no release was promoted yet; `leeway run NAME` trains one"
         )
-    return _json(found, 200 if found["status"] == "ready" else 503)
-
-
-def _served(keeper: Keeper, use_case: str) -> Loaded:
-    state = keeper.state
-    loaded = state.served.get(use_case)
-    if loaded is not None:
-        return loaded
-    if use_case in state.waiting:
-        raise Refusal(503, state.waiting[use_case])
-    known = ", ".join(sorted(state.served)) or "none"
-    if state.known_from is None or not state.served:
-        raise Refusal(503, f"no release of {use_case} is served; served are: {known}")
-    raise Refusal(404, f"there is no release of {use_case!r}; served are: {known}")
+    return as_json(found, 200 if found["status"] == "ready" else 503)
 
 
 async def _body(request: Request) -> bytes:
@@ -138,7 +134,3 @@ def _model(loaded: Loaded) -> dict[str, Any]:
         "inputs": [each.as_dict() for each in loaded.inputs],
         **{name: manifest[name] for name in named},
     }
-
-
-def _json(content: object, status: int = 200) -> Response:
-    return Response(_encode(content), status, media_type="application/json")

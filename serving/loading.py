@@ -74,7 +74,7 @@ class Loaded:
         frame = frame_of(table_of(instances, self.inputs), self.inputs)
         return golden.features_of(self.pipeline, frame), golden.outputs_of(self.pipeline, frame)
 
-    def predict(self, instances: Sequence[Instance]) -> Answers:
+    def predict(self, instances: Sequence[Instance]) -> Classes | Estimates:
         """The answers, each with an id of its own."""
         _, outputs = self.outputs(instances)
         warned = [warnings_of(each, self.inputs) for each in instances]

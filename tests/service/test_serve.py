@@ -10,6 +10,7 @@ import json
 import signal
 import socket
 import subprocess
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -149,6 +150,30 @@ def test_health_is_alive_and_ready_names_the_versions(client: Client) -> None:
     }
 
 
+def test_every_answer_is_in_the_history_and_in_the_summary(
+    client: Client, example: dict[str, Any]
+) -> None:
+    _, answer = client.post(PREDICT, {"instances": [example, example]})
+    sought = {each["prediction_id"] for each in answer["predictions"]}
+    found: list[dict[str, Any]] = []
+
+    def logged() -> bool:
+        _, page = client.get(f"/api/v1/{NAME}/predictions/history?limit=2")
+        found[:] = page["predictions"]
+        return {uuid.UUID(each["prediction_id"]).hex for each in found} == sought
+
+    assert until(logged, 10) is not None
+    assert found[0]["inputs"] == example
+    assert found[0]["release"] == answer["release"]
+    _, page = client.get(f"/api/v1/{NAME}/predictions/history?before={found[1]['prediction_id']}")
+    assert sought.isdisjoint(uuid.UUID(each["prediction_id"]).hex for each in page["predictions"])
+    status, summed = client.get(f"/api/v1/{NAME}/metrics/summary?hours=1")
+    assert status == 200
+    assert summed["releases"][0]["predictions"] >= 2
+    assert summed["inference_log"]["dropped"] == 0
+    assert client.get(f"/api/v1/{NAME}/predictions/history?limit=0")[0] == 422
+
+
 def test_a_new_champion_and_a_rollback_are_served_without_a_restart(
     client: Client, installed: Complete, example: dict[str, Any]
 ) -> None:
@@ -187,8 +212,18 @@ def test_without_the_database_the_last_champion_is_served(
             assert found["known_from"] == "last"
             _, after = other.post(PREDICT, {"instances": [example]})
         assert after["release"] == before["release"]
-        assert client.post(PREDICT, {"instances": [example]})[0] == 200
+        status, answer = client.post(PREDICT, {"instances": [example]})
+        assert status == 200
         assert client.get("/ready")[1]["ledger"] != "answers"
+        assert client.get(f"/api/v1/{NAME}/predictions/history")[0] == 503
     finally:
         folder.unlink()
         away.rename(folder)
+    installed.leeway("status", NAME)  # starts the database
+
+    def logged() -> bool:
+        _, page = client.get(f"/api/v1/{NAME}/predictions/history")
+        ids = [uuid.UUID(each["prediction_id"]).hex for each in page.get("predictions", ())]
+        return ids.count(answer["predictions"][0]["prediction_id"]) == 1
+
+    assert until(logged, 60) is not None

@@ -1,0 +1,64 @@
+"""Answers as rows of the inference log.
+
+Belongs here: which columns a row has, and rows as PostgreSQL's COPY reads them. Does not belong
+here: the table, or who writes it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from leeway.served.contract import Classes, Classified, Estimated, Estimates
+from leeway.served.inputs import Instance
+
+COLUMNS = (
+    "prediction_id",
+    "use_case",
+    "version",
+    "release_digest",
+    "at",
+    "latency_seconds",
+    "row_key",
+    "inputs",
+    "answer",
+)
+_encode = msgspec.json.Encoder().encode
+
+
+class Answered(NamedTuple):
+    """One request that was answered; `at` in seconds since 1970, UTC."""
+
+    at: float
+    latency_seconds: float
+    instances: Sequence[Instance]
+    answers: Classes | Estimates
+
+
+def as_copied(answered: Iterable[Answered]) -> bytes:
+    """A row for each instance, as CSV without a header, in the order of `COLUMNS`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for each in answered:
+        answers, at = each.answers, datetime.fromtimestamp(each.at, UTC).isoformat()
+        given: Sequence[Classified | Estimated] = answers.predictions
+        for instance, answer in zip(each.instances, given, strict=True):
+            writer.writerow(
+                (
+                    answer.prediction_id,
+                    answers.use_case,
+                    answers.model_version,
+                    answers.release,
+                    at,
+                    repr(each.latency_seconds),
+                    None,
+                    _encode(instance).decode(),
+                    _encode(answer).decode(),
+                )
+            )
+    return text.getvalue().encode()

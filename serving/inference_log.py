@@ -1,0 +1,168 @@
+"""The inference log: answers on their way to the database, which no request waits for.
+
+Belongs here: the queue, what is done when it or the database cannot take more, and the counts of
+that. Does not belong here: the rows (`leeway.served.logged`), the table
+(`resources.inference_log`) or the files (`serving.spool`).
+
+A request leaves its answer in a queue. One thread makes chunks of rows from it and hands them to
+another, which writes them. Where that one is behind, because the database is slow or away, chunks
+go to the disk and are written from there when it is back. A chunk that may have arrived is written
+again: the table takes each once. What neither takes is dropped, and counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from leeway.served.logged import Answered, as_copied
+from resources.inference_log import Unwritable
+from serving.spool import Chunk, Spool
+
+MOST_QUEUED = 10_000  # requests
+MOST_IN_CHUNK = 1_000  # requests
+MOST_HANDED = 4  # chunks
+EVERY_SECONDS = 0.1
+LONGEST_WAIT_SECONDS = 30.0
+END_SECONDS = 5.0
+log = logging.getLogger("leeway.serving")
+
+
+@dataclass
+class Counts:
+    """Rows since the start: `spooled` ones are written later, `refused` ones were put aside."""
+
+    written: int = 0
+    spooled: int = 0
+    dropped: int = 0
+    refused: int = 0
+
+
+class InferenceLog:
+    """Takes answers, and writes them in the background."""
+
+    def __init__(self, write: Callable[[bytes], None], spool: Spool) -> None:
+        self.counts = Counts()
+        self.problem: str | None = None  # why the database takes nothing now
+        self._write, self._spool = write, spool
+        self._queue: deque[Answered] = deque()
+        self._handed: queue.Queue[Chunk] = queue.Queue(MOST_HANDED)
+        self._in_hand: Chunk | None = None
+        self._wait, self._again_at = 0.0, 0.0
+        self._counting = threading.Lock()
+        self._ended = threading.Event()
+        self._collector = threading.Thread(target=self._collect, name="log collector", daemon=True)
+        self._writer = threading.Thread(target=self._keep_writing, name="log writer", daemon=True)
+
+    def start(self) -> None:
+        """Begins to write."""
+        self._collector.start()
+        self._writer.start()
+
+    def end(self) -> None:
+        """Writes what is left, or leaves it on the disk for the next start."""
+        self._ended.set()
+        self._collector.join()
+        self._writer.join(END_SECONDS)
+        left = [self._in_hand] if self._in_hand is not None else []
+        while not self._handed.empty():
+            left.append(self._handed.get_nowait())
+        for chunk in left:
+            self._keep(chunk)
+
+    def offer(self, answered: Answered) -> None:
+        """Leaves an answer to be written, at once; one too many is dropped, and counted."""
+        if len(self._queue) >= MOST_QUEUED:
+            self.counts.dropped += len(answered.instances)
+            return
+        self._queue.append(answered)
+
+    def _collect(self) -> None:
+        while not self._ended.wait(EVERY_SECONDS):
+            self._pass_on()
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        while self._queue:
+            count = min(len(self._queue), MOST_IN_CHUNK)
+            taken = [self._queue.popleft() for _ in range(count)]
+            chunk = Chunk(sum(len(each.instances) for each in taken), as_copied(taken))
+            try:
+                self._handed.put_nowait(chunk)
+            except queue.Full:
+                self._keep(chunk)
+
+    def _keep_writing(self) -> None:
+        while not (self._ended.is_set() and self._handed.empty()):
+            try:
+                self._in_hand = self._handed.get(timeout=EVERY_SECONDS)
+            except queue.Empty:
+                while self._replay() and self._handed.empty() and not self._ended.is_set():
+                    pass
+                continue
+            try:
+                written = self._written(self._in_hand)
+            except Unwritable:
+                written = False  # the disk has it, and from there it is put aside
+            if not written:
+                self._keep(self._in_hand)
+            self._in_hand = None
+
+    def _replay(self) -> bool:
+        """Writes the oldest chunk that is on the disk; whether there was one that was written."""
+        try:
+            found = self._spool.oldest()
+            if found is None:
+                return False
+            file, chunk = found
+            if self._written(chunk):
+                file.unlink(missing_ok=True)
+                return True
+        except Unwritable as error:
+            self.counts.refused += chunk.rows
+            aside = self._spool.refuse(file)
+            log.error("%d answers are not in the inference log: %s; %s", chunk.rows, error, aside)
+        except OSError as error:
+            self._failed(f"the spool cannot be read: {error}")
+        return False
+
+    def _written(self, chunk: Chunk) -> bool:
+        """Whether the database took it; a while after it did not, it is not asked.
+
+        Raises:
+            Unwritable: when it never will.
+        """
+        if time.monotonic() < self._again_at:
+            return False
+        try:
+            self._write(chunk.data)
+        except Unwritable:
+            raise
+        except Exception as error:  # of any kind: the answers are not to be lost by it
+            self._failed(f"{type(error).__name__}: {error}".strip())
+            return False
+        self.problem, self._wait = None, 0.0
+        self.counts.written += chunk.rows
+        return True
+
+    def _failed(self, problem: str) -> None:
+        self._wait = min(max(2 * self._wait, 1.0), LONGEST_WAIT_SECONDS)
+        self._again_at = time.monotonic() + self._wait
+        if self.problem is None:
+            log.warning("the inference log goes to the disk: %s", problem)
+        self.problem = problem
+
+    def _keep(self, chunk: Chunk) -> None:
+        try:
+            kept = self._spool.put(chunk)
+        except OSError as error:
+            log.error("the spool cannot be written: %s", error)
+            kept = False
+        with self._counting:
+            self.counts.spooled += chunk.rows if kept else 0
+            self.counts.dropped += 0 if kept else chunk.rows
