@@ -1,20 +1,29 @@
 """What the routes share: which release answers, and answers as JSON.
 
-Belongs here: that. Does not belong here: a route, or what a request that fails is told
-(`serving.problems`).
+Belongs here: that, bodies of a bounded size, and asking the database. Does not belong here: a
+route, or what a request that fails is told (`serving.problems`).
 """
 
 from __future__ import annotations
 
-import msgspec
-from fastapi import Response
+import logging
+from collections.abc import Callable
+from typing import TypeVar
 
+import msgspec
+from fastapi import Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from resources.postgres import PostgresUnavailable
 from serving.keeper import Keeper
 from serving.loading import Loaded
 from serving.problems import Refusal
 
+T = TypeVar("T")
 API = "/api/v1/{use_case}"
+LARGEST_BODY = 1_000_000  # bytes
 _encode = msgspec.json.Encoder().encode
+log = logging.getLogger("leeway.serving")
 
 
 def served(keeper: Keeper, use_case: str) -> Loaded:
@@ -38,3 +47,32 @@ def served(keeper: Keeper, use_case: str) -> Loaded:
 def as_json(content: object, status: int = 200) -> Response:
     """An answer."""
     return Response(_encode(content), status, media_type="application/json")
+
+
+async def whole_body(request: Request) -> bytes:
+    """The body of a request.
+
+    Raises:
+        Refusal: when it has more than `LARGEST_BODY` bytes.
+    """
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > LARGEST_BODY:
+            raise Refusal(413, f"the body has more than {LARGEST_BODY:,} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def asked(query: Callable[[], T]) -> T:
+    """What the database says, while other requests go on.
+
+    Raises:
+        Refusal: when it does not answer.
+    """
+    try:
+        return await run_in_threadpool(query)
+    except (PostgresUnavailable, OSError) as error:
+        log.warning("the database does not answer: %s", error)
+        told = "the database does not answer; predictions go on without it"
+        raise Refusal(503, told) from error

@@ -17,15 +17,14 @@ from starlette.concurrency import run_in_threadpool
 from leeway.served.contract import BadRequest
 from leeway.served.logged import Answered
 from resources.settings import Settings
-from serving.answering import API, as_json, served
+from serving.answering import API, as_json, served, whole_body
 from serving.documentation import openapi
 from serving.history import add_history
 from serving.inference_log import InferenceLog
 from serving.keeper import Keeper
 from serving.loading import Loaded
 from serving.problems import Refusal, refuse, unexpected
-
-LARGEST_BODY = 1_000_000  # bytes
+from serving.recorded import add_recorded
 
 
 def create_app(keeper: Keeper, inferences: InferenceLog, settings: Settings) -> FastAPI:
@@ -60,7 +59,7 @@ def create_app(keeper: Keeper, inferences: InferenceLog, settings: Settings) -> 
     @app.post(f"{API}/predict")
     async def predict(use_case: str, request: Request) -> Response:
         loaded = served(keeper, use_case)
-        body = await _body(request)
+        body = await whole_body(request)
         begun, at = time.perf_counter(), time.time()
         try:
             instances = loaded.contract.instances(body)
@@ -86,6 +85,7 @@ def create_app(keeper: Keeper, inferences: InferenceLog, settings: Settings) -> 
         )
 
     add_history(app, keeper, inferences, settings)
+    add_recorded(app, settings)
     return app
 
 
@@ -105,16 +105,6 @@ def _ready(keeper: Keeper) -> Response:
             else "no release was promoted yet; `leeway run NAME` trains one"
         )
     return as_json(found, 200 if found["status"] == "ready" else 503)
-
-
-async def _body(request: Request) -> bytes:
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > LARGEST_BODY:
-            raise Refusal(413, f"the body has more than {LARGEST_BODY:,} bytes")
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _path(loaded: Loaded) -> str:

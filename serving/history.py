@@ -5,26 +5,20 @@ Belongs here: the routes. Does not belong here: the queries (`resources.inferenc
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import FastAPI, Query, Response
-from starlette.concurrency import run_in_threadpool
 
 from resources.inference_log import newest, summary
 from resources.settings import Settings
-from serving.answering import API, as_json, served
+from serving.answering import API, as_json, asked, served
 from serving.inference_log import InferenceLog
 from serving.keeper import Keeper
-from serving.problems import Refusal
 
-T = TypeVar("T")
 MOST_ENTRIES = 1000
 MOST_HOURS = 24 * 366
-log = logging.getLogger("leeway.serving")
 
 
 def add_history(app: FastAPI, keeper: Keeper, inferences: InferenceLog, settings: Settings) -> None:
@@ -38,7 +32,7 @@ def add_history(app: FastAPI, keeper: Keeper, inferences: InferenceLog, settings
     ) -> Response:
         served(keeper, use_case)
         edge = None if before is None else str(before)
-        found = await _asked(lambda: newest(settings, use_case, limit, edge))
+        found = await asked(lambda: newest(settings, use_case, limit, edge))
         more = found[-1].prediction_id if len(found) == limit else None
         return as_json({"predictions": [asdict(each) for each in found], "before": more})
 
@@ -47,7 +41,7 @@ def add_history(app: FastAPI, keeper: Keeper, inferences: InferenceLog, settings
         use_case: str, hours: Annotated[float, Query(gt=0, le=MOST_HOURS)] = 24
     ) -> Response:
         unit = served(keeper, use_case).target["unit"]
-        found = await _asked(lambda: summary(settings, use_case, hours))
+        found = await asked(lambda: summary(settings, use_case, hours))
         return as_json(
             {
                 "use_case": use_case,
@@ -57,13 +51,3 @@ def add_history(app: FastAPI, keeper: Keeper, inferences: InferenceLog, settings
                 "inference_log": {**asdict(inferences.counts), "problem": inferences.problem},
             }
         )
-
-
-async def _asked(query: Callable[[], T]) -> T:
-    """What the database says, without holding other requests up."""
-    try:
-        return await run_in_threadpool(query)
-    except Exception as error:
-        log.warning("the inference log cannot be read: %s", error)
-        told = "the database of the inference log does not answer; predictions go on without it"
-        raise Refusal(503, told) from error

@@ -174,6 +174,38 @@ def test_every_answer_is_in_the_history_and_in_the_summary(
     assert client.get(f"/api/v1/{NAME}/predictions/history?limit=0")[0] == 422
 
 
+def test_what_is_recorded_of_a_use_case_is_told(client: Client) -> None:
+    status, found = client.get(f"/api/v1/{NAME}/releases")
+    assert (status, found["champion"]) == (200, 1)
+    (release,), (move,) = found["releases"], found["moves"]
+    assert (release["version"], release["verdict"]) == (1, "promote")
+    assert release["metrics"]["macro_f1"]["unit"] == "fraction"
+    assert (move["version"], move["action"], move["who"]) == (1, "promote", "leeway")
+    _, found = client.get(f"/api/v1/{NAME}/batches?limit=1")
+    (batch,) = found["batches"]
+    assert batch["rows"] > 0
+    assert batch["drift"]["version"] == batch["performance"]["version"] == 1
+    assert batch["metrics"]["macro_f1"]["rows"] > 0
+    assert client.get(f"/api/v1/{NAME}/decisions")[0] == 200
+    assert client.get(f"/api/v1/{NAME}/experiment")[0] == 404
+    assert client.get("/api/v1/nothing/releases")[0] == 404
+
+
+def test_a_champion_is_moved_over_http_and_an_odd_move_is_refused(
+    client: Client, installed: Complete
+) -> None:
+    def moved(action: str, body: Any) -> tuple[int, str]:
+        status, found = client.post(f"/api/v1/{NAME}/{action}", body)
+        return status, found.get("told") or found["detail"]
+
+    assert moved("promote", {"version": 9, "why": "a test"})[0] == 409
+    assert moved("rollback", {"why": "a test"})[0] == 409
+    assert moved("promote", {"version": 1, "why": ""})[0] == 422
+    assert moved("promote", b"{")[0] == 400
+    status, told = moved("promote", {"version": 1, "why": "a test"})
+    assert (status, told) == (200, "version 1 is champion already; nothing was moved")
+
+
 def test_a_new_champion_and_a_rollback_are_served_without_a_restart(
     client: Client, installed: Complete, example: dict[str, Any]
 ) -> None:
@@ -191,6 +223,13 @@ def test_a_new_champion_and_a_rollback_are_served_without_a_restart(
     assert until(lambda: version() == 2, 20) is not None
     assert installed.leeway("rollback", NAME).code == 0
     assert until(lambda: version() == 1, 1) is not None
+    status, _ = client.post(f"/api/v1/{NAME}/promote", {"version": 2, "why": "it was better"})
+    assert status == 200
+    assert until(lambda: version() == 2, 1) is not None
+    assert client.post(f"/api/v1/{NAME}/rollback", {"why": "it was not"})[0] == 200
+    assert until(lambda: version() == 1, 1) is not None
+    _, found = client.get(f"/api/v1/{NAME}/releases")
+    assert [each["why"] for each in found["moves"][:2]] == ["it was not", "it was better"]
 
 
 def test_without_the_database_the_last_champion_is_served(

@@ -1,0 +1,114 @@
+"""What is recorded of a use case, for people who look at it: batches, decisions, an experiment.
+
+Belongs here: queries of the newest of it. Does not belong here: what the controller decides by
+(`resources.recorded`), or releases and moves (`resources.releases`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leeway.performance import WHOLE as ALL_ROWS
+from resources.postgres import transaction
+from resources.settings import Settings
+
+_JUDGED = ("drift", "damage", "performance")
+
+
+def use_cases(settings: Settings) -> list[str]:
+    """The use cases of which a batch is known.
+
+    Raises:
+        resources.postgres.PostgresUnavailable: when the server cannot be reached.
+    """
+    with transaction(settings) as cursor:
+        cursor.execute("select distinct use_case from leeway.batches order by 1")
+        return [row[0] for row in cursor.fetchall()]
+
+
+def batches(settings: Settings, use_case: str, limit: int) -> list[dict[str, Any]]:
+    """The newest batches, newest first: what came, what was found, how good predictions were.
+
+    `drift`, `damage` and `performance` are what these nodes recorded, None where they did not.
+    `metrics` are of all labelled rows, under the release that `performance` names.
+
+    Raises:
+        resources.postgres.PostgresUnavailable: when the server cannot be reached.
+    """
+    with transaction(settings) as cursor:
+        cursor.execute(_BATCHES, {"use_case": use_case, "limit": limit})
+        rows = cursor.fetchall()
+        cursor.execute(_METRICS, {"use_case": use_case, "batches": [r[0] for r in rows]})
+        metrics: dict[str, dict[str, Any]] = {}
+        for batch, name, *values in cursor.fetchall():
+            fields = ("value", "low", "high", "unit", "rows", "reason")
+            metrics.setdefault(batch, {})[name] = dict(zip(fields, values, strict=True))
+    return [
+        {
+            "batch": batch,
+            "discovered_at": at,
+            "rows": facts.get("raw", {}).get("rows"),
+            "rejected": facts.get("raw", {}).get("rejected"),
+            "origin": facts.get("raw", {}).get("origin"),
+            **{node: facts.get(node) for node in _JUDGED},
+            "metrics": metrics.get(batch, {}),
+        }
+        for batch, at, facts in rows
+    ]
+
+
+_BATCHES = """
+    with newest as (
+        select batch, discovered_at, ordinal from leeway.batches where use_case = %(use_case)s
+        order by ordinal desc limit %(limit)s)
+    select newest.batch, discovered_at,
+        coalesce(jsonb_object_agg(m.node, m.facts - 'effects') filter (where m.node is not null),
+                 '{}')
+    from newest
+    left join leeway.current as c
+        on c.use_case = %(use_case)s and c.batch = newest.batch
+            and c.node in ('raw', 'drift', 'damage', 'performance')
+    left join leeway.commits as m on m.id = c.commit_id
+    group by newest.batch, discovered_at, ordinal order by ordinal desc
+"""
+_METRICS = f"""
+    select m.batch, metric, value, low, high, unit, m.rows, reason
+    from monitoring.segment_metrics as m
+    join leeway.current as c on (c.use_case, c.node, c.batch) = (m.use_case, 'performance', m.batch)
+    join leeway.commits on commits.id = c.commit_id
+    where m.use_case = %(use_case)s and m.batch = any(%(batches)s) and segment = '{ALL_ROWS}'
+        and m.version = (commits.facts ->> 'version')::integer
+    order by m.batch, metric
+"""  # noqa: S608  # a constant
+
+
+def decisions(settings: Settings, use_case: str, limit: int) -> list[dict[str, Any]]:
+    """What the controller decided, newest first.
+
+    Raises:
+        resources.postgres.PostgresUnavailable: when the server cannot be reached.
+    """
+    names = ("at", "state", "action", "cause", "incident", "attempt", "reason", "diagnosis")
+    with transaction(settings) as cursor:
+        cursor.execute(
+            f"select {', '.join(names)} from leeway.decisions where use_case = %s "  # noqa: S608
+            "order by seq desc limit %s",
+            (use_case, limit),
+        )
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def experiment(settings: Settings, use_case: str) -> dict[str, Any]:
+    """What an experiment found, by node; empty where none was analysed.
+
+    Raises:
+        resources.postgres.PostgresUnavailable: when the server cannot be reached.
+    """
+    with transaction(settings) as cursor:
+        cursor.execute(
+            "select node, facts from leeway.current join leeway.commits using (use_case, node, "
+            "batch) where commits.id = commit_id and use_case = %s "
+            "and node in ('effects', 'savings')",
+            (use_case,),
+        )
+        return dict(cursor.fetchall())

@@ -1,0 +1,119 @@
+"""What is recorded of a use case, and moving its champion: routes over the ledger.
+
+Belongs here: the routes. Does not belong here: the queries (`resources.overview`,
+`resources.releases`), or which version may be champion (`resources.moves`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from fastapi import FastAPI, Query, Request, Response
+
+from resources import moves, overview
+from resources.moves import Move
+from resources.releases import NoSuchVersion, Release, Releases
+from resources.settings import Settings
+from serving.answering import API, as_json, asked, whole_body
+from serving.problems import Refusal
+
+T = TypeVar("T")
+WHO = "service"  # who moves a champion, until a key says it
+MOST = 1000
+Limit = Annotated[int, Query(ge=1, le=MOST)]
+Why = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+
+
+class Promotion(msgspec.Struct, forbid_unknown_fields=True):
+    """Which version is to be champion, and why."""
+
+    version: int
+    why: Why
+
+
+class Rollback(msgspec.Struct, forbid_unknown_fields=True):
+    """Why the version before is to be champion again."""
+
+    why: Why
+
+
+def add_recorded(app: FastAPI, settings: Settings) -> None:
+    """Adds the routes."""
+    releases = Releases(settings)
+
+    @app.get(f"{API}/releases")
+    async def every_release(use_case: str) -> Response:
+        found = await asked(lambda: releases.every(use_case))
+        moved = await asked(lambda: releases.moves(use_case))
+        if not found:
+            raise Refusal(404, f"there is no release of {use_case!r}")
+        champion = moved[0]["version"] if moved else None
+        shown = [_release(each) for each in reversed(found)]
+        return as_json({"champion": champion, "releases": shown, "moves": moved})
+
+    @app.get(f"{API}/batches")
+    async def batches(use_case: str, limit: Limit = 100) -> Response:
+        found = await asked(lambda: overview.batches(settings, use_case, limit))
+        if not found:
+            raise Refusal(404, f"no batch of {use_case!r} is known")
+        return as_json({"batches": found})
+
+    @app.get(f"{API}/decisions")
+    async def decisions(use_case: str, limit: Limit = 100) -> Response:
+        found = await asked(lambda: overview.decisions(settings, use_case, limit))
+        return as_json({"decisions": found})
+
+    @app.get(f"{API}/experiment")
+    async def experiment(use_case: str) -> Response:
+        found = await asked(lambda: overview.experiment(settings, use_case))
+        if not found:
+            raise Refusal(404, f"no experiment of {use_case!r} was analysed")
+        return as_json({"effects": None, "savings": None, **found})
+
+    @app.post(f"{API}/promote")
+    async def promote(use_case: str, request: Request) -> Response:
+        body = _read(await whole_body(request), Promotion)
+        return await _moved(lambda: moves.promote(releases, use_case, body.version, WHO, body.why))
+
+    @app.post(f"{API}/rollback")
+    async def rollback(use_case: str, request: Request) -> Response:
+        body = _read(await whole_body(request), Rollback)
+        return await _moved(lambda: moves.rollback(releases, use_case, WHO, body.why))
+
+
+def _release(release: Release) -> dict[str, Any]:
+    facts = release.facts
+    return {
+        "version": release.version,
+        "release": release.digest,
+        "algorithm": release.algorithm,
+        "verdict": release.verdict,
+        "reason": release.reason,
+        "awaits_person": bool(facts.get("awaits_person")),
+        "released_at": release.released_at,
+        "metrics": facts["metrics"],
+        "training_set": facts["training_set"],
+        "batches": facts["batches"],
+        "incident": release.incident,
+        "run_id": release.run_id,
+    }
+
+
+def _read(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise Refusal(422, str(error)) from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise Refusal(400, f"not JSON: {error}") from error
+
+
+async def _moved(move: Callable[[], Move]) -> Response:
+    try:
+        moved = await asked(move)
+    except NoSuchVersion as error:
+        raise Refusal(409, str(error)) from error
+    return as_json({**asdict(moved), "told": moved.told})

@@ -1,0 +1,54 @@
+"""What people see of a use case's past, from an empty ledger and from one with batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leeway.metrics.evaluation import Metric
+from resources.ledger import Ledger
+from resources.monitoring import replace_segment_metrics
+from resources.overview import batches, decisions, experiment, use_cases
+from resources.settings import Settings
+
+GOOD = Metric(0.9, 0.8, 0.95, "fraction", 20)
+
+
+def commit(settings: Settings, node: str, batch: str, **facts: object) -> None:
+    ledger = Ledger(settings)
+    attempt = ledger.begin("u", node, batch, "r")
+    segments = {"all rows": {"accuracy": GOOD}, "island=Dream": {"accuracy": GOOD}}
+
+    def record(cursor: Any) -> None:
+        if node == "performance":
+            replace_segment_metrics(
+                cursor, use_case="u", batch=batch, version=2, run_id="r", segments=segments
+            )
+
+    ledger.commit(attempt, input_digest="i", digest="d", uri="u", rows=1, facts=facts, also=record)
+
+
+def test_an_installation_that_did_nothing_has_nothing_to_show(settings: Settings) -> None:
+    assert use_cases(settings) == []
+    assert batches(settings, "u", 5) == []
+    assert decisions(settings, "u", 5) == []
+    assert experiment(settings, "u") == {}
+
+
+def test_batches_come_newest_first_with_what_was_found_of_each(settings: Settings) -> None:
+    Ledger(settings).register_batches("u", ["a", "b", "c"])
+    Ledger(settings).register_batches("other", ["c"])
+    for batch in ("a", "b"):
+        commit(settings, "raw", batch, rows=10, rejected=1, origin="real")
+    commit(settings, "drift", "b", verdict="confirmed", version=2, effects={"large": 1})
+    commit(settings, "performance", "b", version=2)
+    commit(settings, "effects", "", best=1)
+    assert use_cases(settings) == ["other", "u"]
+    c, b = batches(settings, "u", 2)
+    assert (c["batch"], c["rows"], c["drift"], c["metrics"]) == ("c", None, None, {})
+    assert (b["batch"], b["rows"], b["rejected"], b["origin"]) == ("b", 10, 1, "real")
+    assert b["drift"] == {"verdict": "confirmed", "version": 2}
+    assert b["damage"] is None
+    assert b["metrics"]["accuracy"]["low"] == 0.8
+    assert [each["batch"] for each in batches(settings, "u", 9)] == ["c", "b", "a"]
+    assert batches(settings, "other", 9)[0]["rows"] is None
+    assert experiment(settings, "u") == {"effects": {"best": 1}}
