@@ -6,7 +6,7 @@ Belongs here: queries of the newest of it. Does not belong here: what the contro
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from leeway.performance import WHOLE as ALL_ROWS
 from resources.postgres import transaction
@@ -15,15 +15,19 @@ from resources.settings import Settings
 _JUDGED = ("drift", "damage", "performance")
 
 
-def use_cases(settings: Settings) -> list[str]:
-    """The use cases of which a batch is known.
+def use_cases(settings: Settings) -> dict[str, Literal["experiment", "model"]]:
+    """The use cases of which a batch is known, and what they come to.
 
     Raises:
         resources.postgres.PostgresUnavailable: when the server cannot be reached.
     """
     with transaction(settings) as cursor:
-        cursor.execute("select distinct use_case from leeway.batches order by 1")
-        return [row[0] for row in cursor.fetchall()]
+        cursor.execute(
+            "select use_case, exists (select from leeway.current as c where "
+            "c.use_case = b.use_case and c.node = 'effects') from leeway.batches as b "
+            "group by use_case order by use_case"
+        )
+        return {name: "experiment" if found else "model" for name, found in cursor.fetchall()}
 
 
 def batches(settings: Settings, use_case: str, limit: int) -> list[dict[str, Any]]:

@@ -85,7 +85,7 @@ def create_app(keeper: Keeper, inferences: InferenceLog, settings: Settings) -> 
         )
 
     add_history(app, keeper, inferences, settings)
-    add_recorded(app, settings)
+    add_recorded(app, keeper, settings)
     return app
 
 

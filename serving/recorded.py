@@ -18,6 +18,7 @@ from resources.moves import Move
 from resources.releases import NoSuchVersion, Release, Releases
 from resources.settings import Settings
 from serving.answering import API, as_json, asked, whole_body
+from serving.keeper import Keeper
 from serving.problems import Refusal
 
 T = TypeVar("T")
@@ -40,9 +41,17 @@ class Rollback(msgspec.Struct, forbid_unknown_fields=True):
     why: Why
 
 
-def add_recorded(app: FastAPI, settings: Settings) -> None:
+def add_recorded(app: FastAPI, keeper: Keeper, settings: Settings) -> None:
     """Adds the routes."""
     releases = Releases(settings)
+
+    @app.get("/api/v1")
+    async def use_cases() -> Response:
+        kinds = await asked(lambda: overview.use_cases(settings))
+        served = {name: each.pointer.version for name, each in keeper.state.served.items()}
+        names = dict.fromkeys([*kinds, *served])
+        found = {n: {"kind": kinds.get(n, "model"), "served": served.get(n)} for n in names}
+        return as_json({"use_cases": found})
 
     @app.get(f"{API}/releases")
     async def every_release(use_case: str) -> Response:

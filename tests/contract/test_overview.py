@@ -28,7 +28,7 @@ def commit(settings: Settings, node: str, batch: str, **facts: object) -> None:
 
 
 def test_an_installation_that_did_nothing_has_nothing_to_show(settings: Settings) -> None:
-    assert use_cases(settings) == []
+    assert use_cases(settings) == {}
     assert batches(settings, "u", 5) == []
     assert decisions(settings, "u", 5) == []
     assert experiment(settings, "u") == {}
@@ -42,7 +42,7 @@ def test_batches_come_newest_first_with_what_was_found_of_each(settings: Setting
     commit(settings, "drift", "b", verdict="confirmed", version=2, effects={"large": 1})
     commit(settings, "performance", "b", version=2)
     commit(settings, "effects", "", best=1)
-    assert use_cases(settings) == ["other", "u"]
+    assert use_cases(settings) == {"other": "model", "u": "experiment"}
     c, b = batches(settings, "u", 2)
     assert (c["batch"], c["rows"], c["drift"], c["metrics"]) == ("c", None, None, {})
     assert (b["batch"], b["rows"], b["rejected"], b["origin"]) == ("b", 10, 1, "real")

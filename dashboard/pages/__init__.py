@@ -1,0 +1,5 @@
+"""The pages of the dashboard, one module each.
+
+Belongs here: what a page asks the service for, and how it is laid out. Does not belong here: what
+pages share (`dashboard.forms`, `dashboard.answers`).
+"""

@@ -1,0 +1,68 @@
+"""The page of releases: what was released with which verdict, who is champion, and moving it.
+
+Belongs here: that. Does not belong here: whether a version may be champion, which the service says.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboard.answers import number
+from dashboard.service import Service
+
+
+def page(service: Service, use_case: str) -> None:
+    """Shows it."""
+    found = service.get("api/v1", use_case, "releases")
+    champion = found["champion"]
+    st.header(f"Releases of {use_case}")
+    st.metric("Champion", "none" if champion is None else f"version {champion}")
+    st.dataframe([_row(each, champion) for each in found["releases"]], hide_index=True)
+    st.subheader("Moves of the champion")
+    names = {"moved_at": "when", "action": "action", "previous_version": "from", "version": "to",
+             "who": "who", "why": "why"}  # fmt: skip
+    moves = [{shown: each[name] for name, shown in names.items()} for each in found["moves"]]
+    st.dataframe(moves, hide_index=True)
+    st.subheader("Move it")
+    with st.form(f"move.{use_case}"):
+        versions = [each["version"] for each in found["releases"] if each["verdict"] != "reject"]
+        version = st.selectbox("Version", versions)
+        why = st.text_input("Why", placeholder="it is written down with the move")
+        left, right = st.columns(2)
+        promote = left.form_submit_button("Promote this version", disabled=not versions)
+        back = right.form_submit_button("Roll back to the version before")
+    if promote or back:
+        _move(service, use_case, "promote" if promote else "rollback", version, why)
+
+
+def _row(release: Any, champion: int | None) -> dict[str, Any]:
+    metrics = "; ".join(
+        f"{name} {number(each['value'], None)} ({number(each['low'], None)} to "
+        f"{number(each['high'], each['unit'])})"
+        for name, each in list(release["metrics"].items())[:3]
+    )
+    role = "champion" if release["version"] == champion else ""
+    if release["awaits_person"] and not role:
+        role = "waits for a person"
+    return {
+        "version": release["version"],
+        "role": role,
+        "verdict": release["verdict"],
+        "algorithm": release["algorithm"],
+        "released": release["released_at"],
+        "held out": metrics,
+        "reason": release["reason"],
+    }
+
+
+def _move(service: Service, use_case: str, action: str, version: int | None, why: str) -> None:
+    if not why.strip():
+        st.error("Say why: it is written down with the move.")
+        return
+    body: dict[str, Any] = {"why": why}
+    if action == "promote":
+        body["version"] = version
+    told = service.post("api/v1", use_case, action, body=body)["told"]
+    st.success(f"{use_case}: {told}. It is served within a second; look again to see it here.")

@@ -1,0 +1,101 @@
+"""The page that watches: rows, drift and performance of each batch, and what was decided of it.
+
+Belongs here: laying recorded facts out in time. Does not belong here: any verdict.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import streamlit as st
+
+from dashboard.answers import number
+from dashboard.service import Service
+
+SHOWN = 200
+COLOURS = alt.Scale(
+    domain=["none", "suspect", "confirmed", "undefined"],
+    range=["#4c9a6a", "#e0a030", "#c0392b", "#999999"],
+)
+
+
+def page(service: Service, use_case: str) -> None:
+    """Shows it."""
+    batches = service.get("api/v1", use_case, "batches", limit=SHOWN)["batches"][::-1]
+    decisions = service.get("api/v1", use_case, "decisions", limit=SHOWN)["decisions"]
+    st.header(f"Data and model of {use_case} over time")
+    names = sorted({name for each in batches for name in each["metrics"]})
+    if names:
+        name = st.selectbox("Metric", names, key=f"metric.{use_case}")
+        st.altair_chart(_performance(batches, decisions, name), width="stretch")
+        st.caption("Bars are 95 % intervals of labelled rows; colours are the verdict on drift.")
+    else:
+        st.info("No batch has labels yet that the champion was not fitted on.")
+    st.subheader("Batches")
+    st.dataframe([_row(each) for each in batches[::-1]], hide_index=True)
+    st.subheader("What the retraining policy decided")
+    if decisions:
+        fields = ("at", "state", "action", "cause", "reason", "diagnosis")
+        st.dataframe([{name: each[name] for name in fields} for each in decisions],
+                     hide_index=True)  # fmt: skip
+    else:
+        st.info("Nothing yet: the sensors work under `leeway dev`.")
+
+
+def _drift(batch: Any) -> str:
+    return "undefined" if batch["drift"] is None else str(batch["drift"]["verdict"])
+
+
+def _performance(batches: list[Any], decisions: list[Any], name: str) -> Any:
+    order = [each["batch"] for each in batches]
+    rows = [
+        {"batch": each["batch"], "drift": _drift(each), **each["metrics"][name]}
+        for each in batches
+        if name in each["metrics"]
+    ]
+    unit = rows[0]["unit"]
+    across = alt.X("batch:N", sort=order, title="batch")
+    base = alt.Chart(alt.InlineData(values=rows))
+    points = base.mark_point(filled=True, size=70).encode(
+        x=across,
+        y=alt.Y("value:Q", title=f"{name} [{unit}]", scale=alt.Scale(zero=False)),
+        color=alt.Color("drift:N", scale=COLOURS),
+        tooltip=["batch:N", "value:Q", "low:Q", "high:Q", "rows:Q", "drift:N"],
+    )
+    bounds = base.mark_rule().encode(x=across, y="low:Q", y2="high:Q")
+    marks = _marks(batches, decisions)
+    trained = (
+        alt.Chart(alt.InlineData(values=marks))
+        .mark_rule(strokeDash=[4, 3], color="#2c5aa0")
+        .encode(x=across, tooltip=["reason:N"])
+    )
+    return trained + bounds + points
+
+
+def _marks(batches: list[Any], decisions: list[Any]) -> list[dict[str, str]]:
+    """The newest batch that was there when a training was decided, for each such decision."""
+    found = []
+    for each in decisions:
+        before = [b["batch"] for b in batches if b["discovered_at"] <= each["at"]]
+        if each["action"] == "retrain" and before:
+            found.append({"batch": before[-1], "reason": each["reason"]})
+    return found
+
+
+def _row(batch: Any) -> dict[str, Any]:
+    drift, damage = batch["drift"] or {}, batch["damage"] or {}
+    return {
+        "batch": batch["batch"],
+        "found": batch["discovered_at"],
+        "rows": batch["rows"],
+        "rejected": batch["rejected"],
+        "drift": drift.get("verdict", "not looked at"),
+        "columns": ", ".join(drift.get("columns", [])),
+        "damage": damage.get("verdict", "not looked at"),
+        "why": drift.get("reason", ""),
+        "metrics": "; ".join(
+            f"{name} {number(each['value'], each['unit'])}"
+            for name, each in list(batch["metrics"].items())[:3]
+        ),
+    }

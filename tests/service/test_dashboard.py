@@ -1,0 +1,112 @@
+"""The dashboard's pages over a real service: what people see and do.
+
+Belongs here: the pages as Streamlit runs them. Does not belong here: how a browser shows them
+(docs/pictures), or the answers of the service (tests/service/test_serve.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from resources.settings import PROJECT
+from tests.faults.harness import until
+from tests.installed import Complete
+from tests.project_copy import NAME
+from tests.service.test_serve import Client, serving
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def client(installed: Complete) -> Iterator[Client]:
+    with serving(installed) as found:
+        assert until(found.ready, 60) is not None
+        yield found
+
+
+@pytest.fixture
+def shown(client: Client, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The first page, with the use case of the tests chosen."""
+    monkeypatch.setenv("LEEWAY_API_URL", f"http://127.0.0.1:{client.port}")
+    return started()
+
+
+def started() -> AppTest:
+    return AppTest.from_file(str(PROJECT / "dashboard" / "app.py"), default_timeout=60).run()
+
+
+def page(shown: AppTest, name: str) -> AppTest:
+    shown.sidebar.radio[0].set_value(name).run()
+    assert not shown.exception
+    return shown
+
+
+def submit(shown: AppTest, label: str) -> AppTest:
+    next(each for each in shown.button if each.label == label).click().run()
+    assert not shown.exception
+    return shown
+
+
+def say_why(shown: AppTest) -> None:
+    next(each for each in shown.text_input if each.label == "Why").set_value("a test")
+
+
+def test_the_form_asks_for_each_input_and_predicts_its_example(
+    shown: AppTest, client: Client
+) -> None:
+    assert not shown.exception
+    _, model = client.get(f"/api/v1/{NAME}/model")
+    fields = [*shown.number_input, *shown.selectbox]
+    labels = " ".join(each.label for each in fields)
+    assert all(each["name"] in labels for each in model["inputs"])
+    example = {each["name"]: each["example"] for each in model["inputs"]}
+    _, answer = client.post(f"/api/v1/{NAME}/predict", {"instances": [example]})
+    submit(shown, "Predict")
+    assert shown.metric[0].value == answer["predictions"][0]["prediction"]
+    assert "version" not in shown.metric[0].value
+    assert answer["release"][:19] in shown.caption[-1].value
+
+
+def test_a_number_that_the_model_does_not_know_is_warned_of(shown: AppTest) -> None:
+    mass = next(each for each in shown.number_input if "body_mass_g" in each.label)
+    mass.set_value(9000.0)
+    submit(shown, "Predict")
+    assert "outside of what the model was trained on" in shown.warning[0].value
+
+
+def test_the_values_of_a_category_are_compared_side_by_side(shown: AppTest) -> None:
+    page(shown, "Compare")
+    submit(shown, "Compare")
+    (table,) = shown.dataframe
+    islands = set(table.value["island"])
+    assert islands == {"Biscoe", "Dream", "Torgersen"}
+
+
+def test_releases_are_listed_and_a_move_needs_a_reason(shown: AppTest) -> None:
+    page(shown, "Releases")
+    assert shown.metric[0].value == "version 1"
+    submit(shown, "Promote this version")
+    assert shown.error[0].value.startswith("Say why")
+    say_why(shown)
+    submit(shown, "Promote this version")
+    assert "champion already" in shown.success[0].value
+    say_why(shown)
+    submit(shown, "Roll back to the version before")
+    assert "nothing to return to" in shown.error[0].value
+
+
+def test_batches_show_their_drift_and_their_metrics(shown: AppTest) -> None:
+    page(shown, "Data, drift and performance")
+    table = shown.dataframe[0].value
+    assert list(table["batch"])
+    assert set(table["drift"]) <= {"none", "suspect", "confirmed", "undefined", "not looked at"}
+
+
+def test_without_a_service_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEEWAY_API_URL", "http://127.0.0.1:9")
+    found = started()
+    assert not found.exception
+    assert "leeway serve" in found.error[0].value
