@@ -1,4 +1,6 @@
-"""`leeway dev`: the Dagster UI, its daemon, the dbt docs and MLflow's UI, on 127.0.0.1.
+"""`leeway dev`: the Dagster UI, its daemon, the service, the dashboard, dbt docs, MLflow's UI.
+
+All on 127.0.0.1.
 
 Belongs here: which services these are, waiting until they answer, starting one again that ended,
 ending them together. Does not belong here: what they serve, or how processes are tied together
@@ -33,13 +35,16 @@ from resources.settings import PROJECT, get_settings
 from resources.tracking import server_address
 
 HOST = "127.0.0.1"
+API_URL = "LEEWAY_API_URL"  # of the dashboard
 START_SECONDS = 90
 END_SECONDS = 15
 # One that ends this often within a minute does so for a reason that starting it does not remove.
 MOST_STARTS, WITHIN_SECONDS = 3, 60.0
 CODE = "orchestration.definitions"
 UI, DOCS, MLFLOW = "Dagster UI", "dbt docs", "MLflow UI"
-SHOWN = (DOCS, MLFLOW)  # nothing else needs them
+API, DASHBOARD = "service", "dashboard"
+PLACES = (UI, DOCS, MLFLOW, API, DASHBOARD)  # each at the port after that of the one before
+SHOWN = (DOCS, MLFLOW, API, DASHBOARD)  # the graph needs none of them
 LOCATION = "leeway"  # as in workspace.yaml: the state of sensors is kept under this name
 
 
@@ -63,7 +68,7 @@ def dev(port: int) -> int:
                 _start(services, pages, folder)
                 for service in services:
                     if service.name in pages:
-                        say(f"{service.name:<12} http://{HOST}:{pages[service.name]}")
+                        say(f"{service.name:<12} {_address(pages[service.name])}")
                 if server is not None:
                     say(f"{'MLflow':<12} {server}")
                 say("Ctrl-C ends all.")
@@ -76,8 +81,8 @@ def dev(port: int) -> int:
 
 def _pages(port: int) -> dict[str, int]:
     """What people open, and at which port; MLflow's UI where no server has its own."""
-    names = [UI, DOCS] if get_settings().mlflow_tracking_uri else [UI, DOCS, MLFLOW]
-    return {name: port + beside for beside, name in enumerate(names)}
+    elsewhere = (MLFLOW,) if get_settings().mlflow_tracking_uri else ()
+    return {n: port + beside for beside, n in enumerate(PLACES) if n not in elsewhere}
 
 
 def _end_when_asked() -> None:
@@ -102,14 +107,22 @@ def _start(services: list[Service], pages: Mapping[str, int], folder: Path) -> N
     docs = get_settings().dbt_target / "docs"
     docs.mkdir(parents=True, exist_ok=True)
 
-    def start(name: str, *command: str | Path | int, has_worker: bool = False) -> None:
-        services.append(_service(name, [str(part) for part in command], keeper, has_worker))
+    def start(
+        name: str,
+        *command: str | Path | int,
+        has_worker: bool = False,
+        beside: Mapping[str, str] | None = None,
+    ) -> None:
+        parts = [str(part) for part in command]
+        services.append(_service(name, parts, keeper, has_worker, beside or {}))
 
     start("Dagster code server", programs / "dagster", "code-server", "start", "-s", code,
           "-m", CODE, "--location-name", LOCATION, has_worker=True)  # fmt: skip
     start(DOCS, sys.executable, "-m", "cli.dbt_docs", docs, pages[DOCS], executable())
     if MLFLOW in pages:
         start(MLFLOW, sys.executable, "-m", "cli.mlflow_ui", pages[MLFLOW])
+    start(API, programs / "leeway", "serve", "--port", pages[API])
+    start(DASHBOARD, *_dashboard(pages[DASHBOARD]), beside={API_URL: _address(pages[API])})
     _wait_until(lambda: _listens(code), services)
     start(UI, programs / "dagster-webserver", "-h", HOST, "-p", pages[UI], "-w", workspace)
     start("Dagster daemon", programs / "dagster-daemon", "run", "-w", workspace)
@@ -121,10 +134,31 @@ def _start(services: list[Service], pages: Mapping[str, int], folder: Path) -> N
     _wait_until(answer, services)
 
 
-def _service(name: str, command: Sequence[str], keeper: Keeper, has_worker: bool) -> Service:
+def _dashboard(port: int) -> list[str]:
+    """The command that serves the dashboard, which asks nobody on the internet for anything."""
+    options = {
+        "server.address": HOST,
+        "server.port": port,
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "viewer",
+    }
+    script = str(PROJECT / "dashboard" / "app.py")
+    flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    return [sys.executable, "-m", "streamlit", "run", script, *flags]
+
+
+def _address(port: int) -> str:
+    return f"http://{HOST}:{port}"
+
+
+def _service(
+    name: str, command: Sequence[str], keeper: Keeper, has_worker: bool, beside: Mapping[str, str]
+) -> Service:
     log = _log_of(name)
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {"PYTHONWARNINGS": "ignore"}
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore", **beside}
     return Service(
         name, command, log, keeper, environment=environment, folder=PROJECT, has_worker=has_worker
     )

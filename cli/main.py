@@ -16,7 +16,7 @@ from cli.collector import rest_while_importing
 from cli.output import Verbs, emit
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-HIGHEST_PORT = 65_533  # the services beside the UI have the ports after it
+HIGHEST_PORT = 65_531  # the services beside the UI have the ports after it
 
 
 class UseCaseName(click.ParamType[str]):
@@ -61,7 +61,7 @@ def demo(as_json: bool) -> None:
     help="Port of the Dagster UI; the dbt docs and MLflow have those after it.",
 )
 def dev(port: int) -> None:
-    """Serve the Dagster UI, the dbt docs and MLflow's UI on 127.0.0.1.
+    """Serve the Dagster UI, the service, the dashboard, dbt docs and MLflow's UI on 127.0.0.1.
 
     The Dagster daemon works beside them. Ctrl-C ends all.
 

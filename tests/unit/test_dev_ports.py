@@ -34,9 +34,20 @@ def test_a_server_of_mlflow_is_named_without_its_password_and_none_is_started(
     tmp_path: Path,
 ) -> None:
     with asking_this_machine(tmp_path / "home"):
-        assert _pages(3000) == {"Dagster UI": 3000, "dbt docs": 3001, "MLflow UI": 3002}
+        assert _pages(3000) == {
+            "Dagster UI": 3000,
+            "dbt docs": 3001,
+            "MLflow UI": 3002,
+            "service": 3003,
+            "dashboard": 3004,
+        }
         assert server_address(get_settings()) is None
     other = "https://ann:secret@mlflow.example:8443/of?token=secret"
     with asking_this_machine(tmp_path / "home", MLFLOW_TRACKING_URI=other):
-        assert _pages(3000) == {"Dagster UI": 3000, "dbt docs": 3001}
+        assert _pages(3000) == {
+            "Dagster UI": 3000,
+            "dbt docs": 3001,
+            "service": 3003,
+            "dashboard": 3004,
+        }
         assert server_address(get_settings()) == "https://mlflow.example:8443/of"
