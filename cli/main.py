@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -269,8 +270,21 @@ def backtest(
     show_default=True,
     help="Port of the service; the variable PORT says it, too.",
 )
-def serve(port: int) -> None:
-    """Serve the champions of all use cases on 127.0.0.1.
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; any but this machine's own needs keys (`leeway keys new`).",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that answer; each holds every release.",
+)
+def serve(port: int, host: str, workers: int) -> None:
+    """Serve the champions of all use cases.
 
     What becomes champion later is served without a restart. /docs has the documentation.
 
@@ -278,7 +292,62 @@ def serve(port: int) -> None:
     """
     from cli.serve import serve as carry_out
 
-    raise SystemExit(carry_out(port))
+    raise SystemExit(carry_out(host, port, workers))
+
+
+@cli.group(cls=Verbs)
+def keys() -> None:
+    """Make, list and revoke the keys of the prediction service.
+
+    A service that runs takes a new key, and refuses a revoked one, within a second.
+
+    Example: leeway keys new --scope predict
+    """
+
+
+@keys.command(name="new")
+@click.option(
+    "--scope",
+    type=click.Choice(["predict", "admin"]),
+    default="predict",
+    show_default=True,
+    help="admin also opens reload and /health/deep.",
+)
+@click.option("--name", default="", help="Whose key it is, for the list.")
+@JSON
+def new_key(scope: Literal["predict", "admin"], name: str, as_json: bool) -> None:
+    """Make a key and print it, this once.
+
+    Example: leeway keys new --scope predict --name dashboard
+    """
+    from cli.keys import new as carry_out
+
+    carry_out(scope, name, as_json)
+
+
+@keys.command(name="list")
+@JSON
+def list_keys(as_json: bool) -> None:
+    """List the keys that are valid.
+
+    Example: leeway keys list
+    """
+    from cli.keys import listed
+
+    listed(as_json)
+
+
+@keys.command(name="revoke")
+@click.argument("identity", metavar="ID")
+@JSON
+def revoke_key(identity: str, as_json: bool) -> None:
+    """End a key.
+
+    Example: leeway keys revoke 0123456789ab
+    """
+    from cli.keys import revoke
+
+    revoke(identity, as_json)
 
 
 @cli.command()

@@ -108,6 +108,7 @@ def _message(error: BaseException) -> str | None:
     from orchestration.use_cases import InvalidUseCase
     from resources.dbt import InvalidDbtProject
     from resources.files import SourceError
+    from resources.keys import NoSuchKey
     from resources.ledger import StaleAttempt
     from resources.postgres import PostgresUnavailable
     from resources.releases import ChampionMoved, NoSuchVersion
@@ -118,6 +119,7 @@ def _message(error: BaseException) -> str | None:
         ChampionMoved,
         InvalidDbtProject,
         InvalidUseCase,
+        NoSuchKey,
         NoSuchVersion,
         PostgresUnavailable,
         SourceError,

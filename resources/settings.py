@@ -28,6 +28,7 @@ Listed = Annotated[tuple[Item, ...], NoDecode]  # separated by commas
 PROJECT = Path(__file__).resolve().parent.parent
 _PREFIX = "LEEWAY_"
 _SCHEME = re.compile(r"postgres(ql)?(\+psycopg2)?://")
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 LONGEST_NAME = 63 - len("_dagster")
 ADDRESS = ("host", "port", "user", "password", "dbname")
 # Those that libpq also reads from a variable: dbt has a field for a few of them only.
@@ -143,6 +144,15 @@ class Settings(BaseSettings):
     source_networks: Listed[IPvAnyNetwork] = Field(
         default=(), description="networks beside the public ones that sources may ask"
     )
+    serve_hosts: Listed[str] | None = Field(
+        default=None, description="names of the service; unset: with keys any, else this machine's"
+    )
+    serve_origins: Listed[str] = Field(
+        default=(), description="web pages of other origins whose scripts may ask the service"
+    )
+    serve_rate: int | None = Field(
+        default=None, ge=1, description="requests a second of one key; unset: 1000, without keys any"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -167,10 +177,28 @@ class Settings(BaseSettings):
     def _absolute_data(cls, value: Path | None) -> Path | None:
         return None if value is None else PROJECT / value.expanduser()
 
-    @field_validator("source_schemes", "source_hosts", "source_networks", mode="before")
+    @field_validator(
+        "source_schemes",
+        "source_hosts",
+        "source_networks",
+        "serve_hosts",
+        "serve_origins",
+        mode="before",
+    )
     @classmethod
     def _separated(cls, value: object) -> object:
         return [each.strip() for each in value.split(",")] if isinstance(value, str) else value
+
+    @field_validator("serve_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            if not _ORIGIN.fullmatch(each):
+                raise ValueError(
+                    "an origin is a scheme, a host and perhaps a port, such as "
+                    "https://models.example.org; all of them at once (*) is not allowed"
+                )
+        return value
 
     @field_validator("database_url")
     @classmethod
