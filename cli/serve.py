@@ -1,60 +1,112 @@
-"""`leeway serve`: the prediction service, on 127.0.0.1.
+"""`leeway serve`: the prediction service.
 
-Belongs here: the server's process. Does not belong here: what it serves (`serving`).
+Belongs here: its socket, its processes and their end. Does not belong here: what it serves
+(`serving`).
 """
 
 from __future__ import annotations
 
-import logging
+import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 from functools import partial
+from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
 
 from cli.output import say
-from resources.inference_log import write
-from resources.settings import get_settings
-from resources.store import LocalStore
-from serving.app import create_app
-from serving.champions import Copies, champions
-from serving.inference_log import InferenceLog
-from serving.keeper import Keeper
-from serving.spool import Spool
+from resources.keys import Keys
+from resources.processes import die_with_parent
+from resources.settings import Settings, get_settings
+from serving.connections import Connection
+from serving.process import keys_are_needed, service
 
-HOST = "127.0.0.1"
 KEEP_ALIVE_SECONDS = 5
 DRAIN_SECONDS = 10
+HANGING_SECONDS = 60  # a worker that loads a large model answers nobody meanwhile
+LOG: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+}
 
 
-def serve(port: int) -> int:
+def serve(host: str, port: int, workers: int) -> int:
     """Serves until Ctrl-C or SIGTERM, and answers what it has taken; returns the exit code."""
     settings = get_settings()
-    with socket.socket() as found:
+    closed = keys_are_needed(settings, host)
+    if closed and not Keys(settings.home).every():
+        say(
+            f"error: {_why_closed(settings, host)}, so that who asks needs a key, and there is "
+            "none; `leeway keys new` makes one"
+        )
+        return 1
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as found:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            found.bind((HOST, port))
+            found.bind((host, port))
         except OSError as error:
-            say(f"error: port {port} of {HOST}: {error.strerror}; try `leeway serve --port N`")
+            say(f"error: port {port} of {host}: {error.strerror}; try `leeway serve --port N`")
             return 1
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-        copies = Copies(settings.home / "serving", LocalStore(settings.store_root))
-        keeper = Keeper(copies, partial(champions, settings))
-        spool = Spool(settings.home / "serving" / "inference_log")
-        inferences = InferenceLog(partial(write, settings), spool)
-        app = create_app(keeper, inferences, settings)
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
-        )
-        for each in (signal.SIGINT, signal.SIGTERM):
-            # uvicorn raises the signal again once it has drained: the end that was asked for.
-            signal.signal(each, lambda *_: sys.exit(0))
-        say(f"Serving http://{HOST}:{port}, documented at /docs. Ctrl-C ends it.")
-        uvicorn.Server(config).run(sockets=[found])
+        shown = f"[{host}]" if ":" in host else host
+        say(f"Serving http://{shown}:{port}, documented at /docs. Ctrl-C ends it.")
+        if workers == 1:
+            _alone(partial(service, host, closed=closed), found)
+        else:
+            _together(partial(_worker, os.getpid(), host, closed), found, workers)
     return 0
+
+
+def _why_closed(settings: Settings, host: str) -> str:
+    if settings.environment == "production":
+        return "LEEWAY_ENVIRONMENT is production"
+    return f"the service listens on {host}" if host != "127.0.0.1" else "there were keys before"
+
+
+def _config(make: partial[ASGIApp], workers: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        make,
+        factory=True,
+        workers=workers,
+        http=Connection,
+        ws="none",
+        interface="asgi3",
+        lifespan="on",
+        log_config=LOG,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # anybody can send them; the key says who it is
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_worker_healthcheck=HANGING_SECONDS,
+    )
+
+
+def _alone(make: partial[ASGIApp], found: socket.socket) -> None:
+    for each in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn raises the signal again once it has drained: the end that was asked for.
+        signal.signal(each, lambda *_: sys.exit(0))
+    uvicorn.Server(_config(make, 1)).run(sockets=[found])
+
+
+def _together(make: partial[ASGIApp], found: socket.socket, workers: int) -> None:
+    """Workers that share the socket; their numbers meet in a folder that lives as long."""
+    folder = tempfile.mkdtemp(prefix="leeway-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    try:
+        Multiprocess(_config(make, workers), sockets=[found]).run()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _worker(parent: int, host: str, closed: bool) -> ASGIApp:
+    die_with_parent(parent)
+    return service(host, closed=closed)

@@ -151,7 +151,9 @@ class Settings(BaseSettings):
         default=(), description="web pages of other origins whose scripts may ask the service"
     )
     serve_rate: int | None = Field(
-        default=None, ge=1, description="requests a second of one key; unset: 1000, without keys any"
+        default=None,
+        ge=1,
+        description="requests a second of a key; unset: 1000, without keys any",
     )
 
     @classmethod

@@ -15,59 +15,62 @@ from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from leeway.served.contract import BadRequest
-from leeway.served.logged import Answered
-from resources.settings import Settings
-from serving.answering import API, as_json, served, whole_body
+from serving import docs_page, metrics, operations
+from serving.answer import API, as_json, served
+from serving.bodies import read_json
+from serving.dependencies import Dependencies
 from serving.documentation import openapi
-from serving.history import add_history
-from serving.inference_log import InferenceLog
+from serving.guard import identified
 from serving.keeper import Keeper
+from serving.limits import Turns
 from serving.loading import Loaded
-from serving.problems import Refusal, refuse, unexpected
-from serving.recorded import add_recorded
+from serving.problems import Refusal, handle_problems
 
 
-def create_app(keeper: Keeper, inferences: InferenceLog, settings: Settings) -> FastAPI:
-    """The service over what `keeper` holds; it starts and ends it, and the log of answers."""
+def create_app(keeper: Keeper, dependencies: Dependencies) -> FastAPI:
+    """The service over what `keeper` holds; it starts and ends it."""
+    turns = Turns()
 
     @asynccontextmanager
     async def alive(_: FastAPI) -> AsyncIterator[None]:
         keeper.start()
-        inferences.start()
         yield
         await run_in_threadpool(keeper.end)
-        await run_in_threadpool(inferences.end)
 
-    app = FastAPI(title="Leeway", lifespan=alive, redoc_url=None)
+    app = FastAPI(
+        title="Leeway", lifespan=alive, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     app.openapi = lambda: openapi(app, keeper.state)  # type: ignore[method-assign]
-    app.add_exception_handler(Refusal, refuse)  # type: ignore[arg-type]  # wants any exception
-    app.add_exception_handler(Exception, unexpected)
+    handle_problems(app)
+    docs_page.add_routes(app)
+    operations.add_routes(app, keeper, dependencies)
 
     @app.get("/", include_in_schema=False)
     async def root() -> Response:
-        found = {name: _path(each) for name, each in keeper.state.served.items()}
-        return as_json({"service": "leeway", "documentation": "/docs", "use_cases": found})
+        paths = {name: _path(each) for name, each in keeper.state.served.items()}
+        return as_json({"service": "leeway", "documentation": "/docs", "use_cases": paths})
 
     @app.get("/health")
     async def health() -> Response:
         return as_json({"status": "alive"})
 
     @app.get("/ready")
-    async def ready() -> Response:
-        return _ready(keeper)
+    async def ready(request: Request) -> Response:
+        return _ready(keeper, whole=identified(request))
 
     @app.post(f"{API}/predict")
     async def predict(use_case: str, request: Request) -> Response:
         loaded = served(keeper, use_case)
-        body = await whole_body(request)
-        begun, at = time.perf_counter(), time.time()
-        try:
-            instances = loaded.contract.instances(body)
-        except BadRequest as error:
-            raise Refusal(422 if error.readable else 400, error.problem) from error
-        answers = loaded.predict(instances)
-        inferences.offer(Answered(at, time.perf_counter() - begun, instances, answers))
-        return as_json(answers)
+        body = await read_json(request)
+        async with turns:
+            started = time.perf_counter()
+            try:
+                instances = loaded.contract.instances(body)
+            except BadRequest as error:
+                raise Refusal(422 if error.readable else 400, error.problem) from error
+            answers = loaded.predict(instances)
+            metrics.predicted(loaded, answers, time.perf_counter() - started)
+            return as_json(answers)
 
     @app.get(f"{API}/model")
     async def model(use_case: str) -> Response:
@@ -84,15 +87,17 @@ def create_app(keeper: Keeper, inferences: InferenceLog, settings: Settings) -> 
             }
         )
 
-    add_history(app, keeper, inferences, settings)
-    add_recorded(app, keeper, settings)
     return app
 
 
-def _ready(keeper: Keeper) -> Response:
+def _ready(keeper: Keeper, *, whole: bool) -> Response:
+    """Whether to send requests; all else for those alone who may know."""
     state = keeper.state
+    status = "ready" if state.served and not state.waiting else "not ready"
+    if not whole:
+        return as_json({"status": status}, 200 if status == "ready" else 503)
     found = {
-        "status": "ready" if state.served and not state.waiting else "not ready",
+        "status": status,
         "served": {name: each.pointer.version for name, each in state.served.items()},
         "waiting": state.waiting,
         "known_from": state.known_from,
@@ -104,7 +109,7 @@ def _ready(keeper: Keeper) -> Response:
             if state.known_from is None
             else "no release was promoted yet; `leeway run NAME` trains one"
         )
-    return as_json(found, 200 if found["status"] == "ready" else 503)
+    return as_json(found, 200 if status == "ready" else 503)
 
 
 def _path(loaded: Loaded) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from resources.store import CorruptObject
+from serving import metrics
 from serving.breaker import Breaker
 from serving.champions import Copies
 from serving.loading import Loaded, Pointer, Refused, load
@@ -63,6 +64,7 @@ class Keeper:
         self._breaker = Breaker()
         self._recent: dict[str, list[Loaded]] = {}
         self._failed: dict[str, Failure] = {}  # by the digest of the release
+        self._round = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
 
@@ -75,23 +77,34 @@ class Keeper:
         self._ended.set()
         self._thread.join()
 
+    def look_now(self) -> None:
+        """A round at once, also of what was left alone because it failed."""
+        with self._round:
+            self._breaker.succeeded()
+            self._failed.clear()
+        self.refresh()
+
     def refresh(self) -> None:
         """One round: which champions there are, and loading those that are new."""
+        with self._round:
+            self._refresh()
+
+    def _refresh(self) -> None:
         pointers, known_from, problem = self._pointers()
         served: dict[str, Loaded] = {}
         waiting: dict[str, str] = {}
         for name, pointer in pointers.items():
             loaded = self._loaded(pointer)
-            before = self.state.served.get(name)
             if loaded is None:
                 waiting[name] = self._failed[pointer.digest].told
-                loaded = before  # the last good one goes on
+                loaded = self.state.served.get(name)  # the last good one goes on
             if loaded is not None:
                 served[name] = loaded
         changed = {n: e.pointer for n, e in served.items()} != {
             n: e.pointer for n, e in self.state.served.items()
         }
-        self.state = State(served, waiting, known_from, problem)
+        before, self.state = self.state, State(served, waiting, known_from, problem)
+        metrics.state_changed(before, self.state, breaker_closed=self._breaker.opened_at is None)
         if changed:
             self._copies.remember({name: each.pointer for name, each in served.items()})
 
@@ -107,6 +120,7 @@ class Keeper:
             except Exception as error:
                 self._breaker.failed(now)
                 problem = f"{type(error).__name__}: {error}".strip()
+                metrics.LEDGER_FAILURES.inc()
                 log.warning("the ledger does not answer: %s", problem)
             else:
                 self._breaker.succeeded()
@@ -129,6 +143,7 @@ class Keeper:
                 told = f"{error}" or type(error).__name__
                 expected = isinstance(error, Refused | OSError | CorruptObject)
                 log.error("%s", told, exc_info=None if expected else error)
+                metrics.LOAD_FAILURES.labels(pointer.use_case).inc()
                 self._failed[pointer.digest] = Failure.after(failure, told, now)
                 return None
             self._failed.pop(pointer.digest, None)

@@ -1,0 +1,106 @@
+"""How much is taken on: requests a second, requests at once, and bytes of bodies.
+
+Belongs here: counting what there is, and refusing more. Does not belong here: the time that a
+client may take (`serving.connections`), or who it is (`serving.guard`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import OrderedDict
+from types import TracebackType
+
+from serving.problems import Refusal
+
+MOST_AT_ONCE = 128
+MOST_KNOWN = 10_000
+LARGEST_BODY = 1_000_000  # bytes
+MOST_HELD = 64_000_000  # bytes of all bodies that are not small
+SMALL = 65_536  # bytes; of these there are at most as many as connections
+
+
+class Rate:
+    """A token bucket per client that holds the requests of a second.
+
+    As the generic cell rate algorithm has it (ITU-T I.371): one number per client, the moment at
+    which its bucket is full again. Clients beyond `MOST_KNOWN` push out those not seen for longest.
+    """
+
+    def __init__(self, per_second: int) -> None:
+        self._seconds = 1 / per_second
+        self._full_at: OrderedDict[str, float] = OrderedDict()
+
+    def take(self, client: str, now: float) -> None:
+        """Takes a token.
+
+        Raises:
+            Refusal: when there is none, with the whole seconds to wait.
+        """
+        full_at = max(self._full_at.get(client, now), now)
+        wait = full_at + self._seconds - now - 1
+        if wait > 0:
+            raise _later(429, f"more than {1 / self._seconds:.0f} requests a second", "rate", wait)
+        self._full_at[client] = full_at + self._seconds
+        self._full_at.move_to_end(client)
+        if len(self._full_at) > MOST_KNOWN:
+            self._full_at.popitem(last=False)
+
+
+class Turns:
+    """At most so many requests whose bodies are there and whose answers are not.
+
+    Models answer on the event loop, one after the other: each request lets all others that have
+    arrived take their turns first, so that those beyond the limit are refused before the first
+    model runs.
+    """
+
+    def __init__(self, most: int = MOST_AT_ONCE) -> None:
+        self._most, self._taken = most, 0
+
+    async def __aenter__(self) -> None:
+        """Takes a turn.
+
+        Raises:
+            Refusal: when there is none.
+        """
+        if self._taken >= self._most:
+            raise _later(429, f"{self._most} requests are waiting already", "busy", 1)
+        self._taken += 1
+        try:
+            await asyncio.sleep(0)
+        except BaseException:
+            self._taken -= 1
+            raise
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        self._taken -= 1
+
+
+class Held:
+    """The bytes of the bodies that are being read; small ones are not counted."""
+
+    def __init__(self, most: int = MOST_HELD) -> None:
+        self._most, self._bytes = most, 0
+
+    def add(self, size: int, more: int) -> None:
+        """A body of `size` bytes grows by `more`.
+
+        Raises:
+            Refusal: when all together would be too many.
+        """
+        grown = max(0, size + more - SMALL) - max(0, size - SMALL)
+        if self._bytes + grown > self._most:
+            raise _later(429, "too many large bodies are being sent", "bodies", 1)
+        self._bytes += grown
+
+    def drop(self, size: int) -> None:
+        """A body of `size` bytes was read, or given up."""
+        self._bytes -= max(0, size - SMALL)
+
+
+def _later(status: int, why: str, kind: str, seconds: float) -> Refusal:
+    wait = max(1, math.ceil(seconds))
+    return Refusal(status, f"{why}; try again in {wait} s", kind, {"Retry-After": str(wait)})

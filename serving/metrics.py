@@ -1,0 +1,159 @@
+"""The numbers of the service for Prometheus.
+
+Belongs here: every metric, its labels, and counting. Does not belong here: the route that tells
+them (`serving.operations`), or measuring a request (`serving.observed`).
+
+Labels have a bounded number of values: templates of routes, never paths; the inputs and classes of
+a release. With several workers each writes to files of its own in PROMETHEUS_MULTIPROC_DIR, and
+whichever is asked adds them up.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter as Tally
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
+from prometheus_client.exposition import choose_encoder
+
+from leeway.served.contract import Answers, Classes, Estimates
+
+if TYPE_CHECKING:
+    from serving.keeper import State
+    from serving.loading import Loaded
+
+REGISTRY = CollectorRegistry()
+_WORKERS = "PROMETHEUS_MULTIPROC_DIR"
+_RELEASE = ("use_case", "model_version")
+_SECONDS = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+# A prediction may be of any size: each decade in three steps, of both signs.
+_SIZES = tuple(step * 10.0**power for power in range(-3, 9) for step in (1, 2, 5))
+_VALUES = (*(-size for size in reversed(_SIZES)), 0.0, *_SIZES)
+
+
+def _counter(name: str, about: str, *labels: str) -> Counter:
+    return Counter(name, about, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, about: str, *labels: str) -> Gauge:
+    """Of several workers the one that is worst off counts; those that ended do not."""
+    return Gauge(name, about, labels, registry=REGISTRY, multiprocess_mode="livemin")
+
+
+REQUESTS = _counter(
+    "http_requests_total", "Requests by route and status.", "method", "route", "status"
+)
+REQUEST_SECONDS = Histogram(
+    "http_request_duration_seconds",
+    "From a request's head to the end of its answer.",
+    ("method", "route"),
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+REFUSED = _counter("requests_refused_total", "Requests refused, by kind.", "route", "kind")
+PREDICTIONS = _counter("predictions_total", "Instances predicted.", *_RELEASE)
+CLASSES = _counter("predicted_classes_total", "Instances by predicted class.", *_RELEASE, "class")
+LATENCY = Histogram(
+    "prediction_latency_seconds",
+    "Of a predict request, from its body to its answer.",
+    _RELEASE,
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+VALUES = Histogram(
+    "prediction_value",
+    "Predicted numbers, in the unit of the target.",
+    (*_RELEASE, "unit"),
+    buckets=_VALUES,
+    registry=REGISTRY,
+)
+WARNED = _counter(
+    "prediction_warnings_total", "Inputs the model does not know.", *_RELEASE, "input", "code"
+)
+LOADED = _gauge("model_loaded", "1: the release is served, 0: no longer.", *_RELEASE)
+WAITING = _gauge("champion_served", "1: the champion is served, 0: it waits.", "use_case")
+BREAKER = _gauge("ledger_breaker_closed", "0: the ledger failed often and is left alone.")
+LEDGER_FAILURES = _counter("ledger_failures_total", "Times that the ledger did not answer.")
+LOAD_FAILURES = _counter("release_load_failures_total", "Releases not loaded.", "use_case")
+
+
+def answered(method: str, template: str, status: int, refused: str | None, seconds: float) -> None:
+    """Counts a request that was answered; `refused` is the kind of its refusal."""
+    requests, durations = _of_route(method, template, status)
+    requests.inc()
+    durations.observe(seconds)
+    if refused is not None:
+        REFUSED.labels(template, refused).inc()
+
+
+def predicted(loaded: Loaded, answers: Answers, seconds: float) -> None:
+    """Counts the instances of a predict request, what came out, and what was warned of."""
+    release = (loaded.pointer.use_case, str(loaded.pointer.version))
+    predictions, latency = _of_release(*release)
+    latency.observe(seconds)
+    if isinstance(answers, Classes):
+        predictions.inc(len(answers.predictions))
+        for name, times in Tally(each.prediction for each in answers.predictions).items():
+            CLASSES.labels(*release, name).inc(times)
+    elif isinstance(answers, Estimates):
+        predictions.inc(len(answers.predictions))
+        values = _values(*release, loaded.target["unit"] or "")
+        for each in answers.predictions:
+            values.observe(each.prediction)
+    for each in answers.predictions:  # type: ignore[attr-defined]  # both have them
+        for warning in each.warnings:
+            WARNED.labels(*release, warning.input, warning.code).inc()
+
+
+def state_changed(before: State, after: State, *, breaker_closed: bool) -> None:
+    """Tells what is served now."""
+    BREAKER.set(breaker_closed)
+    for name in after.served.keys() | after.waiting.keys():
+        WAITING.labels(name).set(name not in after.waiting)
+    for state, value in ((before, 0), (after, 1)):
+        for name, loaded in state.served.items():
+            LOADED.labels(name, str(loaded.pointer.version)).set(value)
+
+
+def exposition(accept: str) -> tuple[bytes, str]:
+    """All of them as text, and its media type; `accept` is the header of who asks."""
+    encode, media_type = choose_encoder(accept)
+    if _WORKERS not in os.environ:
+        return encode(REGISTRY), media_type
+    _forget_ended_workers(os.environ[_WORKERS])
+    together = CollectorRegistry()
+    multiprocess.MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    return encode(together), media_type
+
+
+def _forget_ended_workers(folder: str) -> None:
+    """What a worker counted stays when it ends; what it had loaded does not."""
+    for path in Path(folder).glob("gauge_livemin_*.db"):
+        pid = int(path.stem.rpartition("_")[2])
+        if not psutil.pid_exists(pid):
+            multiprocess.mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
+
+
+@lru_cache(maxsize=4096)
+def _of_route(method: str, template: str, status: int) -> tuple[Counter, Histogram]:
+    return (
+        REQUESTS.labels(method, template, str(status)),
+        REQUEST_SECONDS.labels(method, template),
+    )
+
+
+@lru_cache(maxsize=256)
+def _of_release(use_case: str, version: str) -> tuple[Counter, Histogram]:
+    return PREDICTIONS.labels(use_case, version), LATENCY.labels(use_case, version)
+
+
+@lru_cache(maxsize=256)
+def _values(use_case: str, version: str, unit: str) -> Histogram:
+    return VALUES.labels(use_case, version, unit)

@@ -1,0 +1,108 @@
+"""What is known of every request: its id, how it ended, how long it took.
+
+Belongs here: the outermost layer, which counts and logs requests and gives each answer the headers
+that all have. Does not belong here: which metrics there are (`serving.metrics`), or any decision.
+
+The log has a line for each request that failed, and nothing of the person who sent it: no address,
+no path, no value.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+from typing import Any
+
+import msgspec
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving import metrics
+from serving.problems import GONE, kind_of, problem
+
+UNCOUNTED = frozenset({"/health", "/ready", "/metrics"})
+NO_ROUTE = "none"  # the template of what no route takes
+_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"})
+_GIVEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"cache-control": b"no-store",
+}
+log = logging.getLogger("leeway.serving")
+
+
+class Observed:
+    """Everything that is asked passes through here, and everything that is answered."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        state = scope.setdefault("state", {})
+        state["request_id"] = identity = _identity(scope)
+        asked = scope if scope["method"] != "HEAD" else {**scope, "method": "GET"}
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _complete(message.get("headers", []), identity)
+            await send(message)
+
+        try:
+            await self._app(asked, receive, answer)
+        except Exception as error:
+            if not status:  # else the app has answered and logged, and raises it for its server
+                log.error("request %s failed", identity, exc_info=error)
+                await problem(500, "the service failed")(scope, receive, answer)
+        finally:
+            _ended(asked, state, status or GONE, time.perf_counter() - started)
+
+
+def _identity(scope: Scope) -> str:
+    """The id that the client or a proxy gave the request, or a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _GIVEN.fullmatch(value):
+            return str(value, "ascii")
+    return secrets.token_hex(8)
+
+
+def _complete(headers: Any, identity: str) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer with those that all have; its own go before them."""
+    own = list(headers)
+    names = {name for name, _ in own}
+    own.extend(each for each in _HEADERS.items() if each[0] not in names)
+    own.append((b"x-request-id", identity.encode()))
+    return own
+
+
+def _ended(scope: Scope, state: dict[str, Any], status: int, seconds: float) -> None:
+    route = scope.get("route")
+    template = getattr(route, "path_format", NO_ROUTE)
+    if template in UNCOUNTED:
+        return
+    refused = None if status < 400 else state.get("refused") or kind_of(status)
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    metrics.answered(method, template, status, refused, seconds)
+    if refused is not None:
+        line = {
+            "request": state["request_id"],
+            "route": template,
+            "method": method,
+            "status": status,
+            "kind": refused,
+            "key": getattr(state.get("access"), "id", None),
+            "seconds": round(seconds, 6),
+        }
+        level = logging.ERROR if status >= 500 else logging.INFO
+        log.log(level, "refused %s", msgspec.json.encode(line).decode())

@@ -1,0 +1,69 @@
+"""One process of the service, put together from the settings.
+
+Belongs here: which parts there are and in which order a request passes them. Does not belong here:
+sockets and signals (`cli.serve`), or what a part does.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import partial
+
+from starlette.types import ASGIApp
+
+from resources.keys import Keys, Ring
+from resources.settings import Settings, get_settings
+from resources.store import LocalStore
+from serving.app import create_app
+from serving.champions import Copies, champions
+from serving.cors import Cors
+from serving.dependencies import Dependencies, dependencies_of
+from serving.guard import THIS_MACHINE, Access, Guard
+from serving.keeper import Keeper
+from serving.limits import Rate
+from serving.observed import Observed
+
+RATE = 1_000  # requests a second of one key
+
+
+def service(host: str, *, closed: bool) -> ASGIApp:
+    """Everything that a request passes, the outermost first: counting, CORS, keys, routes."""
+    settings = get_settings()
+    copies = Copies(settings.home / "serving", LocalStore(settings.store_root))
+    keeper = Keeper(copies, partial(champions, settings))
+    app = create_app(keeper, Dependencies(dependencies_of(settings)))
+    guarded: ASGIApp = Guard(app, access_of(settings, host, closed=closed))
+    if settings.serve_origins:
+        guarded = Cors(guarded, settings.serve_origins)
+    return Observed(guarded)
+
+
+def keys_are_needed(settings: Settings, host: str) -> bool:
+    """Everywhere but on this machine's own address, where no key was ever made."""
+    return (
+        settings.environment == "production"
+        or not is_this_machine(host)
+        or Keys(settings.home).ever_made()
+    )
+
+
+def access_of(settings: Settings, host: str, *, closed: bool) -> Access:
+    """Who may ask; `closed`: with keys alone."""
+    hosts = None if closed else frozenset({*THIS_MACHINE, host})
+    if settings.serve_hosts is not None:
+        hosts = frozenset({*THIS_MACHINE, *(each.lower() for each in settings.serve_hosts)})
+    per_second = settings.serve_rate or (RATE if closed else None)
+    return Access(
+        ring=Ring(Keys(settings.home)) if closed else None,
+        hosts=hosts,
+        origins=settings.serve_origins,
+        rate=None if per_second is None else Rate(per_second),
+    )
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether nobody but this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
