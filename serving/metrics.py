@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    multiprocess,
+)
 from prometheus_client.exposition import choose_encoder
 
 from leeway.served.contract import Answers, Classes, Estimates
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
     from serving.keeper import State
     from serving.loading import Loaded
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # twice as many series, for nothing
 REGISTRY = CollectorRegistry()
 _WORKERS = "PROMETHEUS_MULTIPROC_DIR"
 _RELEASE = ("use_case", "model_version")

@@ -66,7 +66,9 @@ class Observed:
                 log.error("request %s failed", identity, exc_info=error)
                 await problem(500, "the service failed")(scope, receive, answer)
         finally:
-            _ended(asked, state, status or GONE, time.perf_counter() - started)
+            template = getattr(asked.get("route"), "path_format", NO_ROUTE)
+            if template not in UNCOUNTED:
+                _ended(scope["method"], template, state, status or GONE, started)
 
 
 def _identity(scope: Scope) -> str:
@@ -86,13 +88,10 @@ def _complete(headers: Any, identity: str) -> list[tuple[bytes, bytes]]:
     return own
 
 
-def _ended(scope: Scope, state: dict[str, Any], status: int, seconds: float) -> None:
-    route = scope.get("route")
-    template = getattr(route, "path_format", NO_ROUTE)
-    if template in UNCOUNTED:
-        return
+def _ended(method: str, template: str, state: dict[str, Any], status: int, began: float) -> None:
+    seconds = time.perf_counter() - began
     refused = None if status < 400 else state.get("refused") or kind_of(status)
-    method = scope["method"] if scope["method"] in _METHODS else "other"
+    method = method if method in _METHODS else "other"
     metrics.answered(method, template, status, refused, seconds)
     if refused is not None:
         line = {

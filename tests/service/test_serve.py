@@ -6,6 +6,7 @@ Belongs here: what a client sees. Does not belong here: what a body may be
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 import json
 import signal
 import socket
@@ -13,76 +14,20 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+=======
+>>>>>>> 2c32fe3 (Tests of the service share a client that reads its log)
 from typing import Any
 
 import pytest
-import urllib3
 
 from orchestration.jobs import RETRAINED
 from tests.batches import penguins
 from tests.faults.harness import until
 from tests.installed import Complete
 from tests.project_copy import NAME
+from tests.service.service import PREDICT, Client, serving
 
 pytestmark = pytest.mark.timeout(300)
-PREDICT = f"/api/v1/{NAME}/predict"
-
-
-class Client:
-    """HTTP to one service."""
-
-    def __init__(self, port: int, process: subprocess.Popen[str]) -> None:
-        self.port, self.process = port, process
-        self.pool = urllib3.HTTPConnectionPool("127.0.0.1", port, retries=False, timeout=20)
-
-    def get(self, path: str) -> tuple[int, Any]:
-        answer = self.pool.request("GET", path)
-        return answer.status, json.loads(answer.data)
-
-    def post(self, path: str, body: Any) -> tuple[int, Any]:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        answer = self.pool.request("POST", path, body=data)
-        return answer.status, json.loads(answer.data)
-
-    def alive(self) -> bool:
-        try:
-            return self.get("/health")[0] == 200
-        except urllib3.exceptions.HTTPError:
-            return False
-
-    def ready(self) -> bool:
-        return self.get("/ready")[0] == 200
-
-
-@contextmanager
-def serving(installed: Complete) -> Iterator[Client]:
-    """A service of the installation; it ends with the block."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = installed.start("serve", "--port", str(port))
-    try:
-        client = Client(port, process)
-        assert until(client.alive, 60) is not None
-        yield client
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=20)
-        assert process.returncode == 0, said
-
-
-@pytest.fixture(scope="module")
-def client(installed: Complete) -> Iterator[Client]:
-    with serving(installed) as found:
-        assert until(found.ready, 60) is not None
-        yield found
-
-
-@pytest.fixture(scope="module")
-def example(client: Client) -> dict[str, Any]:
-    """One instance, as the service itself gives it."""
-    _, model = client.get(f"/api/v1/{NAME}/model")
-    return {each["name"]: each["example"] for each in model["inputs"]}
 
 
 def test_an_instance_is_predicted_with_its_set_and_says_which_release_did(

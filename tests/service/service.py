@@ -1,0 +1,120 @@
+"""A service as a process, and HTTP to it.
+
+Belongs here: starting, asking and ending one. Does not belong here: what it should answer.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import urllib3
+
+from tests.faults.harness import until
+from tests.installed import Installed
+from tests.project_copy import NAME
+
+PREDICT = f"/api/v1/{NAME}/predict"
+
+
+class Client:
+    """HTTP to one service; what the service logs is in `lines`."""
+
+    def __init__(self, port: int, process: subprocess.Popen[str]) -> None:
+        self.port, self.process = port, process
+        self.lines: list[str] = []
+        self.headers: dict[str, str] = {}
+        self.pool = urllib3.HTTPConnectionPool("127.0.0.1", port, retries=False, timeout=20)
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()  # a pipe that nobody reads would stop the service
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> urllib3.BaseHTTPResponse:
+        return self.pool.request(
+            method, path, body=body, headers=self.headers | dict(headers or {})
+        )
+
+    def get(self, path: str) -> tuple[int, Any]:
+        answer = self.ask("GET", path)
+        return answer.status, json.loads(answer.data)
+
+    def post(self, path: str, body: Any = b"") -> tuple[int, Any]:
+        answer = self.ask(
+            "POST", path, body if isinstance(body, bytes) else json.dumps(body).encode()
+        )
+        return answer.status, json.loads(answer.data)
+
+    def alive(self) -> bool:
+        try:
+            return self.get("/health")[0] == 200
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    def ready(self) -> bool:
+        return self.get("/ready")[0] == 200
+
+    def metrics(self) -> dict[str, float]:
+        """Each sample by its name and labels, as Prometheus reads them."""
+        text = self.ask("GET", "/metrics").data.decode()
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, _, value in (x.rpartition(" ") for x in lines)}
+
+    def raw(self) -> socket.socket:
+        """A connection on which anything can be sent."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def end(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=30)
+        self._reading.join(timeout=10)
+        assert code == 0, "\n".join(self.lines)
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as stderr:
+            self.lines.extend(line.rstrip("\n") for line in stderr)
+
+
+def received(connection: socket.socket, seconds: float = 30) -> bytes:
+    """All that comes until the other side ends the connection."""
+    connection.settimeout(seconds)
+    parts = []
+    try:
+        while part := connection.recv(65_536):
+            parts.append(part)
+    except ConnectionResetError:
+        pass  # what came before it counts
+    return b"".join(parts)
+
+
+@contextmanager
+def serving(installed: Installed, *arguments: str, **variables: str) -> Iterator[Client]:
+    """A service of the installation; it ends with the block."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    client = Client(port, installed.start("serve", "--port", str(port), *arguments, **variables))
+    try:
+        assert until(client.alive, 60) is not None
+        yield client
+    finally:
+        client.end()
+
+
+@contextmanager
+def ready(installed: Installed, *arguments: str, **variables: str) -> Iterator[Client]:
+    """As `serving`, when its models are loaded."""
+    with serving(installed, *arguments, **variables) as client:
+        assert until(client.ready, 60) is not None
+        yield client
