@@ -27,8 +27,11 @@ from serving.loading import Loaded
 from serving.problems import Refusal, handle_problems
 
 
-def create_app(keeper: Keeper, dependencies: Dependencies) -> FastAPI:
-    """The service over what `keeper` holds; it starts and ends it."""
+def create_app(keeper: Keeper, dependencies: Dependencies, *, closed: bool) -> FastAPI:
+    """The service over what `keeper` holds; it starts and ends it.
+
+    `closed` says whether its guard asks for keys, for the documentation.
+    """
     turns = Turns()
 
     @asynccontextmanager
@@ -40,7 +43,7 @@ def create_app(keeper: Keeper, dependencies: Dependencies) -> FastAPI:
     app = FastAPI(
         title="Leeway", lifespan=alive, docs_url=None, redoc_url=None, redirect_slashes=False
     )
-    app.openapi = lambda: openapi(app, keeper.state)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi(app, keeper.state, closed=closed)  # type: ignore[method-assign]
     handle_problems(app)
     docs_page.add_routes(app)
     operations.add_routes(app, keeper, dependencies)
@@ -54,7 +57,7 @@ def create_app(keeper: Keeper, dependencies: Dependencies) -> FastAPI:
     async def health() -> Response:
         return as_json({"status": "alive"})
 
-    @app.get("/ready")
+    @app.get("/ready", responses={503: {"description": "some champion is not served"}})
     async def ready(request: Request) -> Response:
         return _ready(keeper, whole=identified(request))
 

@@ -1,6 +1,7 @@
 """The OpenAPI document: what is served now, by the types that judge its requests.
 
-Belongs here: putting the document together. Does not belong here: the types (`leeway.served`).
+Belongs here: putting the document together. Does not belong here: the types (`leeway.served`), or
+what every operation may answer beside what it is for (`serving.refusals`).
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from serving.keeper import State
+from serving.refusals import complete
 
 _REF = "#/components/schemas/{name}"
 
 
-def openapi(app: FastAPI, state: State) -> dict[str, Any]:
-    """The document; each served use case has paths and schemas of its own."""
+def openapi(app: FastAPI, state: State, *, closed: bool) -> dict[str, Any]:
+    """The document; each served use case has paths and schemas of its own.
+
+    `closed`: who asks needs a key.
+    """
     found = get_openapi(title=app.title, version="1", routes=app.routes)
     paths = found["paths"]
     general = {path: paths.pop(path) for path in list(paths) if "{use_case}" in path}
@@ -33,7 +38,7 @@ def openapi(app: FastAPI, state: State) -> dict[str, Any]:
             own = paths.setdefault(path.replace("{use_case}", name), {})
             for method, operation in operations.items():
                 own[method] = _of(name, operation, request, answers)
-    return found
+    return complete(found, closed=closed)
 
 
 def _of(name: str, operation: Any, request: Any, answers: Any) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def service(host: str, *, closed: bool) -> ASGIApp:
     settings = get_settings()
     copies = Copies(settings.home / "serving", LocalStore(settings.store_root))
     keeper = Keeper(copies, partial(champions, settings))
-    app = create_app(keeper, Dependencies(dependencies_of(settings)))
+    app = create_app(keeper, Dependencies(dependencies_of(settings)), closed=closed)
     guarded: ASGIApp = Guard(app, access_of(settings, host, closed=closed))
     if settings.serve_origins:
         guarded = Cors(guarded, settings.serve_origins)
