@@ -15,20 +15,30 @@ from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from leeway.served.contract import BadRequest
-from serving import docs_page, metrics, operations
+from leeway.served.logged import Answered
+from resources.settings import Settings
+from serving import docs_page, history, metrics, operations, recorded
 from serving.answer import API, as_json, served
 from serving.bodies import read_json
 from serving.dependencies import Dependencies
 from serving.documentation import openapi
 from serving.guard import identified
+from serving.inference_log import InferenceLog
 from serving.keeper import Keeper
 from serving.limits import Turns
 from serving.loading import Loaded
 from serving.problems import Refusal, handle_problems
 
 
-def create_app(keeper: Keeper, dependencies: Dependencies, *, closed: bool) -> FastAPI:
-    """The service over what `keeper` holds; it starts and ends it.
+def create_app(
+    keeper: Keeper,
+    inferences: InferenceLog,
+    dependencies: Dependencies,
+    settings: Settings,
+    *,
+    closed: bool,
+) -> FastAPI:
+    """The service over what `keeper` holds; it starts and ends it, and the log of its answers.
 
     `closed` says whether its guard asks for keys, for the documentation.
     """
@@ -37,8 +47,10 @@ def create_app(keeper: Keeper, dependencies: Dependencies, *, closed: bool) -> F
     @asynccontextmanager
     async def alive(_: FastAPI) -> AsyncIterator[None]:
         keeper.start()
+        inferences.start()
         yield
         await run_in_threadpool(keeper.end)
+        await run_in_threadpool(inferences.end)
 
     app = FastAPI(
         title="Leeway", lifespan=alive, docs_url=None, redoc_url=None, redirect_slashes=False
@@ -47,6 +59,8 @@ def create_app(keeper: Keeper, dependencies: Dependencies, *, closed: bool) -> F
     handle_problems(app)
     docs_page.add_routes(app)
     operations.add_routes(app, keeper, dependencies)
+    history.add_routes(app, keeper, inferences, settings)
+    recorded.add_routes(app, keeper, settings)
 
     @app.get("/", include_in_schema=False)
     async def root() -> Response:
@@ -66,13 +80,15 @@ def create_app(keeper: Keeper, dependencies: Dependencies, *, closed: bool) -> F
         loaded = served(keeper, use_case)
         body = await read_json(request)
         async with turns:
-            started = time.perf_counter()
+            started, at = time.perf_counter(), time.time()
             try:
                 instances = loaded.contract.instances(body)
             except BadRequest as error:
                 raise Refusal(422 if error.readable else 400, error.problem) from error
             answers = loaded.predict(instances)
-            metrics.predicted(loaded, answers, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            metrics.predicted(loaded, answers, seconds)
+            inferences.offer(Answered(at, seconds, instances, answers))
             return as_json(answers)
 
     @app.get(f"{API}/model")

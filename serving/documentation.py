@@ -46,7 +46,8 @@ def _of(name: str, operation: Any, request: Any, answers: Any) -> dict[str, Any]
     content = dict(operation)
     content["operationId"] = f"{name}_{operation['operationId']}"
     content["tags"] = [name]
-    content.pop("parameters", None)
+    others = [p for p in operation.get("parameters", ()) if p["name"] != "use_case"]
+    content["parameters"] = others
     if "predict" in content["operationId"]:
         content["requestBody"] = {
             "required": True,

@@ -24,6 +24,7 @@ DOCS = ("/docs", "/docs/page.js", "/docs/swagger-ui-bundle.js", "/docs/swagger-u
 OPEN = frozenset({"/health", "/ready", *DOCS})
 THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 SAFE = ("GET", "HEAD", "OPTIONS")
+ADMIN = {"security": [{"key": ["admin"]}]}  # of an operation in the documentation
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,12 @@ def need(request: Request, scope: KeyScope) -> None:
             "wrong_scope",
             {"WWW-Authenticate": challenge},
         )
+
+
+def caller(request: Request) -> str:
+    """Who asks, for what is written down: the name of the key, or that there are none."""
+    access: Key | Literal["open"] = request.scope["state"]["access"]
+    return "the service, without a key" if access == "open" else f"key {access.name or access.id}"
 
 
 def _no_key(shown: bool) -> Refusal:

@@ -9,11 +9,13 @@ from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import FastAPI, Query, Response
+from fastapi import FastAPI, Query, Request, Response
 
 from resources.inference_log import newest, summary
 from resources.settings import Settings
-from serving.answering import API, as_json, asked, served
+from serving import guard
+from serving.answer import API, as_json, served
+from serving.asking import asked
 from serving.inference_log import InferenceLog
 from serving.keeper import Keeper
 
@@ -21,15 +23,17 @@ MOST_ENTRIES = 1000
 MOST_HOURS = 24 * 366
 
 
-def add_history(app: FastAPI, keeper: Keeper, inferences: InferenceLog, settings: Settings) -> None:
+def add_routes(app: FastAPI, keeper: Keeper, inferences: InferenceLog, settings: Settings) -> None:
     """Adds the routes."""
 
-    @app.get(f"{API}/predictions/history")
+    @app.get(f"{API}/predictions/history", openapi_extra=guard.ADMIN)
     async def history(
         use_case: str,
+        request: Request,
         limit: Annotated[int, Query(ge=1, le=MOST_ENTRIES)] = 100,
         before: UUID | None = None,
     ) -> Response:
+        guard.need(request, "admin")  # the inputs of others
         served(keeper, use_case)
         edge = None if before is None else str(before)
         found = await asked(lambda: newest(settings, use_case, limit, edge))

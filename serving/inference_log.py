@@ -19,9 +19,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from leeway.served.logged import Answered, as_copied
 from resources.inference_log import Unwritable
+from serving import metrics
 from serving.spool import Chunk, Spool
 
 MOST_QUEUED = 10_000  # requests
@@ -42,6 +44,16 @@ class Counts:
     dropped: int = 0
     refused: int = 0
 
+    def __post_init__(self) -> None:
+        """Two threads count."""
+        self._lock = threading.Lock()
+
+    def add(self, outcome: Literal["written", "spooled", "dropped", "refused"], rows: int) -> None:
+        """Counts rows, for Prometheus, too."""
+        with self._lock:
+            setattr(self, outcome, getattr(self, outcome) + rows)
+        metrics.LOGGED.labels(outcome).inc(rows)
+
 
 class InferenceLog:
     """Takes answers, and writes them in the background."""
@@ -54,7 +66,6 @@ class InferenceLog:
         self._handed: queue.Queue[Chunk] = queue.Queue(MOST_HANDED)
         self._in_hand: Chunk | None = None
         self._wait, self._again_at = 0.0, 0.0
-        self._counting = threading.Lock()
         self._ended = threading.Event()
         self._collector = threading.Thread(target=self._collect, name="log collector", daemon=True)
         self._writer = threading.Thread(target=self._keep_writing, name="log writer", daemon=True)
@@ -78,7 +89,7 @@ class InferenceLog:
     def offer(self, answered: Answered) -> None:
         """Leaves an answer to be written, at once; one too many is dropped, and counted."""
         if len(self._queue) >= MOST_QUEUED:
-            self.counts.dropped += len(answered.instances)
+            self.counts.add("dropped", len(answered.instances))
             return
         self._queue.append(answered)
 
@@ -124,7 +135,7 @@ class InferenceLog:
                 file.unlink(missing_ok=True)
                 return True
         except Unwritable as error:
-            self.counts.refused += chunk.rows
+            self.counts.add("refused", chunk.rows)
             aside = self._spool.refuse(file)
             log.error("%d answers are not in the inference log: %s; %s", chunk.rows, error, aside)
         except OSError as error:
@@ -147,7 +158,7 @@ class InferenceLog:
             self._failed(f"{type(error).__name__}: {error}".strip())
             return False
         self.problem, self._wait = None, 0.0
-        self.counts.written += chunk.rows
+        self.counts.add("written", chunk.rows)
         return True
 
     def _failed(self, problem: str) -> None:
@@ -163,6 +174,4 @@ class InferenceLog:
         except OSError as error:
             log.error("the spool cannot be written: %s", error)
             kept = False
-        with self._counting:
-            self.counts.spooled += chunk.rows if kept else 0
-            self.counts.dropped += 0 if kept else chunk.rows
+        self.counts.add("spooled" if kept else "dropped", chunk.rows)

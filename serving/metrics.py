@@ -85,6 +85,9 @@ VALUES = Histogram(
 WARNED = _counter(
     "prediction_warnings_total", "Inputs the model does not know.", *_RELEASE, "input", "code"
 )
+LOGGED = _counter(
+    "inference_log_rows_total", "Answers by what became of their row in the log.", "outcome"
+)
 LOADED = _gauge("model_loaded", "1: the release is served, 0: no longer.", *_RELEASE)
 WAITING = _gauge("champion_served", "1: the champion is served, 0: it waits.", "use_case")
 BREAKER = _gauge("ledger_breaker_closed", "0: the ledger failed often and is left alone.")

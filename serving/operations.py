@@ -14,11 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from serving import metrics
 from serving.answer import API, as_json, served
 from serving.dependencies import Dependencies
-from serving.guard import need
+from serving.guard import ADMIN, need
 from serving.keeper import Keeper
 from serving.problems import Refusal
-
-ADMIN = {"security": [{"key": ["admin"]}]}
 
 
 def add_routes(app: FastAPI, keeper: Keeper, dependencies: Dependencies) -> None:

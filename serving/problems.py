@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from msgspec import Meta, Struct
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -93,12 +94,22 @@ def handle_problems(app: FastAPI) -> None:
     """Gives whatever goes wrong within the app this shape."""
     app.add_exception_handler(Refusal, _refuse)  # type: ignore[arg-type]  # wants any exception
     app.add_exception_handler(HTTPException, _of_the_router)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, _of_parameters)  # type: ignore[arg-type]
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, unexpected)
 
 
 async def _refuse(request: Request, refusal: Refusal) -> Response:
     return refusal.response(request.scope["state"])
+
+
+async def _of_parameters(request: Request, error: RequestValidationError) -> Response:
+    """The first parameter of a query that is not what it may be."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return Refusal(422, Problem(where, first["msg"], first["input"])).response(
+        request.scope["state"]
+    )
 
 
 async def _of_the_router(request: Request, error: HTTPException) -> Response:

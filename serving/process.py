@@ -11,6 +11,7 @@ from functools import partial
 
 from starlette.types import ASGIApp
 
+from resources.inference_log import write
 from resources.keys import Keys, Ring
 from resources.settings import Settings, get_settings
 from resources.store import LocalStore
@@ -19,9 +20,11 @@ from serving.champions import Copies, champions
 from serving.cors import Cors
 from serving.dependencies import Dependencies, dependencies_of
 from serving.guard import THIS_MACHINE, Access, Guard
+from serving.inference_log import InferenceLog
 from serving.keeper import Keeper
 from serving.limits import Rate
 from serving.observed import Observed
+from serving.spool import Spool
 
 RATE = 1_000  # requests a second of one key
 
@@ -31,7 +34,10 @@ def service(host: str, *, closed: bool) -> ASGIApp:
     settings = get_settings()
     copies = Copies(settings.home / "serving", LocalStore(settings.store_root))
     keeper = Keeper(copies, partial(champions, settings))
-    app = create_app(keeper, Dependencies(dependencies_of(settings)), closed=closed)
+    spool = Spool(settings.home / "serving" / "inference_log")
+    inferences = InferenceLog(partial(write, settings), spool)
+    dependencies = Dependencies(dependencies_of(settings))
+    app = create_app(keeper, inferences, dependencies, settings, closed=closed)
     guarded: ASGIApp = Guard(app, access_of(settings, host, closed=closed))
     if settings.serve_origins:
         guarded = Cors(guarded, settings.serve_origins)

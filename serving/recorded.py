@@ -17,12 +17,14 @@ from resources import moves, overview
 from resources.moves import Move
 from resources.releases import NoSuchVersion, Release, Releases
 from resources.settings import Settings
-from serving.answering import API, as_json, asked, whole_body
+from serving.answer import API, as_json
+from serving.asking import asked
+from serving.bodies import read_json
+from serving.guard import ADMIN, caller, need
 from serving.keeper import Keeper
 from serving.problems import Refusal
 
 T = TypeVar("T")
-WHO = "service"  # who moves a champion, until a key says it
 MOST = 1000
 Limit = Annotated[int, Query(ge=1, le=MOST)]
 Why = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
@@ -41,7 +43,7 @@ class Rollback(msgspec.Struct, forbid_unknown_fields=True):
     why: Why
 
 
-def add_recorded(app: FastAPI, keeper: Keeper, settings: Settings) -> None:
+def add_routes(app: FastAPI, keeper: Keeper, settings: Settings) -> None:
     """Adds the routes."""
     releases = Releases(settings)
 
@@ -82,15 +84,27 @@ def add_recorded(app: FastAPI, keeper: Keeper, settings: Settings) -> None:
             raise Refusal(404, f"no experiment of {use_case!r} was analysed")
         return as_json({"effects": None, "savings": None, **found})
 
-    @app.post(f"{API}/promote")
+    @app.post(f"{API}/promote", openapi_extra=_documented(Promotion))
     async def promote(use_case: str, request: Request) -> Response:
-        body = _read(await whole_body(request), Promotion)
-        return await _moved(lambda: moves.promote(releases, use_case, body.version, WHO, body.why))
+        need(request, "admin")
+        body, who = _read(await read_json(request), Promotion), caller(request)
+        return await _moved(lambda: moves.promote(releases, use_case, body.version, who, body.why))
 
-    @app.post(f"{API}/rollback")
+    @app.post(f"{API}/rollback", openapi_extra=_documented(Rollback))
     async def rollback(use_case: str, request: Request) -> Response:
-        body = _read(await whole_body(request), Rollback)
-        return await _moved(lambda: moves.rollback(releases, use_case, WHO, body.why))
+        need(request, "admin")
+        body, who = _read(await read_json(request), Rollback), caller(request)
+        return await _moved(lambda: moves.rollback(releases, use_case, who, body.why))
+
+
+def _documented(body: type[msgspec.Struct]) -> dict[str, Any]:
+    """What the documentation says of a move, whose body is of that type."""
+    schema = msgspec.json.schema(body)["$defs"][body.__name__]
+    return {
+        **ADMIN,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "responses": {"409": {"description": "the version may not be champion"}},
+    }
 
 
 def _release(release: Release) -> dict[str, Any]:

@@ -71,8 +71,9 @@ def _complete(path: str, method: str, operation: dict[str, Any], *, closed: bool
     if "requestBody" in operation:
         problems |= _WITH_BODY
     responses = operation["responses"]
-    if not named or "requestBody" not in operation:
-        responses.pop("422", None)  # FastAPI's, of a path's parameters, which any text is
+    responses.pop("422", None)  # FastAPI's, which has another shape
+    if operation.get("parameters"):
+        problems[422] = "a parameter is not what it may be"
     schema = {"$ref": _REF.format(name=ProblemDetails.__name__)}
     for status, about in problems.items():
         content = {MEDIA_TYPE: {"schema": schema}}

@@ -6,25 +6,14 @@ Belongs here: the pages as Streamlit runs them. Does not belong here: how a brow
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from resources.settings import PROJECT
-from tests.faults.harness import until
-from tests.installed import Complete
 from tests.project_copy import NAME
-from tests.service.test_serve import Client, serving
+from tests.service.service import Client
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(scope="module")
-def client(installed: Complete) -> Iterator[Client]:
-    with serving(installed) as found:
-        assert until(found.ready, 60) is not None
-        yield found
 
 
 @pytest.fixture

@@ -6,16 +6,7 @@ Belongs here: what a client sees. Does not belong here: what a body may be
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-import json
-import signal
-import socket
-import subprocess
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-=======
->>>>>>> 2c32fe3 (Tests of the service share a client that reads its log)
 from typing import Any
 
 import pytest
