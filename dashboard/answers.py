@@ -22,6 +22,11 @@ def number(value: float | None, unit: str | None) -> str:
     return f"{text} {unit}" if unit else text
 
 
+def moment(text: str) -> str:
+    """A time of the service, to the second."""
+    return text[:19].replace("T", " ") + " UTC"
+
+
 def show(answer: Answer, position: int = 0) -> None:
     """The answer for one instance."""
     found = answer["predictions"][position]

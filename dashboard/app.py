@@ -1,6 +1,6 @@
 """The dashboard's front door: which use case, which page, and what is said when a page cannot.
 
-Belongs here: choosing. Does not belong here: the pages (`dashboard.pages`).
+Belongs here: choosing. Does not belong here: the pages (`dashboard.views`).
 
 It is a script that Streamlit runs from top to bottom at each click.
 """
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.pages import compare, experiment, predict, releases, watch
 from dashboard.service import Failed, Service, connected
+from dashboard.views import compare, experiment, predict, releases, watch
 
 OF_A_MODEL = {
     "Predict": predict.page,

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.answers import number
+from dashboard.answers import moment, number
 from dashboard.service import Service
 
 
@@ -23,7 +23,10 @@ def page(service: Service, use_case: str) -> None:
     st.subheader("Moves of the champion")
     names = {"moved_at": "when", "action": "action", "previous_version": "from", "version": "to",
              "who": "who", "why": "why"}  # fmt: skip
-    moves = [{shown: each[name] for name, shown in names.items()} for each in found["moves"]]
+    moves = [
+        {shown: each[name] for name, shown in names.items()} | {"when": moment(each["moved_at"])}
+        for each in found["moves"]
+    ]
     st.dataframe(moves, hide_index=True)
     st.subheader("Move it")
     with st.form(f"move.{use_case}"):
@@ -51,7 +54,7 @@ def _row(release: Any, champion: int | None) -> dict[str, Any]:
         "role": role,
         "verdict": release["verdict"],
         "algorithm": release["algorithm"],
-        "released": release["released_at"],
+        "released": moment(release["released_at"]),
         "held out": metrics,
         "reason": release["reason"],
     }

@@ -29,14 +29,28 @@ def page(service: Service, use_case: str) -> None:
 
 
 def _effects(effects: list[Any]) -> Any:
-    rows = [{name: each[name] for name in ("name", "estimate", "low", "high")} for each in effects]
+    rows = [
+        {
+            "effect": f"{each['name']}: {', '.join(each['factors'])}",
+            **{name: each[name] for name in ("estimate", "low", "high")},
+        }
+        for each in effects
+    ]
     base = alt.Chart(alt.InlineData(values=rows))
     across = alt.Y(
-        "name:N", title="effect", sort=alt.EncodingSortField("estimate", order="descending")
+        "effect:N",
+        axis=alt.Axis(title=None, labelLimit=400),
+        sort=alt.EncodingSortField("estimate", order="descending"),
     )
-    points = base.mark_point(filled=True, size=70).encode(x="estimate:Q", y=across)
-    bounds = base.mark_rule().encode(x="low:Q", x2="high:Q", y=across)
-    zero = alt.Chart(alt.InlineData(values=[{"at": 0}])).mark_rule(color="#999999").encode(x="at:Q")
+    points = base.mark_point(filled=True, size=70).encode(
+        x=alt.X("estimate:Q", title="effect on the response"), y=across
+    )
+    bounds = base.mark_rule().encode(x=alt.X("low:Q", title=""), x2="high:Q", y=across)
+    zero = (
+        alt.Chart(alt.InlineData(values=[{"at": 0}]))
+        .mark_rule(color="#999999")
+        .encode(x=alt.X("at:Q", title=""))
+    )
     return zero + bounds + points
 
 
@@ -58,9 +72,13 @@ def _savings(row: Any) -> None:
     st.subheader("Savings")
     if row["undefined"]:
         st.info(row["undefined"])
-    shown = [("Saving per year", "saving_per_year", row["currency"]),
-             ("Return per year", "roi_per_year", None)]  # fmt: skip
-    for column, (title, name, unit) in zip(st.columns(len(shown)), shown, strict=True):
-        ends = " to ".join(number(row[f"{name}_{end}"], unit) for end in ("low", "high"))
-        column.metric(title, number(row[name], unit))
-        column.caption(ends)
+    left, right = st.columns(2)
+    _interval(left, "Saving per year", row, "saving_per_year", row["currency"])
+    _interval(right, "Return on the investment per year", row, "roi_per_year", "%", 100)
+
+
+def _interval(column: Any, title: str, row: Any, name: str, unit: str, times: float = 1) -> None:
+    found = [row[f"{name}{end}"] for end in ("", "_low", "_high")]
+    value, low, high = (number(None if x is None else times * x, unit) for x in found)
+    column.metric(title, value)
+    column.caption(f"{low} to {high}")

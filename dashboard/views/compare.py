@@ -66,14 +66,19 @@ def _rows(answer: Any, name: str, values: Sequence[Any]) -> list[dict[str, Any]]
 
 def _chart(answer: Any, rows: list[dict[str, Any]], name: str) -> Any:
     base = alt.Chart(alt.InlineData(values=rows))
-    across = alt.Y(f"{_field(name)}:N", title=name, sort=None)
+    across = alt.Y(f"{_field(name)}:N", sort=None, axis=alt.Axis(title=name, labelLimit=300))
     if "class" in rows[0]:
         share = alt.X("probability:Q", scale=alt.Scale(domain=[0, 1]))
         return base.mark_bar().encode(x=share, y=across, color="class:N")
     unit = f" [{answer['unit']}]" if answer["unit"] else ""
     target = _field(answer["target"])
     points = base.mark_point(filled=True, size=60).encode(
-        x=alt.X(f"{target}:Q", title=f"{answer['target']}{unit}"), y=across
+        x=alt.X(
+            f"{target}:Q",
+            title=f"{answer['target']}{unit}",
+            scale=alt.Scale(zero=False),
+        ),
+        y=across,
     )
     bounds = base.mark_rule().encode(x="low:Q", x2="high:Q", y=across)
     return bounds + points

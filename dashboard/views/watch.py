@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from dashboard.answers import number
+from dashboard.answers import moment, number
 from dashboard.service import Service
 
 SHOWN = 200
@@ -36,9 +36,9 @@ def page(service: Service, use_case: str) -> None:
     st.dataframe([_row(each) for each in batches[::-1]], hide_index=True)
     st.subheader("What the retraining policy decided")
     if decisions:
-        fields = ("at", "state", "action", "cause", "reason", "diagnosis")
-        st.dataframe([{name: each[name] for name in fields} for each in decisions],
-                     hide_index=True)  # fmt: skip
+        fields = ("state", "action", "cause", "reason", "diagnosis")
+        rows = [{"at": moment(each["at"]), **{n: each[n] for n in fields}} for each in decisions]
+        st.dataframe(rows, hide_index=True)
     else:
         st.info("Nothing yet: the sensors work under `leeway dev`.")
 
@@ -87,7 +87,7 @@ def _row(batch: Any) -> dict[str, Any]:
     drift, damage = batch["drift"] or {}, batch["damage"] or {}
     return {
         "batch": batch["batch"],
-        "found": batch["discovered_at"],
+        "found": moment(batch["discovered_at"]),
         "rows": batch["rows"],
         "rejected": batch["rejected"],
         "drift": drift.get("verdict", "not looked at"),
