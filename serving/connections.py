@@ -117,8 +117,9 @@ class Connection(HttpToolsProtocol):
     def _late(self) -> None:
         """The time is over, unless more came since it was measured, or we did not read on."""
         self._due = None
-        answered = self.cycle is not None and self.cycle.response_complete
-        earned = 0.0 if answered and self._partial else self._came / BYTES_A_SECOND
+        # Of a request that was answered before its body had come, the rest is thrown away.
+        answered = not self._head and self.cycle is not None and self.cycle.response_complete
+        earned = 0.0 if answered else self._came / BYTES_A_SECOND
         left = self._began + FIRST_SECONDS + earned - self.loop.time()
         if left > 0 or self.flow.read_paused:
             self._due = self.loop.call_later(max(left, 1.0), self._late)
