@@ -7,6 +7,7 @@ Belongs here: its socket, its processes and their end. Does not belong here: wha
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -23,11 +24,12 @@ from cli.output import say
 from resources.keys import Keys
 from resources.processes import die_with_parent
 from resources.settings import Settings, get_settings
-from serving.connections import Connection
+from serving.connections import MOST_CONNECTIONS, Connection
 from serving.process import keys_are_needed, service
 
 KEEP_ALIVE_SECONDS = 5
 DRAIN_SECONDS = 10
+OTHER_FILES = 500  # that a process has open, beside its connections
 HANGING_SECONDS = 60  # a worker that loads a large model answers nobody meanwhile
 LOG: dict[str, Any] = {
     "version": 1,
@@ -56,6 +58,7 @@ def serve(host: str, port: int, workers: int) -> int:
         except OSError as error:
             say(f"error: port {port} of {host}: {error.strerror}; try `leeway serve --port N`")
             return 1
+        _make_room(MOST_CONNECTIONS + OTHER_FILES)
         shown = f"[{host}]" if ":" in host else host
         say(f"Serving http://{shown}:{port}, documented at /docs. Ctrl-C ends it.")
         if workers == 1:
@@ -63,6 +66,14 @@ def serve(host: str, port: int, workers: int) -> int:
         else:
             _together(partial(_worker, os.getpid(), host, closed), found, workers)
     return 0
+
+
+def _make_room(files: int) -> None:
+    """A connection is an open file, of which a process may often have only 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        most = files if hard == resource.RLIM_INFINITY else min(files, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _why_closed(settings: Settings, host: str) -> str:

@@ -35,4 +35,5 @@ class Cors(CORSMiddleware):
         found = super().preflight_response(request_headers)
         if found.status_code == 200:
             return found
-        return problem(400, bytes(found.body).decode(), found.headers)
+        told = {name: value for name, value in found.headers.items() if name == "vary"}
+        return problem(400, bytes(found.body).decode(), told)

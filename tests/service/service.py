@@ -29,8 +29,11 @@ class Client:
     def __init__(self, port: int, process: subprocess.Popen[str]) -> None:
         self.port, self.process = port, process
         self.lines: list[str] = []
+        self.code = 0  # that the process is to end with
         self.headers: dict[str, str] = {}
-        self.pool = urllib3.HTTPConnectionPool("127.0.0.1", port, retries=False, timeout=20)
+        self.pool = urllib3.HTTPConnectionPool(
+            "127.0.0.1", port, maxsize=8, retries=False, timeout=20
+        )
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()  # a pipe that nobody reads would stop the service
 
@@ -78,7 +81,7 @@ class Client:
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(timeout=30)
         self._reading.join(timeout=10)
-        assert code == 0, "\n".join(self.lines)
+        assert code == self.code, "\n".join(self.lines)
 
     def _read(self) -> None:
         assert self.process.stderr is not None

@@ -157,6 +157,35 @@ def test_the_id_of_a_request_is_in_its_answer_and_in_its_one_line_of_the_log(
     assert len(bad.headers["x-request-id"]) == 16
 
 
+HOSTS = {
+    "localhost": 200,
+    "LOCALHOST:8000": 200,
+    "127.0.0.1": 200,
+    "[::1]:8000": 200,
+    "evil.org": 421,
+    "localhost.evil.org": 421,
+    "127.0.0.1.evil.org": 421,
+    "evil.org:127.0.0.1": 421,
+    "[::1": 421,
+    "": 421,
+    "localhost@evil.org": 421,
+    "evil.org/?localhost": 421,
+}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_without_keys_a_service_answers_to_the_names_of_this_machine_alone(
+    client: Client, host: str
+) -> None:
+    """A page whose name leads to this machine (DNS rebinding) would have its own in Host."""
+    for path in ("/", "/ready"):
+        answer = client.ask("GET", path, headers={"Host": host})
+        assert answer.status == HOSTS[host]
+    assert (
+        client.ask("POST", PREDICT, body_of("[{}]"), {"Origin": "https://evil.org"}).status == 403
+    )
+
+
 NO_HTTP = {
     "noise": b"\x00\x01\x02\r\n\r\n",
     "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
