@@ -120,4 +120,4 @@ def _together(make: partial[ASGIApp], found: socket.socket, workers: int) -> Non
 
 def _worker(parent: int, host: str, closed: bool) -> ASGIApp:
     die_with_parent(parent)
-    return service(host, closed=closed)
+    return service(host, closed=closed, loaded=True)

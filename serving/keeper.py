@@ -104,7 +104,7 @@ class Keeper:
             n: e.pointer for n, e in self.state.served.items()
         }
         before, self.state = self.state, State(served, waiting, known_from, problem)
-        metrics.state_changed(before, self.state, breaker_closed=self._breaker.opened_at is None)
+        metrics.state_changed(before, self.state, breaker_open=self._breaker.opened_at is not None)
         if changed:
             self._copies.remember({name: each.pointer for name, each in served.items()})
 

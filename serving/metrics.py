@@ -14,7 +14,7 @@ import os
 from collections import Counter as Tally
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import psutil
 from prometheus_client import (
@@ -50,9 +50,10 @@ def _counter(name: str, about: str, *labels: str) -> Counter:
     return Counter(name, about, labels, registry=REGISTRY)
 
 
-def _gauge(name: str, about: str, *labels: str) -> Gauge:
-    """Of several workers the one that is worst off counts; those that ended do not."""
-    return Gauge(name, about, labels, registry=REGISTRY, multiprocess_mode="livemin")
+def _gauge(name: str, about: str, *labels: str, good: bool = False) -> Gauge:
+    """0 or 1: of several workers the one that is worst off counts; those that ended do not."""
+    mode: Literal["livemin", "livemax"] = "livemin" if good else "livemax"
+    return Gauge(name, about, labels, registry=REGISTRY, multiprocess_mode=mode)
 
 
 REQUESTS = _counter(
@@ -88,9 +89,9 @@ WARNED = _counter(
 LOGGED = _counter(
     "inference_log_rows_total", "Answers by what became of their row in the log.", "outcome"
 )
-LOADED = _gauge("model_loaded", "1: the release is served, 0: no longer.", *_RELEASE)
-WAITING = _gauge("champion_served", "1: the champion is served, 0: it waits.", "use_case")
-BREAKER = _gauge("ledger_breaker_closed", "0: the ledger failed often and is left alone.")
+LOADED = _gauge("model_loaded", "1: the release is served, 0: no longer.", *_RELEASE, good=True)
+WAITING = _gauge("champion_waiting", "1: the champion is not served.", "use_case")
+BREAKER = _gauge("ledger_breaker_open", "1: the ledger failed often and is left alone.")
 LEDGER_FAILURES = _counter("ledger_failures_total", "Times that the ledger did not answer.")
 LOAD_FAILURES = _counter("release_load_failures_total", "Releases not loaded.", "use_case")
 
@@ -123,14 +124,19 @@ def predicted(loaded: Loaded, answers: Answers, seconds: float) -> None:
             WARNED.labels(*release, warning.input, warning.code).inc()
 
 
-def state_changed(before: State, after: State, *, breaker_closed: bool) -> None:
+def state_changed(before: State, after: State, *, breaker_open: bool) -> None:
     """Tells what is served now."""
-    BREAKER.set(breaker_closed)
+    BREAKER.set(breaker_open)
     for name in after.served.keys() | after.waiting.keys():
-        WAITING.labels(name).set(name not in after.waiting)
-    for state, value in ((before, 0), (after, 1)):
-        for name, loaded in state.served.items():
-            LOADED.labels(name, str(loaded.pointer.version)).set(value)
+        WAITING.labels(name).set(name in after.waiting)
+    served, gone = (
+        {(name, str(each.pointer.version)) for name, each in state.served.items()}
+        for state in (after, before)
+    )
+    for release in gone - served:
+        LOADED.labels(*release).set(0)
+    for release in served:
+        LOADED.labels(*release).set(1)
 
 
 def exposition(accept: str) -> tuple[bytes, str]:
@@ -146,7 +152,7 @@ def exposition(accept: str) -> tuple[bytes, str]:
 
 def _forget_ended_workers(folder: str) -> None:
     """What a worker counted stays when it ends; what it had loaded does not."""
-    for path in Path(folder).glob("gauge_livemin_*.db"):
+    for path in Path(folder).glob("gauge_live*.db"):
         pid = int(path.stem.rpartition("_")[2])
         if not psutil.pid_exists(pid):
             multiprocess.mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]

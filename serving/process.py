@@ -29,11 +29,17 @@ from serving.spool import Spool
 RATE = 1_000  # requests a second of one key
 
 
-def service(host: str, *, closed: bool) -> ASGIApp:
-    """Everything that a request passes, the outermost first: counting, CORS, keys, routes."""
+def service(host: str, *, closed: bool, loaded: bool = False) -> ASGIApp:
+    """Everything that a request passes, the outermost first: counting, CORS, keys, routes.
+
+    `loaded`: it looks for champions before it returns, so that a worker that takes the place of
+    another answers nobody before it can.
+    """
     settings = get_settings()
     copies = Copies(settings.home / "serving", LocalStore(settings.store_root))
     keeper = Keeper(copies, partial(champions, settings))
+    if loaded:
+        keeper.refresh()
     spool = Spool(settings.home / "serving" / "inference_log")
     inferences = InferenceLog(partial(write, settings), spool)
     dependencies = Dependencies(dependencies_of(settings))
