@@ -22,6 +22,7 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <title>Leeway</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="/docs/swagger-ui.css">
 <form id="ask" hidden style="font: 16px sans-serif; margin: 2em">
 <label>Key: <input id="key" type="password" size="60" autocomplete="off"></label>

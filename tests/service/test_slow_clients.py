@@ -22,6 +22,7 @@ from serving.connections import (
     MOST_CONNECTIONS,
     UNREAD_SECONDS,
 )
+from serving.limits import MOST_AT_ONCE
 from tests.faults.harness import figure, until
 from tests.service.service import PREDICT, Client, received
 
@@ -157,3 +158,22 @@ def test_more_connections_than_there_may_be_are_told_to_come_again(client: Clien
     assert 5 <= len(refused) <= 15
     assert b"Retry-After: 1" in refused[0]
     assert client.ask("POST", PREDICT, b'{"instances": [{}]}').status == 200
+
+
+def test_of_more_requests_than_wait_at_once_the_rest_is_refused_at_once(client: Client) -> None:
+    body = b'{"instances": [{}]}'
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    before = client.metrics()
+    with ExitStack() as stack:
+        many = [stack.enter_context(client.raw()) for _ in range(4 * MOST_AT_ONCE)]
+        for connection in many:
+            connection.sendall(head.encode() + body)
+        answers = [connection.recv(4096) for connection in many]
+    statuses = [answer[9:12] for answer in answers]
+    assert set(statuses) == {b"200", b"429"}
+    assert statuses.count(b"200") >= MOST_AT_ONCE
+    refused = next(answer for answer in answers if answer[9:12] == b"429")
+    assert b"retry-after: 1\r\n" in refused
+    busy = 'requests_refused_total{kind="busy",route="/api/v1/{use_case}/predict"}'
+    assert client.metrics()[busy] - before.get(busy, 0) == statuses.count(b"429")
+    assert client.ask("POST", PREDICT, body).status == 200, "turns come back"
