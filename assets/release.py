@@ -28,6 +28,7 @@ from resources.trainings import end_in
 
 if TYPE_CHECKING:
     import psycopg2.extensions
+    import pyarrow as pa
 
     from leeway.evidence import Champion as Rival
     from leeway.evidence import Evidence
@@ -54,9 +55,11 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         tuned = work.read_json("tuned_model")
         champion = rival_of(platform, stage.name, tuned["training_key"])
         model = _model(work, tuned)
-        found = _evidence(work, model, champion, cause)
+        held_out = read_part(work, TEST)
+        found = _evidence(work, held_out, model, champion, cause)
         version = platform.releases.next_version(stage.name, tuned["training_key"])
-        manifest = _manifest(work, tuned, found, version, served_files(work, model.pipeline))
+        served = served_files(work, model.pipeline, held_out)
+        manifest = _manifest(work, tuned, found, version, *served)
         training = _training(work)
         _register(platform, context, stage, manifest, training)
         commit = _commit(work, manifest, training, found, champion, context.run)
@@ -86,11 +89,11 @@ def _model(work: Work, tuned: Mapping[str, Any]) -> "Model":
     return Model(load_model(work.get(tuned["model"])), tuned["classes"], threshold)
 
 
-def _evidence(work: Work, model: "Model", champion: Champion | None, cause: "Cause") -> "Evidence":
-    """Opens the test part."""
+def _evidence(
+    work: Work, rows: "pa.Table", model: "Model", champion: Champion | None, cause: "Cause"
+) -> "Evidence":
     from leeway.evidence import gather
 
-    rows = read_part(work, TEST)
     return gather(rows, work.stage.use_case, model, _rival(work, champion), cause)
 
 
@@ -116,6 +119,7 @@ def _manifest(
     found: "Evidence",
     version: int,
     served: Mapping[str, Any],
+    fast: Mapping[str, Any],
 ) -> dict[str, Any]:
     from importlib.metadata import version as installed
 
@@ -144,6 +148,7 @@ def _manifest(
             "prediction_profile": work.put("reports", "arrow", predictions),
             **served,
         },
+        fast=fast,
         libraries={name: installed(name) for name in ("scikit-learn", "xgboost-cpu", "skops")},
     )
 

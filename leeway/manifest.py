@@ -29,6 +29,7 @@ def manifest_of(
     threshold: Mapping[str, Any] | None,
     importance: list[dict[str, Any]],
     files: Mapping[str, Any],
+    fast: Mapping[str, Any],
     libraries: Mapping[str, str],
 ) -> dict[str, Any]:
     """The manifest of a trained model.
@@ -41,6 +42,7 @@ def manifest_of(
         threshold: that decides between two classes, where the use case has costs.
         importance: the features that move predictions most, with their `mean_abs_shap`.
         files: digest and URI of each file of the release, by name.
+        fast: the path that answers requests, and what is proven of it or why it is no other.
         libraries: versions that the model was made with, by distribution.
     """
     return {
@@ -57,6 +59,7 @@ def manifest_of(
         "columns": _columns(use_case),
         "importance": importance,
         "files": dict(files),
+        "fast": dict(fast),
         "metrics": {metric: found.as_dict() for metric, found in evidence.metrics.items()},
         "segments": {
             segment: {metric: found.as_dict() for metric, found in metrics.items()}

@@ -12,6 +12,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from serving import predict
 from serving.keeper import State
 from serving.refusals import complete
 
@@ -25,6 +26,7 @@ def openapi(app: FastAPI, state: State, *, closed: bool) -> dict[str, Any]:
     """
     found = get_openapi(title=app.title, version="1", routes=app.routes)
     paths = found["paths"]
+    paths[predict.PATH] = predict.OPERATION
     general = {path: paths.pop(path) for path in list(paths) if "{use_case}" in path}
     schemas = found.setdefault("components", {}).setdefault("schemas", {})
     for name, loaded in sorted(state.served.items()):

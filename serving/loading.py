@@ -7,19 +7,26 @@ which release that is (`serving.champions`), or HTTP.
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Sequence
+import logging
+import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from leeway.data.frames import frame_of
+from msgspec.structs import asdict
+
 from leeway.explainers.conformal import Calibration
+from leeway.fast.model import from_bytes
 from leeway.prediction import Threshold
 from leeway.served import golden
 from leeway.served.answers import classified, estimated, warnings_of
-from leeway.served.contract import Answers, Classes, Contract, Estimates
-from leeway.served.inputs import Input, Instance, table_of
+from leeway.served.contract import Answers, Classes, Contract, Estimates, Warned
+from leeway.served.inputs import Input, Instance
 from leeway.training.model_file import load_model
+from serving.paths import FastPath, Path, PipelinePath
+
+log = logging.getLogger("leeway.serving")
+_NOTHING_TO_SAY: list[Warned] = []
 
 
 class Objects(Protocol):
@@ -45,19 +52,29 @@ class Refused(RuntimeError):
 
 @dataclass(frozen=True)
 class Loaded:
-    """A release that predicts."""
+    """A release that predicts, and by which path; `reason` says why it is not the fast one."""
 
     pointer: Pointer
     manifest: dict[str, Any]
-    pipeline: Any
+    path: Path
+    reason: str | None
     calibration: Calibration
     threshold: Threshold | None
     inputs: tuple[Input, ...]
-    contract: Contract = field(init=False)
+    contract: Contract
+    who: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Makes the types of its requests once."""
-        object.__setattr__(self, "contract", Contract(self.inputs))
+        """Puts together once what all of its answers say."""
+        who = {
+            "use_case": self.pointer.use_case,
+            "target": self.target["name"],
+            "unit": self.target["unit"],
+            "coverage": self.calibration.coverage,
+            "model_version": self.pointer.version,
+            "release": self.pointer.digest,
+        }
+        object.__setattr__(self, "who", who)
 
     @property
     def target(self) -> dict[str, Any]:
@@ -69,36 +86,35 @@ class Loaded:
         """The type of its answers."""
         return Estimates if self.manifest["classes"] is None else Classes
 
-    def outputs(self, instances: Sequence[Instance]) -> tuple[golden.Floats, golden.Floats]:
-        """Features, shape (rows, features), and probabilities or predictions of them."""
-        frame = frame_of(table_of(instances, self.inputs), self.inputs)
-        return golden.features_of(self.pipeline, frame), golden.outputs_of(self.pipeline, frame)
+    @property
+    def told(self) -> dict[str, Any]:
+        """By which path it predicts: what was proven of the fast one, or why it is the pipeline."""
+        if self.reason is None:
+            return dict(self.manifest["fast"])
+        return {"path": self.path.name, "reason": self.reason}
 
-    def predict(self, instances: Sequence[Instance]) -> Classes | Estimates:
-        """The answers, each with an id of its own."""
-        _, outputs = self.outputs(instances)
-        warned = [warnings_of(each, self.inputs) for each in instances]
-        who: dict[str, Any] = {
-            "use_case": self.pointer.use_case,
-            "target": self.target["name"],
-            "unit": self.target["unit"],
-            "coverage": self.calibration.coverage,
-            "model_version": self.pointer.version,
-            "release": self.pointer.digest,
-        }
+    def predict(self, rows: Sequence[Any]) -> Answers:
+        """The answers to rows of its contract, each with an id of its own."""
+        found = self.path.predict(rows)
+        warned = [_NOTHING_TO_SAY] * len(rows)
+        for row in found.odd:
+            warned[row] = warnings_of(asdict(rows[row]), self.inputs)
+        ids = _new_ids(len(rows))
         classes, calibration = self.manifest["classes"], self.calibration
         if classes is None:
-            found = estimated(outputs, warned, calibration, _new_id)
-            return Estimates(**who, predictions=found)
-        decided = classified(outputs, warned, classes, self.threshold, calibration, _new_id)
-        return Classes(**who, predictions=decided)
+            estimates = estimated(found.outputs, warned, calibration, ids)
+            return Estimates(**self.who, predictions=estimates)
+        decided = classified(found.outputs, warned, classes, self.threshold, calibration, ids)
+        return Classes(**self.who, predictions=decided)
 
 
 def load(pointer: Pointer, objects: Objects) -> Loaded:
     """The release, proven to make what training made of its golden rows.
 
+    It predicts by the fast path where that is proven here, too, and else by the pipeline.
+
     Raises:
-        Refused: when it does not, or was made before releases had golden rows.
+        Refused: when neither is proven, or the release was made before there were golden rows.
         OSError: when an object is not there.
         resources.store.CorruptObject: when one was changed.
     """
@@ -113,32 +129,68 @@ def load(pointer: Pointer, objects: Objects) -> Loaded:
             )
         return objects.get(entry["uri"], entry["digest"])
 
+    inputs = tuple(Input.from_dict(each) for each in json.loads(read("inputs")))
+    contract = Contract(inputs)
+    known = golden.from_bytes(read("golden"))
+    path, reason = _path(manifest, read, inputs, contract, known)
     explainers = json.loads(read("explainers"))
-    loaded = Loaded(
+    if reason is not None:
+        about = f"version {pointer.version} of {pointer.use_case}"
+        log.warning("%s predicts by its pipeline, many times slower: %s", about, reason)
+    return Loaded(
         pointer,
         manifest,
-        load_model(read("model")),
+        path,
+        reason,
         Calibration.from_dict(explainers["calibration"]),
         Threshold.from_dict(manifest["threshold"]),
-        tuple(Input.from_dict(each) for each in json.loads(read("inputs"))),
+        inputs,
+        contract,
     )
-    _prove(loaded, golden.from_bytes(read("golden")))
-    return loaded
 
 
-def _prove(loaded: Loaded, known: golden.Golden) -> None:
+def _path(
+    manifest: dict[str, Any],
+    read: Callable[[str], bytes],
+    inputs: tuple[Input, ...],
+    contract: Contract,
+    known: golden.Golden,
+) -> tuple[Path, str | None]:
+    """The path that is proven, and why it is not the fast one."""
+    told = manifest.get("fast", {"reason": "it was released by an older Leeway"})
+    reason = told.get("reason")
+    if "fast" in manifest["files"]:
+        try:
+            path = FastPath(from_bytes(read("fast")), inputs)
+            difference = _difference(path, contract, known)
+        except (ValueError, LookupError) as error:
+            difference = str(error)
+        if difference is None:
+            return path, None
+        reason = f"the fast path is not proven here: {difference}"
+    pipeline = PipelinePath(lambda: load_model(read("model")), inputs)
+    difference = _difference(pipeline, contract, known)
+    if difference is None:
+        return pipeline, reason
+    made_with = ", ".join(f"{name} {v}" for name, v in manifest["libraries"].items())
+    raise Refused(
+        f"version {manifest['version']} of {manifest['use_case']} is not served, for {difference}. "
+        f"It was made with {made_with}: serve it with these, or train it again"
+    )
+
+
+def _difference(path: Path, contract: Contract, known: golden.Golden) -> str | None:
+    """The first value of the golden rows that a path has otherwise."""
+
     def serve(instance: Instance) -> tuple[golden.Floats, golden.Floats]:
-        features, outputs = loaded.outputs([instance])
-        return features[0], outputs[0]
+        found = path.predict([contract.instance(**instance)])
+        return found.features[0], found.outputs[0]
 
-    found = golden.first_difference(known, serve)
-    if found is not None:
-        made_with = ", ".join(f"{name} {v}" for name, v in loaded.manifest["libraries"].items())
-        raise Refused(
-            f"version {loaded.pointer.version} of {loaded.pointer.use_case} is not served, for "
-            f"{found}. It was made with {made_with}: serve it with these, or train it again"
-        )
+    difference = golden.first_difference(known, serve)
+    return None if difference is None else str(difference)
 
 
-def _new_id() -> str:
-    return uuid.uuid4().hex
+def _new_ids(count: int) -> list[str]:
+    """Of 32 hexadecimal digits each."""
+    digits = secrets.token_hex(16 * count)
+    return [digits[first : first + 32] for first in range(0, len(digits), 32)]

@@ -7,7 +7,7 @@ Does not belong here: computing the outputs, or what the conformal method is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ def classified(
     classes: Sequence[str],
     threshold: Threshold | None,
     calibration: Calibration,
-    new_id: Callable[[], str],
+    ids: Sequence[str],
 ) -> list[Classified]:
     """The answers of a classification.
 
@@ -36,19 +36,19 @@ def classified(
         classes: of the columns.
         threshold: that decides between two; None decides by probability.
         calibration: of the release.
-        new_id: gives each answer its id.
+        ids: of the answers.
     """
     decided = decided_classes(outputs, classes, threshold)
     sets = prediction_set(outputs, calibration)
     return [
         Classified(
-            new_id(),
-            str(decided[row]),
-            dict(zip(classes, outputs[row].tolist(), strict=True)),
+            ids[row],
+            decided[row],
+            dict(zip(classes, shares, strict=True)),
             None if sets is None else list(sets[row]),
             warned[row],
         )
-        for row in range(len(outputs))
+        for row, shares in enumerate(outputs.tolist())
     ]
 
 
@@ -56,20 +56,13 @@ def estimated(
     outputs: Floats,
     warned: Sequence[list[Warned]],
     calibration: Calibration,
-    new_id: Callable[[], str],
+    ids: Sequence[str],
 ) -> list[Estimated]:
     """The answers of a regression; `outputs` has shape (rows, 1), else as `classified`."""
     numbers = outputs[:, 0]
-    bounds = prediction_interval(numbers, calibration)
-    return [
-        Estimated(
-            new_id(),
-            float(numbers[row]),
-            None if bounds is None else (float(bounds[row, 0]), float(bounds[row, 1])),
-            warned[row],
-        )
-        for row in range(len(numbers))
-    ]
+    found = prediction_interval(numbers, calibration)
+    bounds = [None] * len(numbers) if found is None else found.tolist()
+    return [Estimated(*each) for each in zip(ids, numbers.tolist(), bounds, warned, strict=True)]
 
 
 def warnings_of(instance: Instance, inputs: Sequence[Input]) -> list[Warned]:

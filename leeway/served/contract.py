@@ -113,10 +113,16 @@ class Contract:
             "PredictRequest", [("instances", listed)], forbid_unknown_fields=True
         )
         self._decoder: Any = msgspec.json.Decoder(self.request)
-        self._categories = [each for each in inputs if each.type == "category"]
+        self._categories = [(e, _as_they_are(e)) for e in inputs if e.type == "category"]
 
     def instances(self, body: bytes) -> Sequence[Instance]:
-        """The rows of a body, with each category as it is spelt in the allowed ones.
+        """As `rows`, by name of the input."""
+        return [msgspec.structs.asdict(each) for each in self.rows(body)]
+
+    def rows(self, body: bytes) -> list[Any]:
+        """The instances of a body, of the type `instance`: its attributes are the inputs.
+
+        Each category is as it is spelt in the allowed ones.
 
         Raises:
             BadRequest: names the first field that is wrong, its value and what is allowed.
@@ -127,11 +133,13 @@ class Contract:
             raise BadRequest(self._problem(str(error), body)) from error
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise BadRequest(Problem("body", f"not JSON: {error}"), readable=False) from error
-        rows = [msgspec.structs.asdict(each) for each in request.instances]
-        for number, row in enumerate(rows):
-            for each in self._categories:
-                row[each.name] = _spelt(each, row[each.name], number)
-        return rows
+        for number, row in enumerate(request.instances):
+            for each, known in self._categories:
+                value = getattr(row, each.name)
+                if value not in known:
+                    setattr(row, each.name, _spelt(each, value, number))
+        found: list[Any] = request.instances
+        return found
 
     def _problem(self, message: str, body: bytes) -> Problem:
         place = _PLACE.search(message)
@@ -184,6 +192,12 @@ def _field(each: Input) -> Any:
     if each.required:
         return (each.name, Annotated[kind, about])
     return (each.name, Annotated[kind | None, about], None)
+
+
+def _as_they_are(each: Input) -> frozenset[str | None]:
+    """Categories that are spelt as they are in the training part, which most are."""
+    known = each.seen if each.values is None else each.values
+    return frozenset(known or ()) | (frozenset() if each.required else {None})
 
 
 def _spelt(each: Input, value: str | None, row: int) -> str | None:

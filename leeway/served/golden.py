@@ -122,7 +122,7 @@ def features_of(pipeline: Any, frame: pd.DataFrame) -> Floats:
     return np.asarray(pipeline.named_steps["preprocess"].transform(frame), dtype=np.float64)
 
 
-def outputs_of(pipeline: Any, frame: pd.DataFrame) -> Floats:
+def outputs_of(pipeline: Any, frame: pd.DataFrame | Floats) -> Floats:
     """Probabilities, shape (rows, classes), or predicted numbers, shape (rows, 1)."""
     if hasattr(pipeline, "predict_proba"):
         return np.asarray(pipeline.predict_proba(frame), dtype=np.float64)

@@ -178,7 +178,7 @@ def test_a_champion_can_be_used_while_its_features_have_their_names_and_types(
     }
     evidence = gather(test, PENGUINS, fitted(train), "first", "request")
     made = manifest_of("penguins", PENGUINS, tuned, evidence, version=1, batches=[], files={},
-                       threshold=None, importance=[], libraries={})  # fmt: skip
+                       threshold=None, importance=[], fast={}, libraries={})  # fmt: skip
     columns = [dict(column) for column in ATTRIBUTES["columns"]]
     mass = next(column for column in columns if column["name"] == "body_mass_g")
     mass[field] = value
@@ -214,7 +214,7 @@ def test_a_description_has_a_line_for_each_segment_that_there_is_room_for() -> N
     }
     files = {"training_set": {"digest": "sha256:0a1b", "uri": "file:///0a1b.parquet"}}
     made = manifest_of("penguins", by_island, tuned, evidence, version=1, batches=[], files=files,
-                       threshold=None, importance=[], libraries={})  # fmt: skip
+                       threshold=None, importance=[], fast={}, libraries={})  # fmt: skip
     unknown = dict.fromkeys(("training_seconds", "git_commit", "user"))
     text = describe(made, unknown)
     table = text[text.index("| segment |") :].splitlines()
@@ -242,7 +242,7 @@ def test_a_registry_is_told_what_a_release_is_made_of_and_how_good_it_is() -> No
              "classes": None}  # fmt: skip
     files = {"training_set": {"digest": "sha256:0a1b", "uri": "file:///store/clean/0a1b.parquet"}}
     made = manifest_of("penguins", PENGUINS, tuned, evidence, version=3, batches=[], files=files,
-                       threshold=None, importance=STRONGEST, libraries={})  # fmt: skip
+                       threshold=None, importance=STRONGEST, fast={}, libraries={})  # fmt: skip
     accuracy = evidence.metrics["accuracy"].value
     assert accuracy is not None
     training = {"training_seconds": 12.3, "git_commit": None, "user": "anna"}
