@@ -129,8 +129,8 @@ class Clusters(msgspec.Struct, frozen=True, eq=False, tag="clusters"):
         """Shape (rows, width)."""
         points = self.points.of(columns)
         distances = np.zeros((len(points), self.width))
-        for position, centre in enumerate(self.centres):
-            distances[:, position] = np.sqrt(((points - centre) ** 2).sum(axis=1))
+        apart = points[:, np.newaxis] - self.centres
+        distances[:, : len(self.centres)] = np.sqrt((apart * apart).sum(axis=2))
         distances -= self.mean
         distances /= self.scale
         return distances

@@ -53,11 +53,8 @@ class Fast(msgspec.Struct, frozen=True, eq=False, dict=True):
     def features(self, columns: Columns) -> Floats:
         """What the model reads, shape (rows, features)."""
         with np.errstate(all="ignore"):
-            numbers = columns.numbers
-            if self.pairs:
-                numbers = np.column_stack([numbers, *(each.of(numbers) for each in self.pairs)])
-            known = Columns(numbers, columns.texts)
-            features = np.empty((len(numbers), self.model.width))
+            known = Columns(self._with_pairs(columns.numbers), columns.texts)
+            features = np.empty((len(columns.numbers), self.model.width))
             for each in self.blocks:
                 features[:, each.start : each.start + each.width] = each.of(known)
         return features
@@ -65,6 +62,14 @@ class Fast(msgspec.Struct, frozen=True, eq=False, dict=True):
     def outputs(self, features: Floats) -> Floats:
         """Probabilities, shape (rows, classes), or predicted numbers, shape (rows, 1)."""
         return self.model.outputs(features)
+
+    def _with_pairs(self, numbers: Floats) -> Floats:
+        rows, own = numbers.shape
+        known = np.empty((rows, own + len(self.pairs)))
+        known[:, :own] = numbers
+        for place, pair in enumerate(self.pairs, own):
+            known[:, place] = pair.of(numbers)
+        return known
 
     @cached_property
     def _numbers_of(self) -> Callable[[Any], Any]:

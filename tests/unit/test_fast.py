@@ -6,17 +6,26 @@ Belongs here: equality of the two, and the file. Does not belong here: which of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.special import expit
 
 from leeway.data.frames import frame_of
+from leeway.fast.blocks import Columns, Lookup, Numbers
 from leeway.fast.copied import copied
+from leeway.fast.copied_models import NotCovered
+from leeway.fast.finish import logistic
+from leeway.fast.linear import Linear
 from leeway.fast.model import Fast, from_bytes, to_bytes
+from leeway.fast.proof import Unproven, prove, proven_fast_path
+from leeway.fast.trees import ROWS_AT_ONCE, Trees
 from leeway.served.contract import Contract
-from leeway.served.golden import golden_of, golden_rows
+from leeway.served.golden import features_of, golden_of, golden_rows
 from leeway.served.inputs import Input, Instance, inputs_of
 from leeway.spec import CANDIDATES, UseCase
 from leeway.training.model_file import load_model, save_model
@@ -89,11 +98,11 @@ def fitted(
     return load_model(save_model(pipeline)), inputs
 
 
-def instances_of(inputs: tuple[Input, ...], count: int) -> list[Instance]:
+def instances_of(inputs: tuple[Input, ...], count: int, every: int = 9) -> list[Instance]:
     """Golden rows, and mixtures of anything with gaps, extremes and what no row had."""
     rng = np.random.default_rng(7)
     known = golden_rows(ROWS, inputs, 1)
-    found = list(known)
+    found = list(known[::every])[:count]
     while len(found) < count:
         row: dict[str, Any] = dict(known[rng.integers(len(known))])
         for each in inputs:
@@ -138,23 +147,153 @@ def assert_equal(
 def test_every_estimator_has_the_bits_of_the_pipeline(task: str, name: str) -> None:
     pipeline, inputs = fitted(task, name)
     fast = from_bytes(to_bytes(copied(pipeline, inputs)))
-    assert_equal(pipeline, inputs, instances_of(inputs, 150), fast)
+    assert_equal(pipeline, inputs, instances_of(inputs, 30), fast)
 
 
 @pytest.mark.parametrize(
-    "imputation",
+    ("name", "imputation"),
     [
-        {"number": "mean", "category": "constant"},
-        {"number": "median"},
-        {"number": "iterative"},
-        {"number": "median", "columns": {"bill_depth_mm": "iterative", "body_mass_g": "mean"}},
-        {"columns": {"flipper_length_mm": "iterative"}},
+        ("logistic_regression", {"number": "mean", "category": "constant"}),
+        ("decision_tree", {"number": "median"}),
+        ("logistic_regression", {"number": "iterative"}),
+        (
+            "random_forest",
+            {"number": "mean", "columns": {"bill_depth_mm": "iterative", "year": "median"}},
+        ),
+        ("gradient_boosting", {"columns": {"flipper_length_mm": "iterative"}}),
     ],
     ids=str,
 )
-@pytest.mark.parametrize("name", ["logistic_regression", "gradient_boosting"])
 def test_every_imputation_has_the_bits_of_the_pipeline(
-    imputation: dict[str, Any], name: str
+    name: str, imputation: dict[str, Any]
 ) -> None:
     pipeline, inputs = fitted("classes", name, imputation, by_target=False)
-    assert_equal(pipeline, inputs, instances_of(inputs, 150), copied(pipeline, inputs))
+    assert_equal(pipeline, inputs, instances_of(inputs, 30), copied(pipeline, inputs))
+
+
+def test_the_answer_for_a_row_does_not_depend_on_how_many_come_with_it() -> None:
+    for task, name in (("classes", "logistic_regression"), ("number", "ridge")):
+        pipeline, inputs = fitted(task, name)
+        fast = copied(pipeline, inputs)
+        rows = rows_of(inputs, instances_of(inputs, 2 * ROWS_AT_ONCE + 1, every=1))
+        features = fast.features(fast.columns(rows))
+        alone = [fast.outputs(features[[row]]) for row in range(len(rows))]
+        assert_bits(fast.outputs(features), np.vstack(alone))
+
+
+def test_what_has_no_copy_is_named() -> None:
+    """And so is told in the release, whose pipeline then serves."""
+    pipeline, inputs = fitted("classes", "decision_tree", {"number": "knn"})
+    with pytest.raises(NotCovered, match="imputation by NeighbourImputer"):
+        copied(pipeline, inputs)
+    golden = golden_of(pipeline, instances_of(inputs, 3), inputs)
+    data, told = proven_fast_path(pipeline, golden, ROWS, inputs)
+    assert (data, told["path"]) == (None, "pipeline")
+    assert "NeighbourImputer" in told["reason"]
+
+
+def test_a_fast_path_is_proven_on_the_golden_rows_and_the_whole_test_part() -> None:
+    pipeline, inputs = fitted("classes", "logistic_regression")
+    golden = golden_of(pipeline, instances_of(inputs, 5), inputs)
+    data, told = proven_fast_path(pipeline, golden, ROWS, inputs)
+    assert data is not None
+    assert (told["path"], told["golden_rows"], told["test_rows"]) == ("fast", 5, ROWS.num_rows)
+
+
+@pytest.mark.parametrize("name", ["decision_tree", "logistic_regression"])
+def test_a_fast_path_with_another_bit_is_not_proven(name: str) -> None:
+    """One value of one row of the test part, which no golden row has."""
+    pipeline, inputs = fitted("classes", name)
+    golden = golden_of(pipeline, instances_of(inputs, 5), inputs)
+    other, _ = fitted("classes", name)
+    model = other.named_steps["model"]
+    if name == "decision_tree":
+        rare = np.argsort(np.bincount(model.tree_.apply(features32(pipeline, inputs))))
+        leaf = next(e for e in rare if model.tree_.children_left[e] < 0)
+        values = model.tree_.value
+        values[leaf, 0, 0] = np.nextafter(values[leaf, 0, 0], 2.0)
+    else:
+        model.coef_[0, 0] = np.nextafter(model.coef_[0, 0], 2.0)
+    with pytest.raises(Unproven, match="the prediction"):
+        prove(copied(other, inputs), pipeline, golden, ROWS, inputs)
+
+
+def features32(pipeline: Any, inputs: tuple[Input, ...]) -> Any:
+    return features_of(pipeline, frame_of(ROWS, inputs)).astype(np.float32)
+
+
+def test_booleans_integers_and_single_columns_are_numbers() -> None:
+    class Row:
+        whole, flag = 3, True
+
+    numbers = Numbers(
+        0, np.array([0, 1], np.int32), np.zeros(2), np.ones(2), np.array([9.0, np.nan])
+    )
+    model = Linear(np.ones(2), np.zeros(1), "number")
+    fast = Fast(("whole", "flag"), (), (), (numbers,), model)
+    found = from_bytes(to_bytes(fast))
+    assert found.features(found.columns([Row(), Row()])).tolist() == [[3.0, 1.0], [3.0, 1.0]]
+    only = Numbers(0, np.array([0], np.int32), np.zeros(1), np.ones(1), np.array([9.0]))
+    alone = Fast(("none",), (), (), (only,), Linear(np.ones(1), np.zeros(1), "number"))
+    missing = type("Row", (), {"none": None})()
+    assert alone.features(alone.columns([missing])).tolist() == [[9.0]]
+
+
+def test_a_category_between_those_that_are_known_has_the_place_between_them() -> None:
+    values = np.array([[0.0], [1.0], [2.0], [-0.5], [0.5], [1.5], [2.5]])
+    lookup = Lookup(0, 0, "b", ("a", "b", "d"), values, ordered=True)
+    texts = ["a", "b", "c", "d", "", "e", None, "a\0"]
+    found = lookup.of(Columns(np.empty((len(texts), 0)), [texts]))
+    assert found[:, 0].tolist() == [0, 1, 1.5, 2, -0.5, 2.5, 1, 0]
+
+
+def test_the_chance_of_what_is_beyond_a_float_is_none() -> None:
+    sums = np.array([[-1000.0], [-709.8], [0.0], [1000.0]])
+    assert_bits(logistic(sums)[:, 1], expit(sums[:, 0]))
+
+
+def damaged(change: Callable[[Trees], dict[str, Any]]) -> bytes:
+    """A file whose trees have other fields."""
+    pipeline, inputs = fitted("classes", "decision_tree")
+    fast = copied(pipeline, inputs)
+    assert isinstance(fast.model, Trees)
+    model = msgspec.structs.replace(fast.model, **change(fast.model))
+    return to_bytes(msgspec.structs.replace(fast, model=model))
+
+
+def nodes_with(trees: Trees, name: str, place: int, value: float) -> dict[str, Any]:
+    nodes = trees.nodes.copy()
+    nodes[name][place] = value
+    return {"nodes": nodes}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda trees: nodes_with(trees, "next", 0, -1),
+        lambda trees: nodes_with(trees, "next", 0, len(trees.nodes) - 1),
+        lambda trees: nodes_with(trees, "feature", 0, 10_000),
+        lambda trees: nodes_with(trees, "feature", -1, len(trees.leaves)),
+        lambda trees: nodes_with(trees, "limit", -1, 0.0),
+        lambda trees: {"roots": np.array([len(trees.nodes)], np.int32)},
+        lambda trees: {"start": np.zeros(4)},
+        lambda trees: {"start": trees.start.astype(np.float32)},
+    ],
+)
+def test_trees_that_lead_out_of_their_arrays_are_refused(
+    change: Callable[[Trees], dict[str, Any]],
+) -> None:
+    from_bytes(damaged(lambda _: {}))
+    with pytest.raises(ValueError, match="release the model again"):
+        from_bytes(damaged(change))
+
+
+def test_a_file_of_something_else_is_refused() -> None:
+    whole = damaged(lambda _: {})
+    for data in (b"", whole[:-1], whole + b"x", b"\x80", msgspec.msgpack.encode([1, 2])):
+        with pytest.raises(ValueError, match="release the model again"):
+            from_bytes(data)
+
+
+def test_equal_models_have_equal_files() -> None:
+    assert damaged(lambda _: {}) == damaged(lambda _: {})
