@@ -204,8 +204,9 @@ def _bodies(
 @contextmanager
 def _running(server: Server, folder: Path) -> Iterator[tuple[psutil.Process, float]]:
     """The server on its core, and the seconds to its first answer."""
-    # MLflow's server needs Leeway's classes, too.
-    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    # MLflow's server looks for uvicorn, and its model for Leeway's classes.
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd()), "PATH": programs}
     output = folder / "output.log"
     with output.open("wb") as log:
         began = monotonic()
