@@ -9,6 +9,7 @@ Does not belong here: the models (`benchmarks.serving_models`), or the load
 Each round starts each server anew. Bodies are the held-out rows, each request with others: one body
 again and again would keep a part of a forest in the cache. `pipeline.predict` is timed on the
 server's core between the two servers.
+Where others use the machine, too, CPU a request says more than requests a second.
 """
 
 from __future__ import annotations
@@ -105,10 +106,17 @@ def measure(server: Server, folder: Path, found: Figures) -> None:
         for size in SIZES:
             _load(server, size, 1, 1.0)  # a warm-up
             found[f"p50 {size}"].append(_load(server, size, 1, SECONDS)["p50_ms"])
+            family = [process, *process.children(recursive=True)]
+            before = _cpu_seconds(family)
             many = _load(server, size, CONNECTIONS, SECONDS)
             found[f"per second {size}"].append(many["per_second"])
-        family = [process, *process.children(recursive=True)]
+            used = _cpu_seconds(family) - before
+            found[f"CPU {size}"].append(used / many["requests"] * 1e3)
         found["memory"].append(sum(each.memory_full_info().pss for each in family) / 1e6)
+
+
+def _cpu_seconds(family: Sequence[psutil.Process]) -> float:
+    return sum(sum(each.cpu_times()[:2]) for each in family)
 
 
 def predict_in_process(fitted: serving_models.Fitted, found: Figures) -> None:
@@ -140,10 +148,12 @@ def told_of(algorithm: str, found: dict[str, Figures]) -> bool:
         ratios = [o / b for b, o in zip(found["mlflow"][what], found["leeway"][what], strict=True)]
         ratio = statistics.median(ratios)
         kept.append(ratio >= needed)
+        cpu = f"CPU {size}"
         say(
-            f"  {size:>3} a request: mlflow {mlflow[what]:8.1f}/s, leeway {leeway[what]:8.1f}/s: "
+            f"  {size:>3} a request: mlflow {mlflow[what]:.1f}/s, leeway {leeway[what]:.1f}/s: "
             f"{ratio:.1f} times ({min(ratios):.1f} to {max(ratios):.1f}); at least {needed:g}: "
-            f"{_verdict(kept)}"
+            f"{_verdict(kept)}; CPU of the server {mlflow[cpu]:.2f} and {leeway[cpu]:.3f} ms a "
+            f"request: {mlflow[cpu] / leeway[cpu]:.1f} times"
         )
     for size in SIZES:
         what = f"p50 {size}"

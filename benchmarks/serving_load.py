@@ -20,7 +20,6 @@ import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 HEAD = (
     "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -42,7 +41,7 @@ end
 """
 
 
-def one_client(port: int, path: str, bodies: list[bytes], seconds: float) -> dict[str, Any]:
+def one_client(port: int, path: str, bodies: list[bytes], seconds: float) -> dict[str, float]:
     """One connection that asks again when it was answered: requests a second, milliseconds."""
     head = HEAD.format(path=path, length="{length}")
     requests = [head.format(length=len(each)).encode() + each for each in bodies]
@@ -55,7 +54,8 @@ def one_client(port: int, path: str, bodies: list[bytes], seconds: float) -> dic
             _answer(connection)
             before, now = now, perf_counter()
             taken.append(now - before)
-    return {"per_second": len(taken) / (now - began), "p50_ms": statistics.median(taken) * 1e3}
+    found = {"requests": len(taken), "per_second": len(taken) / (now - began)}
+    return found | {"p50_ms": statistics.median(taken) * 1e3}
 
 
 def _answer(connection: socket.socket) -> None:
@@ -82,10 +82,10 @@ def by_wrk(
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "-s", file.name]
         url = f"http://127.0.0.1:{port}{path}"
         done = subprocess.run([*command, url], capture_output=True, text=True, check=True)
-    found = re.search(r"Requests/sec: +([\d.]+)", done.stdout)
+    found = re.search(r"(\d+) requests in .*Requests/sec: +([\d.]+)", done.stdout, re.DOTALL)
     if found is None or "Non-2xx" in done.stdout:
         raise SystemExit(done.stdout)
-    return {"per_second": float(found[1])}
+    return {"requests": float(found[1]), "per_second": float(found[2])}
 
 
 def main() -> None:
