@@ -12,6 +12,7 @@ gaps to the left reads the first, others the second.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Self
 
 import msgspec
@@ -26,7 +27,7 @@ _WHOLE = np.complex128  # of the size of a node: NumPy copies such numbers at on
 ROWS_AT_ONCE = 50  # more do not fit into the cache with their trees
 
 
-class Trees(msgspec.Struct, frozen=True, tag="trees", eq=False):
+class Trees(msgspec.Struct, frozen=True, tag="trees", eq=False, dict=True):
     """Trees whose leaves are summed in their order.
 
     `nodes` has shape (nodes,), `roots` (trees,) and `leaves` (leaves, values); tree after tree adds
@@ -80,27 +81,30 @@ class Trees(msgspec.Struct, frozen=True, tag="trees", eq=False):
         return FINISHES[self.finish](np.concatenate(parts))
 
     def _sums(self, features: Floats) -> Floats:
-        rows, outputs = len(features), len(self.start)
-        found = self.leaves.take(self._leaves_of(features), axis=0).reshape(rows, -1, outputs)
-        sums = np.empty((rows, found.shape[1] + 1, outputs), self.leaves.dtype)
-        sums[:, 0], sums[:, 1:] = self.start, found
-        # Unlike a sum, which adds in pairs, it adds one after the other, as the libraries do.
-        whole = sums.cumsum(axis=1)[:, -1] / self.leaves.dtype.type(self.divisor)
-        return np.asarray(whole, np.float64)
+        rows, outputs, values = len(features), len(self.start), self.leaves.shape[1]
+        in_turn = outputs // values
+        found = self.leaves.take(self._leaves_of(features), axis=0)
+        addends = np.empty((len(self.roots) // in_turn + 1, in_turn, rows, values), found.dtype)
+        addends[0] = self.start.reshape(in_turn, 1, values)
+        addends[1:] = found.reshape(-1, in_turn, rows, values)
+        sums = summed(addends).swapaxes(0, 1).reshape(rows, outputs)
+        return np.asarray(sums / self.leaves.dtype.type(self.divisor), np.float64)
 
     def _leaves_of(self, features: Floats) -> NDArray[np.int32]:
-        """The leaf of each row and tree, rows first."""
+        """The leaf of each tree and row, trees first."""
         rows, trees = len(features), len(self.roots)
         if self.single:
             features = features.astype(np.float32).astype(np.float64)
         twice = _twice(features)
+        begin = np.empty((trees, rows), np.intp)
+        begin[:] = self.roots[:, np.newaxis]
+        at = begin.reshape(-1)
         first: NDArray[np.intp] | int = 0
         if rows > 1:
-            first = np.arange(0, twice.size, 2 * self.width).repeat(trees)
-        at = np.tile(self.roots.astype(np.intp), rows)
-        node = np.empty(at.size, NODE)
+            first = np.tile(np.arange(0, twice.size, 2 * self.width), trees)
+        known, found = self._whole, np.empty(at.size, _WHOLE)
+        node = found.view(NODE)
         feature, limit, following = node["feature"], node["limit"], node["next"]
-        known, found = self.nodes.view(_WHOLE), node.view(_WHOLE)
         place, value = np.empty(at.size, np.intp), np.empty(at.size)
         right = np.empty(at.size, np.bool_)
         # Clipping is how `take` may write into `out` at once; no index is outside, see `check`,
@@ -113,6 +117,20 @@ class Trees(msgspec.Struct, frozen=True, tag="trees", eq=False):
             np.add(following, right, out=at)
         known.take(at, out=found, mode="clip")
         return feature
+
+    @cached_property
+    def _whole(self) -> NDArray[np.complex128]:
+        return self.nodes.view(_WHOLE)
+
+
+def summed(addends: NDArray[Any]) -> NDArray[Any]:
+    """The sum over the first axis, one after the other, as the libraries add trees.
+
+    NumPy adds in pairs along the axis that is contiguous in memory, and only there.
+    """
+    if addends[0].size == 1:
+        return np.asarray(addends.cumsum(axis=0)[-1])
+    return np.asarray(addends.sum(axis=0))
 
 
 def _twice(features: Floats) -> Floats:

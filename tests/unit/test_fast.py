@@ -23,7 +23,7 @@ from leeway.fast.finish import logistic
 from leeway.fast.linear import Linear
 from leeway.fast.model import Fast, from_bytes, to_bytes
 from leeway.fast.proof import Unproven, prove, proven_fast_path
-from leeway.fast.trees import ROWS_AT_ONCE, Trees
+from leeway.fast.trees import ROWS_AT_ONCE, Trees, summed
 from leeway.served.contract import Contract
 from leeway.served.golden import features_of, golden_of, golden_rows
 from leeway.served.inputs import Input, Instance, inputs_of
@@ -252,6 +252,20 @@ def test_a_category_between_those_that_are_known_has_the_place_between_them() ->
 def test_the_chance_of_what_is_beyond_a_float_is_none() -> None:
     sums = np.array([[-1000.0], [-709.8], [0.0], [1000.0]])
     assert_bits(logistic(sums)[:, 1], expit(sums[:, 0]))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1), (1, 1, 3), (1, 2, 1), (3, 1, 1), (1, 50, 1), (3, 7, 1)]
+)
+def test_trees_are_added_one_after_the_other(kind: Any, shape: tuple[int, ...]) -> None:
+    """NumPy adds along contiguous numbers in pairs, which has other last bits."""
+    addends = np.random.default_rng(1).normal(size=(301, *shape)).astype(kind)
+    in_turn = addends[0].copy()
+    for each in addends[1:]:
+        in_turn += each
+    assert np.array_equal(summed(addends), in_turn)
+    assert not np.array_equal(np.moveaxis(addends, 0, -1).copy().sum(axis=-1), in_turn)
 
 
 def damaged(change: Callable[[Trees], dict[str, Any]]) -> bytes:
