@@ -36,6 +36,7 @@ import psutil
 
 from benchmarks import serving_models
 from benchmarks.timing import installation_at, say
+from resources.settings import get_settings
 
 CORE, CLIENTS_CORE = 0, 1
 SIZES = (1, 100)
@@ -73,6 +74,7 @@ def main() -> int:
     )
     kept = []
     for algorithm in asked.algorithms:
+        get_settings.cache_clear()  # each has an installation of its own
         with (
             tempfile.TemporaryDirectory(prefix="leeway-") as home,
             tempfile.TemporaryDirectory() as folder,
