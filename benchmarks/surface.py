@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import uvloop
 from fastapi import FastAPI, Request, Response
@@ -69,11 +70,14 @@ def stages(home: Path) -> tuple[dict[str, ASGIApp], str]:
     from serving.limits import Rate, Turns
     from serving.loading import Loaded, Pointer
     from serving.observed import Observed
+    from serving.paths import PipelinePath
 
     manifest = {"columns": [{"role": "target", "name": "price", "unit": "USD"}], "classes": None}
     no_bounds = Calibration("regression", 0.9, 0, None)
-    loaded = Loaded(Pointer("housing", 1, "", ""), manifest, None, no_bounds, None, inputs())
-    contract, turns = Contract(loaded.inputs), Turns()
+    contract, turns = Contract(inputs()), Turns()
+    nobody = PipelinePath(lambda: None, inputs())  # predicts nothing here
+    pointer = Pointer("housing", 1, "", "")
+    loaded = Loaded(pointer, manifest, nobody, None, no_bounds, None, inputs(), contract)
 
     async def alone(request: Request) -> Response:
         await request.body()
@@ -154,7 +158,12 @@ async def timed(app: ASGIApp, key: str) -> float:
     sent |= {"content-length": str(len(BODY)), "authorization": f"Bearer {key}"}
     headers = [(name.encode(), value.encode()) for name, value in sent.items()]
     path = ROUTE.format(use_case="housing")
-    given: dict[str, Any] = {"type": "http", "http_version": "1.1", "method": "POST", "scheme": "http"}
+    given: dict[str, Any] = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+    }
     given |= {"path": path, "raw_path": path.encode(), "query_string": b"", "root_path": ""}
     given |= {"headers": headers, "client": ("127.0.0.1", 1), "server": ("localhost", 80)}
     statuses = []

@@ -6,7 +6,6 @@ or the documentation of them (`serving.documentation`).
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,20 +13,16 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from leeway.served.contract import BadRequest
-from leeway.served.logged import Answered
 from resources.settings import Settings
-from serving import docs_page, history, metrics, operations, recorded
+from serving import docs_page, history, operations, predict, recorded
 from serving.answer import API, as_json, served
-from serving.bodies import read_json
 from serving.dependencies import Dependencies
 from serving.documentation import openapi
 from serving.guard import identified
 from serving.inference_log import InferenceLog
 from serving.keeper import Keeper
-from serving.limits import Turns
 from serving.loading import Loaded
-from serving.problems import Refusal, handle_problems
+from serving.problems import handle_problems
 
 
 def create_app(
@@ -42,7 +37,6 @@ def create_app(
 
     `closed` says whether its guard asks for keys, for the documentation.
     """
-    turns = Turns()
 
     @asynccontextmanager
     async def alive(_: FastAPI) -> AsyncIterator[None]:
@@ -75,21 +69,7 @@ def create_app(
     async def ready(request: Request) -> Response:
         return _ready(keeper, whole=identified(request))
 
-    @app.post(f"{API}/predict")
-    async def predict(use_case: str, request: Request) -> Response:
-        loaded = served(keeper, use_case)
-        body = await read_json(request)
-        async with turns:
-            started, at = time.perf_counter(), time.time()
-            try:
-                instances = loaded.contract.instances(body)
-            except BadRequest as error:
-                raise Refusal(422 if error.readable else 400, error.problem) from error
-            answers = loaded.predict(instances)
-            seconds = time.perf_counter() - started
-            metrics.predicted(loaded, answers, seconds)
-            inferences.offer(Answered(at, seconds, instances, answers))
-            return as_json(answers)
+    predict.add_routes(app, keeper, inferences)
 
     @app.get(f"{API}/model")
     async def model(use_case: str) -> Response:
@@ -145,6 +125,7 @@ def _model(loaded: Loaded) -> dict[str, Any]:
         "target": loaded.target,
         "classes": manifest["classes"],
         "coverage": loaded.calibration.coverage,
+        "path": loaded.told,
         "inputs": [each.as_dict() for each in loaded.inputs],
         **{name: manifest[name] for name in named},
     }

@@ -50,7 +50,7 @@ def _of(name: str, operation: Any, request: Any, answers: Any) -> dict[str, Any]
     content["tags"] = [name]
     others = [p for p in operation.get("parameters", ()) if p["name"] != "use_case"]
     content["parameters"] = others
-    if "predict" in content["operationId"]:
+    if operation["operationId"] == predict.OPERATION_ID:
         content["requestBody"] = {
             "required": True,
             "content": {"application/json": {"schema": request}},

@@ -93,7 +93,7 @@ class Loaded:
             return dict(self.manifest["fast"])
         return {"path": self.path.name, "reason": self.reason}
 
-    def predict(self, rows: Sequence[Any]) -> Answers:
+    def predict(self, rows: Sequence[Any]) -> Classes | Estimates:
         """The answers to rows of its contract, each with an id of its own."""
         found = self.path.predict(rows)
         warned = [_NOTHING_TO_SAY] * len(rows)

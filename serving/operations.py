@@ -84,7 +84,7 @@ def _warmed(keeper: Keeper, use_case: str) -> Response:
     """Predicts the example once, which is neither counted nor kept."""
     loaded = served(keeper, use_case)
     started = time.perf_counter()
-    loaded.predict([{each.name: each.example for each in loaded.inputs}])
+    loaded.predict([loaded.contract.instance(**{e.name: e.example for e in loaded.inputs})])
     seconds = time.perf_counter() - started
     version = loaded.pointer.version
     return as_json({"use_case": use_case, "model_version": version, "seconds": round(seconds, 6)})

@@ -10,12 +10,11 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from leeway.served.contract import Classes, Classified, Estimated, Estimates
-from leeway.served.inputs import Instance
 
 COLUMNS = (
     "prediction_id",
@@ -32,11 +31,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Answered(NamedTuple):
-    """One request that was answered; `at` in seconds since 1970, UTC."""
+    """One request that was answered; `at` in seconds since 1970, UTC.
+
+    An instance is whatever JSON makes an object of, by the names of the inputs.
+    """
 
     at: float
     latency_seconds: float
-    instances: Sequence[Instance]
+    instances: Sequence[Any]
     answers: Classes | Estimates
 
 
