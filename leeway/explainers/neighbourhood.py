@@ -49,19 +49,53 @@ def nearest(
         rows: rows to look up; None: the training rows, and none is a neighbour of its own.
         k: how many, at least 1.
     """
-    from sklearn.neighbors import NearestNeighbors
-
     others = len(train_frame) - (rows is None)
-    search = NearestNeighbors(n_neighbors=min(k, others), n_jobs=1)
-    search.fit(_filled(pipeline, train_frame))
+    known = _filled(pipeline, train_frame)
     sought = None if rows is None else _filled(pipeline, rows)
-    distances, indices = search.kneighbors(sought)  # None: each row among the others
+    # None: each row among the others.
+    distances, indices = _search(known, min(k, others)).kneighbors(sought)
     labels = train_target[indices]
     agreement = None
     if hasattr(pipeline, "classes_"):
         predicted = np.asarray(pipeline.predict(train_frame if rows is None else rows))
         agreement = (labels == predicted[:, np.newaxis]).mean(axis=1)
     return Neighbours(indices, distances, labels, agreement)
+
+
+class Neighbourhood:
+    """The training rows of one model, to be searched and drawn again and again.
+
+    `coordinates`, shape (training rows, 2), are where they are on the map.
+    """
+
+    def __init__(self, pipeline: Any, train_frame: pd.DataFrame, k: int, axes: Axes) -> None:
+        """The rows of `train_frame`, of which the `k` nearest are found, or all if there are fewer.
+
+        Args:
+            pipeline: fitted, with the step `preprocess`.
+            train_frame: features of the training part.
+            k: how many, at least 1.
+            axes: of the map.
+        """
+        known = _filled(pipeline, train_frame)
+        self._pipeline, self._axes = pipeline, axes
+        self._search = _search(known, min(k, len(known)))
+        self.coordinates = axes.place(known)
+
+    def look_up(self, rows: pd.DataFrame) -> tuple[NDArray[np.intp], Floats, Floats]:
+        """Of each row the positions of its neighbours and their distances, as of `Neighbours`.
+
+        The last array, shape (rows, 2), is where the rows are on the map.
+        """
+        sought = _filled(self._pipeline, rows)
+        distances, indices = self._search.kneighbors(sought)
+        return indices, distances, self._axes.place(sought)
+
+
+def _search(known: Floats, k: int) -> Any:
+    from sklearn.neighbors import NearestNeighbors
+
+    return NearestNeighbors(n_neighbors=k, n_jobs=1).fit(known)
 
 
 def _filled(pipeline: Any, frame: pd.DataFrame) -> Floats:
@@ -71,17 +105,26 @@ def _filled(pipeline: Any, frame: pd.DataFrame) -> Floats:
 
 
 @dataclass(frozen=True)
-class PcaMap:
-    """Two principal components of the preprocessed training features.
-
-    `coordinates` are of the training rows, shape (rows, 2); `explained_variance_ratio`, shape (2,),
-    is the share of the variance that each axis shows. `mean` (columns,) and `components`
-    (2, columns) place other rows: (row - mean) @ components.T. With fewer than two columns or rows
-    the missing axis is 0.
-    """
+class Axes:
+    """Two directions of the preprocessed features: `mean` (columns,), `components` (2, columns)."""
 
     mean: Floats
     components: Floats
+
+    def place(self, values: Floats) -> Floats:
+        """Where rows that are read as the model does are on the map, shape (rows, 2)."""
+        return (values - self.mean) @ self.components.T
+
+
+@dataclass(frozen=True)
+class PcaMap(Axes):
+    """Two principal components of the preprocessed training features.
+
+    `coordinates` are of the training rows, shape (rows, 2); `explained_variance_ratio`, shape (2,),
+    is the share of the variance that each axis shows. With fewer than two columns or rows the
+    missing axis is 0.
+    """
+
     coordinates: Floats
     explained_variance_ratio: Floats
 
@@ -101,5 +144,5 @@ class PcaMap:
         if values.var(axis=0).sum() > 0:
             pca = PCA(n_components=found, svd_solver="full").fit(values)
             components[:found], ratio[:found] = pca.components_, pca.explained_variance_ratio_
-        mean = values.mean(axis=0)
-        return cls(mean, components, (values - mean) @ components.T, ratio)
+        axes = Axes(values.mean(axis=0), components)
+        return cls(axes.mean, components, axes.place(values), ratio)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
+Explain = Callable[[Floats], tuple[Floats, Floats]]  # rows to their values and the base values
 # Relative to what is explained, the largest distance of an output from the base value.
 TOLERANCE = 1e-4
 # Relative to the largest output: XGBoost sums hundreds of trees in 32 bits, a few ulps in all.
@@ -63,41 +65,69 @@ class NotAdditive(ValueError):
     """SHAP values do not add up to the model's output, so they explain another model."""
 
 
-def shap_values(pipeline: Any, background: pd.DataFrame, rows: pd.DataFrame) -> ShapValues:
-    """Explains `rows` with the fast explainer of the model, or with a model-agnostic one.
+class Explainer:
+    """Explains rows with the fast explainer of a model, or with a model-agnostic one.
 
     Trees: S. Lundberg et al., From local explanations to global understanding with explainable AI
     for trees, Nature Machine Intelligence 2 (2020), with the cover of the training part as
-    background. Linear models: exact, against the mean of `background`. When the fast values do not
-    add up to the output, permutation SHAP against at most 100 rows of `background` is used.
+    background. Linear models: exact, against the mean of the background. When the fast values do
+    not add up to the output, permutation SHAP against at most 100 rows of the background is used.
 
-    Args:
-        pipeline: fitted, with the steps `preprocess` and `model`.
-        background: rows of the training part.
-        rows: rows to explain, at least one.
-
-    Raises:
-        NotAdditive: when the values of the model-agnostic explainer do not add up either.
-        ValueError: when there is no row to explain, or no background.
+    It can be kept: reading a forest takes longer than explaining a row.
     """
-    if len(rows) == 0 or len(background) == 0:
-        raise ValueError(f"got {len(rows)} rows to explain and {len(background)} of background")
-    preprocess, model = pipeline.named_steps["preprocess"], pipeline.named_steps["model"]
-    known = np.asarray(preprocess.transform(background), dtype=np.float64)
-    judged = np.asarray(preprocess.transform(rows), dtype=np.float64)
-    explainer, explain = _fast_explainer(model)
-    reason = None
-    try:
-        values, base = explain(model, known, judged)
-        gap = _checked_gap(model, judged, values, base)
-    except Exception as error:  # shap refuses a model with many types of error, even AssertionError
-        reason = f"{explainer}: {type(error).__name__}: {error}"
-        explainer = "PermutationExplainer"
-        values, base = _permutation(model, known, judged)
-        gap = _checked_gap(model, judged, values, base)
-    names, summed = _by_source(values, output_sources(preprocess))
-    outputs, scale = _outputs(model, values.shape[2])
-    return ShapValues(summed, base, names, outputs, scale, explainer, gap, reason)
+
+    def __init__(self, pipeline: Any, background: pd.DataFrame) -> None:
+        """The explainer of a fitted pipeline.
+
+        Args:
+            pipeline: fitted, with the steps `preprocess` and `model`.
+            background: rows of the training part.
+
+        Raises:
+            ValueError: when there is no background.
+        """
+        if len(background) == 0:
+            raise ValueError("got 0 rows of background")
+        self._preprocess = pipeline.named_steps["preprocess"]
+        self._model = pipeline.named_steps["model"]
+        self._known = np.asarray(self._preprocess.transform(background), dtype=np.float64)
+
+    def explain(self, rows: pd.DataFrame) -> ShapValues:
+        """SHAP values of `rows`, at least one, that were checked to add up.
+
+        Raises:
+            NotAdditive: when the values of the model-agnostic explainer do not add up either.
+            ValueError: when there is no row to explain.
+        """
+        if len(rows) == 0:
+            raise ValueError("got 0 rows to explain")
+        model = self._model
+        judged = np.asarray(self._preprocess.transform(rows), dtype=np.float64)
+        name, reason = _fast_explainer(model)[0], None
+        try:
+            values, base = self._fast(judged)
+            gap = _checked_gap(model, judged, values, base)
+        except Exception as error:  # shap refuses a model with any error, even AssertionError
+            reason = f"{name}: {type(error).__name__}: {error}"
+            name = "PermutationExplainer"
+            values, base = self._agnostic(judged)
+            gap = _checked_gap(model, judged, values, base)
+        names, summed = _by_source(values, output_sources(self._preprocess))
+        outputs, scale = _outputs(model, values.shape[2])
+        return ShapValues(summed, base, names, outputs, scale, name, gap, reason)
+
+    @cached_property
+    def _fast(self) -> Explain:
+        return _fast_explainer(self._model)[1](self._model, self._known)
+
+    @cached_property
+    def _agnostic(self) -> Explain:
+        return _permutation(self._model, self._known)
+
+
+def shap_values(pipeline: Any, background: pd.DataFrame, rows: pd.DataFrame) -> ShapValues:
+    """Explains `rows` once; arguments and errors are those of `Explainer`."""
+    return Explainer(pipeline, background).explain(rows)
 
 
 def affordable_rows(pipeline: Any, most: int) -> int:
@@ -138,38 +168,42 @@ def _outputs(model: Any, count: int) -> tuple[tuple[str, ...], str]:
     return tuple(str(label) for label in model.classes_[-count:]), scale
 
 
-Explain = Callable[[Any, Floats, Floats], tuple[Floats, Floats]]
-
-
-def _fast_explainer(model: Any) -> tuple[str, Explain]:
+def _fast_explainer(model: Any) -> tuple[str, Callable[[Any, Floats], Explain]]:
     if hasattr(model, "coef_"):
         return "LinearExplainer", _linear
     return "TreeExplainer", _tree
 
 
-def _linear(model: Any, background: Floats, rows: Floats) -> tuple[Floats, Floats]:
+def _linear(model: Any, background: Floats) -> Explain:
     import shap
 
     masker = shap.maskers.Independent(background, max_samples=len(background))
-    return _shaped(shap.LinearExplainer(model, masker)(rows))
+    explainer = shap.LinearExplainer(model, masker)
+    return lambda rows: _shaped(explainer(rows))
 
 
-def _tree(model: Any, background: Floats, rows: Floats) -> tuple[Floats, Floats]:
+def _tree(model: Any, background: Floats) -> Explain:
     import shap
 
     explainer = shap.TreeExplainer(getattr(model, "booster_", model))
-    return _shaped(explainer(rows, check_additivity=False))  # `_checked_gap` checks every explainer
+    # `_checked_gap` checks every explainer.
+    return lambda rows: _shaped(explainer(rows, check_additivity=False))
 
 
-def _permutation(model: Any, background: Floats, rows: Floats) -> tuple[Floats, Floats]:
+def _permutation(model: Any, background: Floats) -> Explain:
     import shap
 
     step = max(1, -(-len(background) // MOST_BACKGROUND_ROWS))
     masker = shap.maskers.Independent(background[::step], max_samples=MOST_BACKGROUND_ROWS)
-    explainer = shap.PermutationExplainer(
-        lambda values: model_output(model, values), masker, seed=SEED
-    )
-    return _shaped(explainer(rows, max_evals="auto", silent=True))
+
+    def explain(rows: Floats) -> tuple[Floats, Floats]:
+        # Made anew, since it draws from its seed on: the same row has the same values.
+        explainer = shap.PermutationExplainer(
+            lambda values: model_output(model, values), masker, seed=SEED
+        )
+        return _shaped(explainer(rows, max_evals="auto", silent=True))
+
+    return explain
 
 
 def _shaped(explanation: Any) -> tuple[Floats, Floats]:

@@ -19,6 +19,7 @@ from leeway.served.inputs import Input, Instance
 from leeway.spec.table import LARGEST_NUMBER
 
 MOST_INSTANCES = 100
+MOST_EXPLAINED = 10  # of a large forest, each takes half a second
 _LONGEST_TEXT = 10_000
 _INT64 = (-(2**63), 2**63 - 1)
 _PLACE = re.compile(r" - at `\$\.?(.*)`$")
@@ -105,30 +106,32 @@ class Contract:
             kw_only=True,
             forbid_unknown_fields=True,
         )
-        listed = Annotated[
-            list[self.instance],  # type: ignore[name-defined]  # made at run time
-            Meta(min_length=1, max_length=MOST_INSTANCES),
-        ]
-        self.request = msgspec.defstruct(
-            "PredictRequest", [("instances", listed)], forbid_unknown_fields=True
-        )
-        self._decoder: Any = msgspec.json.Decoder(self.request)
+        self.request = self._request("PredictRequest", MOST_INSTANCES)
+        self.explain_request = self._request("ExplainRequest", MOST_EXPLAINED)
+        self._decoders: dict[int, Any] = {
+            MOST_INSTANCES: msgspec.json.Decoder(self.request),
+            MOST_EXPLAINED: msgspec.json.Decoder(self.explain_request),
+        }
         self._categories = [(e, _as_they_are(e)) for e in inputs if e.type == "category"]
 
-    def instances(self, body: bytes) -> Sequence[Instance]:
+    def instances(self, body: bytes, most: int = MOST_INSTANCES) -> Sequence[Instance]:
         """As `rows`, by name of the input."""
-        return [msgspec.structs.asdict(each) for each in self.rows(body)]
+        return [msgspec.structs.asdict(each) for each in self.rows(body, most)]
 
-    def rows(self, body: bytes) -> list[Any]:
+    def rows(self, body: bytes, most: int = MOST_INSTANCES) -> list[Any]:
         """The instances of a body, of the type `instance`: its attributes are the inputs.
 
         Each category is as it is spelt in the allowed ones.
+
+        Args:
+            body: JSON.
+            most: rows that it may have, MOST_INSTANCES or MOST_EXPLAINED.
 
         Raises:
             BadRequest: names the first field that is wrong, its value and what is allowed.
         """
         try:
-            request = self._decoder.decode(body)
+            request = self._decoders[most].decode(body)
         except msgspec.ValidationError as error:
             raise BadRequest(self._problem(str(error), body)) from error
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -140,6 +143,13 @@ class Contract:
                     setattr(row, each.name, _spelt(each, value, number))
         found: list[Any] = request.instances
         return found
+
+    def _request(self, name: str, most: int) -> type[Struct]:
+        listed = Annotated[
+            list[self.instance],  # type: ignore[name-defined]  # made at run time
+            Meta(min_length=1, max_length=most),
+        ]
+        return msgspec.defstruct(name, [("instances", listed)], forbid_unknown_fields=True)
 
     def _problem(self, message: str, body: bytes) -> Problem:
         place = _PLACE.search(message)
@@ -176,6 +186,14 @@ def allowed_told(each: Input) -> str:
     return f"{told}{unit}" if each.required else f"{told}{unit}, or null"
 
 
+def spelling(each: Input, text: str) -> str | None:
+    """A category as it is spelt in the allowed ones; None where it is not one of them."""
+    if each.values is None or text in each.values or not text:
+        return text
+    alike = [known for known in each.values if known.casefold() == text.casefold()]
+    return alike[0] if len(alike) == 1 else None
+
+
 def _field(each: Input) -> Any:
     kind: Any = {"number": float, "integer": int, "boolean": bool, "category": str}[each.type]
     if each.type in ("number", "integer"):
@@ -203,11 +221,7 @@ def _as_they_are(each: Input) -> frozenset[str | None]:
 def _spelt(each: Input, value: str | None, row: int) -> str | None:
     """The category as it is read from a batch; of allowed ones as they are spelt there."""
     text = "" if value is None else normalize("NFC", value).strip()
-    if each.values is None or text in each.values or not text:
-        found = text or None
-    else:
-        alike = [known for known in each.values if known.casefold() == text.casefold()]
-        found = alike[0] if len(alike) == 1 else None
+    found = spelling(each, text) or None
     if found is None and (text or each.required):
         what = "is not allowed" if text else "is missing"
         problem = Problem(

@@ -18,14 +18,18 @@ from leeway.data.values import ARROW_TYPES
 
 if TYPE_CHECKING:
     from leeway.spec import Column, UseCase
-    from leeway.spec.table import ColumnType
+    from leeway.spec.table import ColumnType, Written
 
 Instance = Mapping[str, Any]
+_LISTED = ("values", "seen", "missing")
 
 
 @dataclass(frozen=True)
 class Input:
     """One feature as a request gives it.
+
+    The rows of a batch may have it under its `source_name`, and spell it as its source does:
+    `missing`, `written` and `affix` are as of `leeway.spec.Column`.
 
     `low` and `high` bound what is allowed, `values` are the allowed categories; None allows all.
     `seen_low` and `seen_high` are the smallest and the largest number of the training part,
@@ -45,6 +49,10 @@ class Input:
     seen_high: float | None
     seen: tuple[str, ...] | None
     example: Any
+    source_name: str | None
+    missing: tuple[str, ...]
+    written: Written | None
+    affix: str | None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -57,7 +65,7 @@ class Input:
         Raises:
             TypeError: when a field is unknown or absent.
         """
-        listed = {name: data[name] and tuple(data[name]) for name in ("values", "seen")}
+        listed = {name: data[name] if data[name] is None else tuple(data[name]) for name in _LISTED}
         return cls(**{**data, **listed})
 
 
@@ -115,4 +123,8 @@ def _input(column: Column, found: pa.ChunkedArray, example: Any) -> Input:
         ends["max"],
         tuple(categories) if column.type == "category" else None,
         example,
+        column.source_name,
+        column.missing,
+        column.written,
+        column.affix,
     )
