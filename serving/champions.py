@@ -37,6 +37,11 @@ def champions(settings: Settings) -> dict[str, Pointer]:
         return {row[0]: Pointer(*row) for row in cursor.fetchall()}
 
 
+def copies_of(settings: Settings) -> Copies:
+    """Those of an installation, which its processes share."""
+    return Copies(settings.home / "serving", LocalStore(settings.store_root))
+
+
 class Copies:
     """What this machine served last: champions and their objects, without any server."""
 
