@@ -52,6 +52,10 @@ class Unavailable(SourceError):
     """Nothing came of the source: it is not there, or was not reached. What came is not judged."""
 
 
+class TooLarge(SourceError):
+    """It is larger than LEEWAY_MAX_FILE_MB, packed or unpacked."""
+
+
 def suffix_of(name: str) -> str | None:
     """The ending of SUFFIXES that a file's name has, such as `.csv.gz`; None when it has none."""
     return next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), None)
@@ -128,7 +132,7 @@ def too_large(place: str, size: int | None = None) -> SourceError:
     """The refusal of what is larger than LEEWAY_MAX_FILE_MB; `size` in bytes where it is known."""
     limit = f"{largest_bytes() // 2**20} MB"
     found = f"more than {limit}" if size is None else f"{size / 2**20:.0f} MB of {limit} at most"
-    return SourceError(
+    return TooLarge(
         f"{place}: it is too large: {found}. Cut it into several batches, or raise "
         "LEEWAY_MAX_FILE_MB where the memory allows it"
     )

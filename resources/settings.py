@@ -131,6 +131,9 @@ class Settings(BaseSettings):
     max_file_mb: int = Field(
         default=1024, ge=1, description="largest file or answer of a source, packed or unpacked"
     )
+    max_batch_mb: int = Field(
+        default=100, ge=1, description="largest body of a batch prediction, packed or unpacked"
+    )
     data_dir: Path | None = Field(
         default=None, description="folder with public files, looked in before a download"
     )

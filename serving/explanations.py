@@ -9,9 +9,6 @@ own, since an explanation takes up to thousands of times as long.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import msgspec
 from fastapi import APIRouter, FastAPI, Request, Response
 
@@ -47,12 +44,7 @@ def add_routes(app: FastAPI, keeper: Keeper) -> None:
     """Adds `explain`, `neighbours` and `map`, and workers that end with the app."""
     pool = Pool("explanations", workers=WORKERS, waiting=WAITING, seconds=SECONDS)
 
-    @asynccontextmanager
-    async def alive(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        await pool.close()
-
-    router = APIRouter(lifespan=alive)
+    app.include_router(APIRouter(lifespan=pool.alive))  # of no route: it ends the workers
 
     async def explained(kind: Kind, use_case: str, request: Request) -> Response:
         loaded = served(keeper, use_case)
@@ -62,7 +54,7 @@ def add_routes(app: FastAPI, keeper: Keeper) -> None:
             job = Job(kind, loaded.pointer, [dict(each) for each in instances], answers)
             return Response(await pool.ask(job), media_type=JSON)
 
-    @router.post(f"{API}/explain")
+    @app.post(f"{API}/explain")
     @described(
         Described(
             "each prediction with the SHAP values of its inputs",
@@ -74,7 +66,7 @@ def add_routes(app: FastAPI, keeper: Keeper) -> None:
     async def explain(use_case: str, request: Request) -> Response:
         return await explained("explain", use_case, request)
 
-    @router.post(f"{API}/neighbours")
+    @app.post(f"{API}/neighbours")
     @described(
         Described(
             "each prediction with the nearest rows of the training part, and its place on the map",
@@ -86,7 +78,7 @@ def add_routes(app: FastAPI, keeper: Keeper) -> None:
     async def neighbours(use_case: str, request: Request) -> Response:
         return await explained("neighbours", use_case, request)
 
-    @router.get(f"{API}/map")
+    @app.get(f"{API}/map")
     @described(
         Described(
             "rows of the training part on the map, to draw predictions among",
@@ -98,5 +90,3 @@ def add_routes(app: FastAPI, keeper: Keeper) -> None:
         loaded = served(keeper, use_case)
         with pool.admitted():
             return Response(await pool.ask(Job("map", loaded.pointer)), media_type=JSON)
-
-    app.include_router(router)

@@ -15,8 +15,8 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import BinaryIO
 
 from serving.messages import END, HEADER, Done, Job, done_of, job_frame
@@ -176,8 +176,10 @@ class Pool:
         worker.kill()
         self._all.discard(worker)
 
-    async def close(self) -> None:
-        """Ends all workers; their jobs fail."""
+    @asynccontextmanager
+    async def alive(self, _: object) -> AsyncIterator[None]:
+        """For as long as the service lives; at its end all workers end, and their jobs fail."""
+        yield
         ending, self._all, self._idle = self._all, set(), []
         for worker in ending:
             worker.kill()

@@ -23,10 +23,12 @@ import msgspec
 import psutil
 
 from leeway.served.contract import BadRequest
+from resources.files import SourceError, TooLarge
 from resources.processes import die_with_parent
-from resources.settings import get_settings
+from resources.settings import Settings, get_settings
 from resources.store import CorruptObject
-from serving.champions import Copies, copies_of
+from serving.batch_work import predict_batch
+from serving.champions import copies_of
 from serving.explainable import Explainable
 from serving.loading import Loaded, Pointer, load
 from serving.loading import Refused as Unloadable
@@ -42,8 +44,8 @@ Held = TypeVar("Held")
 class Desk:
     """Does jobs, with the releases that it has loaded for them."""
 
-    def __init__(self, copies: Copies) -> None:
-        self._copies = copies
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._copies = settings, copies_of(settings)
         self._loaded: dict[Pointer, Loaded] = {}
         self._explainable: dict[Pointer, Explainable] = {}
 
@@ -54,6 +56,12 @@ class Desk:
         except BadRequest as error:
             status = 422 if error.readable else 400
             content, refused, failed = b"", Refused(status, error.problem), False
+        except TooLarge:
+            told = f"the body has more than {self._settings.max_batch_mb} MB, packed or unpacked"
+            told += "; cut it, or raise LEEWAY_MAX_BATCH_MB where the memory allows it"
+            content, refused, failed = b"", Refused(413, told), False
+        except SourceError as error:
+            content, refused, failed = b"", Refused(400, str(error)), False
         except (Unloadable, OSError, CorruptObject) as error:
             content, refused, failed = b"", Refused(503, str(error)), False
         except Exception:
@@ -62,6 +70,9 @@ class Desk:
         return Done(content, refused, failed, psutil.Process().memory_info().rss)
 
     def _answer(self, job: Job, body: bytes, send: Send) -> bytes:
+        if job.kind == "batch":
+            loaded = self._release(job.pointer)
+            return msgspec.json.encode(predict_batch(loaded, job, body, self._settings, send))
         explainable = self._explained(job.pointer)
         if job.kind == "map":
             return msgspec.json.encode(explainable.map())
@@ -100,7 +111,7 @@ def main(parent: int) -> None:
         def send(part: bytes) -> None:
             writing.write(framed(part, PART))
 
-        desk = Desk(copies_of(get_settings()))
+        desk = Desk(get_settings())
         while (found := read_job(reading)) is not None:
             writing.write(done_frame(desk.done(*found, send)))
             writing.flush()

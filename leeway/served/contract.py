@@ -20,7 +20,7 @@ from leeway.spec.table import LARGEST_NUMBER
 
 MOST_INSTANCES = 100
 MOST_EXPLAINED = 10  # of a large forest, each takes half a second
-_LONGEST_TEXT = 10_000
+LONGEST_TEXT = 10_000
 _INT64 = (-(2**63), 2**63 - 1)
 _PLACE = re.compile(r" - at `\$\.?(.*)`$")
 _STEP = re.compile(r"\[(\d+)\]|([^.\[]+)")
@@ -202,7 +202,7 @@ def _field(each: Input) -> Any:
         high = most if each.high is None else min(most, kind(each.high))
         kind = Annotated[kind, Meta(ge=low, le=high)]
     elif each.type == "category":
-        kind = Annotated[kind, Meta(max_length=_LONGEST_TEXT)]
+        kind = Annotated[kind, Meta(max_length=LONGEST_TEXT)]
     more = {"unit": each.unit} if each.unit else {}
     if each.values is not None:
         more["enum"] = [*each.values, *([] if each.required else [None])]  # type: ignore[assignment]
