@@ -21,7 +21,7 @@ from serving.loading import Loaded
 from serving.messages import Job, Kind
 from serving.pool import Pool
 
-SECONDS = 30.0  # of a request, the wait for a worker and its first start with it
+SECONDS = 60.0  # of a request, with the wait; a worker's first loads libraries and the release
 WORKERS, WAITING = 1, 8
 _REFUSALS = (400, 404, 413, 422, 429, 503)
 

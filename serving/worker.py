@@ -34,7 +34,7 @@ from serving.loading import Loaded, Pointer, load
 from serving.loading import Refused as Unloadable
 from serving.messages import PART, Done, Job, Refused, done_frame, framed, read_job
 
-NICE = 10
+NICE = 5  # a third of the processor where the service wants all of it, else whatever is free
 KEPT = 8  # releases; their memory is bounded by that of the process (`serving.pool`)
 log = logging.getLogger("leeway.serving.worker")
 Send = Callable[[bytes], object]
