@@ -75,10 +75,11 @@ class Worker:
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise Ended from error
 
-    def kill(self) -> None:
+    async def end(self) -> None:
         """Ends the process at once, and what it started."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
+        await self.process.communicate()  # what it said last is for nobody
 
 
 class Pool:
@@ -97,7 +98,6 @@ class Pool:
         self._most, self._admitted = workers + waiting, 0
         self._free = asyncio.Semaphore(workers)
         self._idle: list[Worker] = []
-        self._all: set[Worker] = set()
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
@@ -148,39 +148,29 @@ class Pool:
                 done = await worker.ask(job, body, answer)
             except Ended:
                 log.error("a worker for %s ended before it answered", self.does)
-                self._end(worker)
+                await worker.end()
             except BaseException:  # it is in the middle of something that nobody waits for any more
-                self._end(worker)
+                await worker.end()
                 raise
             else:
-                self._keep(worker, done)
+                await self._keep(worker, done)
                 return done
         told = f"two processes for {self.does} ended before they answered; the log may say why"
         raise Refusal(503, told, retry_after_seconds=10)
 
     async def _worker(self) -> Worker:
-        if self._idle:
-            return self._idle.pop()
-        worker = await Worker.start()
-        self._all.add(worker)
-        return worker
+        return self._idle.pop() if self._idle else await Worker.start()
 
-    def _keep(self, worker: Worker, done: Done) -> None:
+    async def _keep(self, worker: Worker, done: Done) -> None:
         if done.used_bytes > MOST_BYTES:
             log.info("a worker for %s has %d bytes and is replaced", self.does, done.used_bytes)
-            self._end(worker)
+            await worker.end()
         else:
             self._idle.append(worker)
 
-    def _end(self, worker: Worker) -> None:
-        worker.kill()
-        self._all.discard(worker)
-
     @asynccontextmanager
     async def alive(self, _: object) -> AsyncIterator[None]:
-        """For as long as the service lives; at its end all workers end, and their jobs fail."""
+        """For as long as the service lives, which has answered all requests when this ends."""
         yield
-        ending, self._all, self._idle = self._all, set(), []
-        for worker in ending:
-            worker.kill()
-            await worker.process.wait()
+        while self._idle:
+            await self._idle.pop().end()

@@ -9,7 +9,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +22,13 @@ import pytest
 import urllib3
 
 from serving.explanations import WAITING, WORKERS
-from tests.faults.harness import alive, until
+from tests.faults.harness import FIGURES, alive, until
 from tests.installed import Complete
 from tests.service.clients import EXPLAIN, MAP, NEIGHBOURS, PREDICT, Client, serving
 
 pytestmark = pytest.mark.timeout(300)
 Instances = dict[str, Any]
+MOST_SLOWER = 5  # of the 99th percentile, whatever else the machine does
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +169,58 @@ def test_who_finds_the_queue_full_is_told_when_to_come_again_and_the_others_are_
     (refused,) = (each for each in answers if each.status == 429)
     assert int(refused.headers["Retry-After"]) >= 1
     assert refused.headers["Content-Type"] == "application/problem+json"
+
+
+def test_predictions_stay_fast_while_as_much_is_explained_as_can_be(
+    client: Client, body: Instances
+) -> None:
+    """In one process it would be as many times slower as there are explanations under way."""
+    assert client.post(EXPLAIN, {"instances": body["instances"]})[0] == 200
+    ratios = []
+    for _ in range(3):
+        quiet = slowest(client, body)
+        with explaining(client, body, clients=WORKERS + WAITING) as done:
+            loaded = slowest(client, body)
+        assert len(done) > 1
+        assert set(done) == {200}
+        ratios.append(loaded / quiet)
+    FIGURES.append(
+        f"p99 of predict while explain is saturated: {min(ratios):.1f} times that of before"
+    )
+    assert min(ratios) < MOST_SLOWER, ratios
+
+
+def slowest(client: Client, body: Instances) -> float:
+    """99th percentile of the seconds of a prediction."""
+    seconds = []
+    for _ in range(150):
+        began = time.perf_counter()
+        assert client.post(PREDICT, body)[0] == 200
+        seconds.append(time.perf_counter() - began)
+    return float(np.percentile(seconds, 99))
+
+
+@contextmanager
+def explaining(client: Client, body: Instances, clients: int) -> Iterator[list[int]]:
+    """So many clients that ask for explanations, one after the other; the statuses they get."""
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", client.port, maxsize=clients, retries=False)
+    data = json.dumps({"instances": [body["instances"][0]] * 10}).encode()
+    done: list[int] = []
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.is_set():
+            done.append(pool.request("POST", EXPLAIN, body=data, timeout=90).status)
+
+    with ThreadPoolExecutor(clients) as sending:
+        asking = [sending.submit(ask) for _ in range(clients)]
+        assert until(lambda: bool(done), 60) is not None
+        try:
+            yield done
+        finally:
+            ended.set()
+            for each in asking:
+                each.result()
 
 
 def test_workers_end_with_a_service_that_was_killed(installed: Complete, body: Instances) -> None:
