@@ -65,21 +65,23 @@ def judge(batch: Batch) -> None:
     """Reads each value.
 
     Raises:
-        BadRequest: names row, column and value of the first that cannot be predicted with, and how
-            many there are.
+        BadRequest: names row, column and value of the first that cannot be predicted with, and in
+            how many rows there are such.
     """
     first: tuple[int, int, Input, str | None, str] | None = None
-    count = 0
+    wrong = 0
     for start in range(0, batch.table.num_rows, ROWS):
+        rows: set[int] = set()
         for position, each in enumerate(batch.inputs):
             problems = _parsed(batch, each, start)[1]
-            count += len(problems)
+            rows.update(row for row, _, _ in problems)
             found = [(start + row + 1, position, each, value, why) for row, value, why in problems]
             first = min([*found, *([first] if first else [])], key=lambda p: p[:2], default=None)
+        wrong += len(rows)
     if first is not None:
         row, _, each, value, why = first
         where = f"row {row}, column {batch.names[each.name]}"
-        told = f"{why}; in all {count} values are wrong, and no row was predicted"
+        told = f"{why}; rows that are wrong: {wrong} of {batch.table.num_rows}; none was predicted"
         raise BadRequest(Problem(where, told, value, allowed_told(each)))
 
 

@@ -55,6 +55,10 @@ class Client:
         found = psutil.Process(self.process.pid).children()
         return [each for each in found if "serving.worker" in each.cmdline()]
 
+    def memory(self) -> int:
+        """Bytes that the service has in memory, without its workers."""
+        return int(psutil.Process(self.process.pid).memory_info().rss)
+
     def alive(self) -> bool:
         try:
             return self.get("/health")[0] == 200

@@ -24,7 +24,7 @@ from serving.loading import Pointer
 from serving.messages import Job
 from serving.pool import Pool
 from serving.problems import Refusal
-from tests.faults.harness import alive
+from tests.faults.harness import alive, until
 from tests.installed import Complete
 from tests.project_copy import NAME, environment_of
 from tests.service.clients import Client
@@ -37,7 +37,9 @@ def pointer(client: Client, installed: Complete, monkeypatch: pytest.MonkeyPatch
     """The champion that the service of the installation serves, whose workers are ours now."""
     for name, value in environment_of(installed.project, installed.home).items():
         monkeypatch.setenv(name, value)
-    return Copies(installed.home / "serving", LocalStore(installed.home / "store")).last()[NAME]
+    copies = Copies(installed.home / "serving", LocalStore(installed.home / "store"))
+    assert until(lambda: NAME in copies.last(), 10) is not None
+    return copies.last()[NAME]
 
 
 def pool(seconds: float = 90) -> Pool:
@@ -142,7 +144,7 @@ def test_a_release_that_is_not_there_is_said_to_be_missing_and_the_worker_goes_o
 def test_the_answer_of_a_second_worker_has_nothing_of_the_first(pointer: Pointer) -> None:
     """A batch whose worker was killed after it had sent a part."""
     names = "island,bill_length_mm,bill_depth_mm,flipper_length_mm,body_mass_g,sex\n"
-    rows = 100_000
+    rows = 30_000
     body = io.BytesIO((names + "Biscoe,45.1,14.5,207,5050,female\n" * rows).encode())
     job = Job("batch", pointer, given=".csv", wanted=".jsonl", size=len(body.getvalue()))
     answer = io.BytesIO()

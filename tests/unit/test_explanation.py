@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier
 
-from leeway.explainers.neighbourhood import PcaMap, nearest
-from leeway.explainers.shapley import NotAdditive, ShapValues, model_output, shap_values
+from leeway.explainers.neighbourhood import Neighbourhood, PcaMap, nearest
+from leeway.explainers.shapley import Explainer, NotAdditive, ShapValues, model_output, shap_values
 from leeway.spec import CANDIDATES
 from leeway.training.search import fit_final
 from tests.unit.measured_penguins import FRAME, PENGUINS, TARGET
@@ -93,6 +93,27 @@ def test_a_model_that_no_fast_explainer_knows_gets_the_agnostic_one_and_says_so(
     assert "TreeExplainer" in (first.fallback_reason or "")
     assert first.additivity_gap < 1e-9
     assert np.array_equal(first.values, second.values)
+
+
+@pytest.mark.parametrize("name", ["logistic_regression", "random_forest"])
+def test_an_explainer_that_is_kept_explains_as_a_new_one(name: str) -> None:
+    pipeline = fitted("classification", name)
+    kept = Explainer(pipeline, FRAME)
+    for row in (0, 150, 341):
+        new = shap_values(pipeline, FRAME, FRAME.iloc[[row]])
+        assert np.array_equal(kept.explain(FRAME.iloc[[row]]).values, new.values)
+    with pytest.raises(ValueError, match="0 rows of background"):
+        Explainer(pipeline, FRAME.head(0))
+
+
+def test_an_agnostic_explainer_that_is_kept_gives_a_row_the_same_values_again() -> None:
+    pipeline = fitted("classification", "logistic_regression")
+    values = pipeline.named_steps["preprocess"].transform(FRAME)
+    pipeline.steps[-1] = ("model", KNeighborsClassifier(9).fit(values, TARGET))
+    kept = Explainer(pipeline, FRAME)
+    first, other, again = (kept.explain(FRAME.iloc[[row]]).values for row in (0, 341, 0))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
 
 
 def test_importance_is_the_mean_absolute_value_summed_over_outputs() -> None:
@@ -222,3 +243,17 @@ def test_a_map_of_equal_rows_is_one_point_and_no_error() -> None:
     drawn = PcaMap.fit(pipeline, FRAME.iloc[[0, 0, 0]])
     assert not drawn.coordinates.any()
     assert drawn.explained_variance_ratio.tolist() == [0, 0]
+
+
+def test_a_neighbourhood_that_is_kept_finds_what_a_search_finds_and_places_it() -> None:
+    pipeline = fitted("classification", "random_forest")
+    drawn = PcaMap.fit(pipeline, FRAME)
+    kept = Neighbourhood(pipeline, FRAME, 5, drawn)
+    rows = [5, 300]
+    indices, distances, coordinates = kept.look_up(FRAME.iloc[rows])
+    found = nearest(pipeline, FRAME, TARGET, FRAME.iloc[rows], 5)
+    assert np.array_equal(indices, found.indices)
+    assert np.array_equal(distances, found.distances)
+    np.testing.assert_allclose(kept.coordinates, drawn.coordinates)
+    np.testing.assert_allclose(coordinates, drawn.coordinates[rows], atol=1e-12)
+    assert Neighbourhood(pipeline, FRAME.head(2), 5, drawn).look_up(FRAME)[0].shape == (342, 2)
