@@ -77,7 +77,7 @@ def stages(home: Path) -> tuple[dict[str, ASGIApp], str]:
     contract, turns = Contract(inputs()), Turns()
     nobody = PipelinePath(lambda: None, inputs())  # predicts nothing here
     pointer = Pointer("housing", 1, "", "")
-    loaded = Loaded(pointer, manifest, nobody, None, no_bounds, None, inputs(), contract)
+    loaded = Loaded(pointer, manifest, nobody, None, no_bounds, None, inputs(), contract, nobody)
 
     async def alone(request: Request) -> Response:
         await request.body()

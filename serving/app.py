@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from resources.settings import Settings
-from serving import docs_page, history, operations, predict, recorded
+from serving import batches, docs_page, explanations, history, operations, predict, recorded
 from serving.answer import API, as_json, served
 from serving.dependencies import Dependencies
 from serving.documentation import openapi
@@ -70,6 +70,8 @@ def create_app(
         return _ready(keeper, whole=identified(request))
 
     predict.add_routes(app, keeper, inferences)
+    explanations.add_routes(app, keeper, inferences)
+    batches.add_routes(app, keeper)
 
     @app.get(f"{API}/model")
     async def model(use_case: str) -> Response:

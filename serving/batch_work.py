@@ -46,7 +46,8 @@ def predict_batch(
     writer = writer_of(job.wanted, loaded.manifest["classes"], send)
     first = 1
     for rows in instances(batch):
-        writer.write(rows_of(loaded.predict(rows), first))
+        given = [loaded.contract.instance(**each) for each in rows]
+        writer.write(rows_of(loaded.predict(given), first))
         first += len(rows)
     writer.end()
     pa.default_memory_pool().release_unused()

@@ -23,9 +23,9 @@ from starlette.types import Receive, Scope, Send
 
 from leeway.served.batch_answers import ClassifiedRow, EstimatedRow
 from resources.settings import get_settings
+from serving.answer import API, served
 from serving.batch_work import Predicted
 from serving.described import Described, described
-from serving.exchange import API, served
 from serving.keeper import Keeper
 from serving.loading import Loaded
 from serving.messages import Job
@@ -99,7 +99,6 @@ def _described() -> Described:
             **dict.fromkeys(lines, lambda loaded: loaded.contract.instance),
             **dict.fromkeys(others),
         },
-        refusals=(400, 404, 406, 408, 413, 415, 422, 429, 503),
     )
 
 
@@ -130,7 +129,7 @@ def _room() -> Iterator[None]:
         yield
     except OSError as error:
         told = f"the batch cannot be kept while it is predicted: {error.strerror}"
-        raise Refusal(503, told, retry_after_seconds=60) from error
+        raise Refusal(503, told, headers={"Retry-After": "60"}) from error
 
 
 async def _spooled(request: Request, file: BinaryIO, most: int) -> int:

@@ -19,7 +19,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True)
 class Described:
-    """What goes in and out of a route of a use case, by media type, and how it refuses.
+    """What goes in and out of a route of a use case, by media type.
 
     A type of None is a file that is not made of JSON.
     """
@@ -27,7 +27,6 @@ class Described:
     told: str
     answers: Mapping[str, TypeOf | None]
     takes: Mapping[str, TypeOf | None] = field(default_factory=dict)
-    refusals: tuple[int, ...] = ()
 
 
 def described(about: Described) -> Callable[[Route], Route]:

@@ -1,30 +1,36 @@
 """The OpenAPI document: what is served now, by the types that judge its requests.
 
 Belongs here: putting the document together. Does not belong here: the types (`leeway.served`), or
-which of them a route has (`serving.described`).
+which of them a
+route has (`serving.described`), or what every operation may answer beside what it is for
+(`serving.refusals`).
 """
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from serving import predict
 from serving.described import Described, TypeOf, description_of
 from serving.keeper import State
 from serving.loading import Loaded
-from serving.problems import MEDIA_TYPE, Told
+from serving.refusals import complete
 
 _REF = "#/components/schemas/{name}"
 
 
-def openapi(app: FastAPI, state: State) -> dict[str, Any]:
-    """The document; each served use case has paths and schemas of its own."""
+def openapi(app: FastAPI, state: State, *, closed: bool) -> dict[str, Any]:
+    """The document; each served use case has paths and schemas of its own.
+
+    `closed`: who asks needs a key.
+    """
     found = get_openapi(title=app.title, version="1", routes=app.routes)
     paths = found["paths"]
+    paths[predict.PATH] = predict.OPERATION
     general = {path: paths.pop(path) for path in list(paths) if "{use_case}" in path}
     routes = {
         (getattr(route, "path", ""), method.lower()): description_of(getattr(route, "endpoint", 0))
@@ -32,8 +38,6 @@ def openapi(app: FastAPI, state: State) -> dict[str, Any]:
         for method in getattr(route, "methods", None) or ()
     }
     schemas = found.setdefault("components", {}).setdefault("schemas", {})
-    (problem,), parts = msgspec.json.schema_components([Told], ref_template=_REF)
-    schemas |= parts
     for name, loaded in sorted(state.served.items()):
         types = _Types(loaded, [each for each in routes.values() if each is not None])
         schemas |= types.schemas
@@ -41,8 +45,8 @@ def openapi(app: FastAPI, state: State) -> dict[str, Any]:
             own = paths.setdefault(path.replace("{use_case}", name), {})
             for method, operation in operations.items():
                 about = routes.get((path, method))
-                own[method] = _of(name, operation, about, types, problem)
-    return found
+                own[method] = _of(name, operation, about, types)
+    return complete(found, closed=closed)
 
 
 class _Types:
@@ -75,25 +79,18 @@ def _schema(of: TypeOf | None, known: dict[Any, Any]) -> Any:
     return {"type": "string", "format": "binary"} if of is None else known[of]
 
 
-def _of(
-    name: str, operation: Any, about: Described | None, types: _Types, problem: Any
-) -> dict[str, Any]:
+def _of(name: str, operation: Any, about: Described | None, types: _Types) -> dict[str, Any]:
     """An operation of one use case."""
     content = dict(operation)
     content["operationId"] = f"{name}_{operation['operationId']}"
     content["tags"] = [name]
-    content.pop("parameters", None)
+    others = [each for each in operation.get("parameters", ()) if each["name"] != "use_case"]
+    content["parameters"] = others
     if about is None:
         return content
     if about.takes:
         bodies = types.content(about.takes, answers=False)
         content["requestBody"] = {"required": True, "content": bodies}
     answers = types.content(about.answers, answers=True)
-    content["responses"] = {"200": {"description": about.told, "content": answers}} | {
-        str(status): {
-            "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": problem}},
-        }
-        for status in about.refusals
-    }
+    content["responses"] = {"200": {"description": about.told, "content": answers}}
     return content

@@ -9,21 +9,27 @@ own, since an explanation takes up to thousands of times as long.
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from leeway.served.contract import MOST_EXPLAINED, Classified, Estimated
+from leeway.served.contract import MOST_EXPLAINED, BadRequest, Classified, Estimated
 from leeway.served.explanations import Explanations, Map, Nearest
+from leeway.served.logged import Answered
+from serving import metrics
+from serving.answer import API, served
+from serving.bodies import read_json
 from serving.described import JSON, Described, TypeOf, described
-from serving.exchange import API, instances_of, served
+from serving.inference_log import InferenceLog
 from serving.keeper import Keeper
 from serving.loading import Loaded
 from serving.messages import Job, Kind
 from serving.pool import Pool
+from serving.problems import Refusal
 
 SECONDS = 60.0  # of a request, with the wait; a worker's first loads libraries and the release
 WORKERS, WAITING = 1, 8
-_REFUSALS = (400, 404, 413, 422, 429, 503)
 
 
 def _takes(loaded: Loaded) -> type:
@@ -40,7 +46,18 @@ def _of_task(answer: type) -> TypeOf:
     return of
 
 
-def add_routes(app: FastAPI, keeper: Keeper) -> None:
+def _predicted(loaded: Loaded, body: bytes) -> Answered:
+    """The predictions that are explained, as `predict` makes them."""
+    started, at = time.perf_counter(), time.time()
+    try:
+        rows = loaded.contract.rows(body, MOST_EXPLAINED)
+    except BadRequest as error:
+        raise Refusal(422 if error.readable else 400, error.problem) from error
+    answers = loaded.predict(rows)
+    return Answered(at, time.perf_counter() - started, rows, answers)
+
+
+def add_routes(app: FastAPI, keeper: Keeper, inferences: InferenceLog) -> None:
     """Adds `explain`, `neighbours` and `map`, and workers that end with the app."""
     pool = Pool("explanations", workers=WORKERS, waiting=WAITING, seconds=SECONDS)
 
@@ -49,9 +66,12 @@ def add_routes(app: FastAPI, keeper: Keeper) -> None:
     async def explained(kind: Kind, use_case: str, request: Request) -> Response:
         loaded = served(keeper, use_case)
         with pool.admitted():
-            instances = await instances_of(request, loaded, MOST_EXPLAINED)
-            answers = msgspec.msgpack.encode(loaded.predict(instances))
-            job = Job(kind, loaded.pointer, [dict(each) for each in instances], answers)
+            answered = _predicted(loaded, await read_json(request))
+            metrics.predicted(loaded, answered.answers, answered.latency_seconds)
+            inferences.offer(answered)
+            instances = [msgspec.structs.asdict(each) for each in answered.instances]
+            answers = msgspec.msgpack.encode(answered.answers)
+            job = Job(kind, loaded.pointer, instances, answers)
             return Response(await pool.ask(job), media_type=JSON)
 
     @app.post(f"{API}/explain")
@@ -60,7 +80,6 @@ def add_routes(app: FastAPI, keeper: Keeper) -> None:
             "each prediction with the SHAP values of its inputs",
             answers={JSON: _of_task(Explanations)},
             takes={JSON: _takes},
-            refusals=_REFUSALS,
         )
     )
     async def explain(use_case: str, request: Request) -> Response:
@@ -72,7 +91,6 @@ def add_routes(app: FastAPI, keeper: Keeper) -> None:
             "each prediction with the nearest rows of the training part, and its place on the map",
             answers={JSON: _of_task(Nearest)},
             takes={JSON: _takes},
-            refusals=_REFUSALS,
         )
     )
     async def neighbours(use_case: str, request: Request) -> Response:
@@ -83,7 +101,6 @@ def add_routes(app: FastAPI, keeper: Keeper) -> None:
         Described(
             "rows of the training part on the map, to draw predictions among",
             answers={JSON: lambda _: Map},
-            refusals=(404, 429, 503),
         )
     )
     async def draw(use_case: str) -> Response:

@@ -62,6 +62,7 @@ class Loaded:
     threshold: Threshold | None
     inputs: tuple[Input, ...]
     contract: Contract
+    by_pipeline: PipelinePath
     who: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,6 +76,11 @@ class Loaded:
             "release": self.pointer.digest,
         }
         object.__setattr__(self, "who", who)
+
+    @property
+    def pipeline(self) -> Any:
+        """The fitted pipeline, which is read when it is first asked for."""
+        return self.by_pipeline.pipeline
 
     @property
     def target(self) -> dict[str, Any]:
@@ -132,7 +138,8 @@ def load(pointer: Pointer, objects: Objects) -> Loaded:
     inputs = tuple(Input.from_dict(each) for each in json.loads(read("inputs")))
     contract = Contract(inputs)
     known = golden.from_bytes(read("golden"))
-    path, reason = _path(manifest, read, inputs, contract, known)
+    by_pipeline = PipelinePath(lambda: load_model(read("model")), inputs)
+    path, reason = _path(manifest, read, contract, known, by_pipeline)
     explainers = json.loads(read("explainers"))
     if reason is not None:
         about = f"version {pointer.version} of {pointer.use_case}"
@@ -146,32 +153,32 @@ def load(pointer: Pointer, objects: Objects) -> Loaded:
         Threshold.from_dict(manifest["threshold"]),
         inputs,
         contract,
+        by_pipeline,
     )
 
 
 def _path(
     manifest: dict[str, Any],
     read: Callable[[str], bytes],
-    inputs: tuple[Input, ...],
     contract: Contract,
     known: golden.Golden,
+    by_pipeline: PipelinePath,
 ) -> tuple[Path, str | None]:
     """The path that is proven, and why it is not the fast one."""
     told = manifest.get("fast", {"reason": "it was released by an older Leeway"})
     reason = told.get("reason")
     if "fast" in manifest["files"]:
         try:
-            path = FastPath(from_bytes(read("fast")), inputs)
+            path = FastPath(from_bytes(read("fast")), list(contract.inputs.values()))
             difference = _difference(path, contract, known)
         except (ValueError, LookupError) as error:
             difference = str(error)
         if difference is None:
             return path, None
         reason = f"the fast path is not proven here: {difference}"
-    pipeline = PipelinePath(lambda: load_model(read("model")), inputs)
-    difference = _difference(pipeline, contract, known)
+    difference = _difference(by_pipeline, contract, known)
     if difference is None:
-        return pipeline, reason
+        return by_pipeline, reason
     made_with = ", ".join(f"{name} {v}" for name, v in manifest["libraries"].items())
     raise Refused(
         f"version {manifest['version']} of {manifest['use_case']} is not served, for {difference}. "

@@ -108,7 +108,7 @@ class Pool:
         """
         if self._admitted == self._most:
             told = f"{self._most} requests for {self.does} are under way, which is all that may be"
-            raise Refusal(429, told, retry_after_seconds=1)
+            raise Refusal(429, told, headers={"Retry-After": "1"})
         self._admitted += 1
         try:
             yield
@@ -156,7 +156,7 @@ class Pool:
                 await self._keep(worker, done)
                 return done
         told = f"two processes for {self.does} ended before they answered; the log may say why"
-        raise Refusal(503, told, retry_after_seconds=10)
+        raise Refusal(503, told, headers={"Retry-After": "10"})
 
     async def _worker(self) -> Worker:
         return self._idle.pop() if self._idle else await Worker.start()

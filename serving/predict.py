@@ -18,6 +18,7 @@ from leeway.served.logged import Answered
 from serving import metrics
 from serving.answer import API, served
 from serving.bodies import read_json
+from serving.described import JSON, Described
 from serving.inference_log import InferenceLog
 from serving.keeper import Keeper
 from serving.limits import Turns
@@ -26,14 +27,7 @@ from serving.problems import Refusal
 
 PATH = f"{API}/predict"
 # FastAPI documents its own routes alone.
-OPERATION_ID = "predict"
-OPERATION = {
-    "post": {
-        "summary": "Predict",
-        "operationId": OPERATION_ID,
-        "responses": {"200": {"description": "the answers"}},
-    }
-}
+OPERATION = {"post": {"summary": "Predict", "operationId": "predict"}}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -48,6 +42,11 @@ class Predict:
     """Answers requests for predictions by what the keeper holds, and logs them."""
 
     route: Route
+    described = Described(
+        "the answers, in the order of the instances",
+        answers={JSON: lambda loaded: loaded.answers},
+        takes={JSON: lambda loaded: loaded.contract.request},
+    )
 
     def __init__(self, keeper: Keeper, inferences: InferenceLog) -> None:
         self._keeper, self._inferences, self._turns = keeper, inferences, Turns()

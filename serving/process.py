@@ -14,9 +14,8 @@ from starlette.types import ASGIApp
 from resources.inference_log import write
 from resources.keys import Keys, Ring
 from resources.settings import Settings, get_settings
-from resources.store import LocalStore
 from serving.app import create_app
-from serving.champions import Copies, champions
+from serving.champions import champions, copies_of
 from serving.cors import Cors
 from serving.dependencies import Dependencies, dependencies_of
 from serving.guard import THIS_MACHINE, Access, Guard
@@ -36,8 +35,7 @@ def service(host: str, *, closed: bool, loaded: bool = False) -> ASGIApp:
     another answers nobody before it can.
     """
     settings = get_settings()
-    copies = Copies(settings.home / "serving", LocalStore(settings.store_root))
-    keeper = Keeper(copies, partial(champions, settings))
+    keeper = Keeper(copies_of(settings), partial(champions, settings))
     if loaded:
         keeper.refresh()
     spool = Spool(settings.home / "serving" / "inference_log")

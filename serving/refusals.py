@@ -34,6 +34,7 @@ _WITH_BODY = {
     415: "the body is no JSON by its media type",
     422: "the body is not what the release takes; the problem says where",
 }
+_OF_FILES = {406: "there is no answer in a format that Accept has"}
 _KEY = {
     "type": "http",
     "scheme": "bearer",
@@ -70,6 +71,8 @@ def _complete(path: str, method: str, operation: dict[str, Any], *, closed: bool
         operation["security"] = []
     if "requestBody" in operation:
         problems |= _WITH_BODY
+    if path.endswith("/batch_predict"):
+        problems |= _OF_FILES
     responses = operation["responses"]
     responses.pop("422", None)  # FastAPI's, which has another shape
     if operation.get("parameters"):
