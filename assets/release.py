@@ -208,6 +208,7 @@ def _commit(
     asked = asked_of(run)
     data = canonical_json(manifest)
     stored = work.put("models", "json", data)
+    judged = champion.release.version if champion else None
     release = Release(
         use_case=work.stage.name,
         version=manifest["version"],
@@ -223,12 +224,12 @@ def _commit(
             "batches": manifest["batches"],
             "training": training,
             "awaits_person": found.decision.awaits_person,
+            "judged_against": judged,
         },
         incident=asked.incident if asked else None,
         run_id=run.run_id,
         released_at=datetime.now(UTC),
     )
-    judged = champion.release.version if champion else None
 
     def record(cursor: "psycopg2.extensions.cursor") -> None:
         if asked is not None:

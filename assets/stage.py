@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
 
-from leeway.code_version import code_version, input_digest, with_upstream
+from leeway.code_version import code_version, definition_of, input_digest, with_upstream
 from leeway.graph import Node, graph_of, node
 from leeway.plan import WHOLE, label
 from leeway.spec import UseCase, as_timedelta
+from resources.definitions import Lineage
 from resources.ledger import Attempt, Commit
 from resources.platform import Platform
 from resources.store import Prefix
@@ -133,11 +134,15 @@ class Work:
     inputs: Mapping[str, Input]
 
     @property
+    def digests(self) -> dict[str, str]:
+        """Of what the node reads, by label."""
+        return {name: found.digest for name, found in self.inputs.items()}
+
+    @property
     def input_digest(self) -> str:
         """What the result depends on."""
-        digests = {name: found.digest for name, found in self.inputs.items()}
         version = self.stage.versions[self.attempt.node]
-        return input_digest(version, self.attempt.batch, digests)
+        return input_digest(version, self.attempt.batch, self.digests)
 
     def read(self, name: str, batch: str = WHOLE) -> bytes:
         """The bytes of an input, verified."""
@@ -174,6 +179,7 @@ class Work:
             StaleAttempt: when a newer attempt has begun; nothing is changed.
         """
         stored = self.platform.store.put(prefix, self.stage.name, suffix, data)
+        made_by = definition_of(self.stage.name, self.stage.use_case, node(self.attempt.node))
         return self.platform.ledger.commit(
             self.attempt,
             input_digest=self.input_digest,
@@ -182,6 +188,7 @@ class Work:
             rows=rows,
             facts=facts or {},
             also=also,
+            lineage=Lineage(self.digests, made_by),
         )
 
 

@@ -28,12 +28,17 @@ def _code_digest(patterns: tuple[str, ...]) -> str:
     return digest_of_files(files)
 
 
-def code_version(name: str, use_case: UseCase, each: Node) -> str:
-    """Digest of everything but its inputs that decides a node's result: code and YAML."""
+def definition_of(name: str, use_case: UseCase, each: Node) -> dict[str, Any]:
+    """Everything but its inputs that decides a node's result: digest of its code, and its YAML."""
     patterns = tuple(pattern.format(name=name) for pattern in CODE[each.name])
     whole = use_case.model_dump(mode="json")
     fields = {field: _part(whole, field) for field in each.fields}
-    return digest_of({"code": _code_digest(patterns), "fields": fields})
+    return {"code": _code_digest(patterns), "fields": fields}
+
+
+def code_version(name: str, use_case: UseCase, each: Node) -> str:
+    """Digest of `definition_of`."""
+    return digest_of(definition_of(name, use_case, each))
 
 
 def _part(whole: Mapping[str, Any], field: str) -> Any:

@@ -39,9 +39,11 @@ def retraining_tick(
     since = platform.decisions.position(name)
     facts = facts_of(name, use_case, instance, platform, now, switched_off=retraining_is_off())
     decision = decide(facts, use_case.retraining, now)
-    policy = digest_of(use_case.retraining.model_dump())
+    content = use_case.retraining.model_dump()
+    policy = digest_of(content)
     if since.newest is not None and since.newest.says(decision, policy):
         return dg.SensorResult(**_asked(stage, decision, facts))
+    platform.decisions.keep_policy(content)  # before the decision, which names it
     aged = facts.overdue is not None and facts.overdue.digest == decision.incident
     overdue = (facts.overdue, facts.champion) if aged and facts.overdue else None
     if not platform.decisions.record(name, decision, policy, now, since=since, overdue=overdue):

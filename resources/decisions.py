@@ -6,12 +6,14 @@ Belongs here: recording a decision once, and reading the newest. Does not belong
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from leeway.controller.facts import Incident, Intent
 from leeway.controller.machine import Decision
+from resources.definitions import keep_definition
 from resources.faults import fault
 from resources.postgres import transaction
 from resources.releases import insert_incident
@@ -80,6 +82,11 @@ class Decisions:
                 (use_case, newest),
             )
             return [Intent(*row) for row in reversed(cursor.fetchall())]
+
+    def keep_policy(self, content: Mapping[str, Any]) -> str:
+        """Keeps a policy, once; returns its digest, which decisions name."""
+        with transaction(self.settings) as cursor:
+            return keep_definition(cursor, content)
 
     def record(
         self,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leeway.identifiers import check_batch
+from resources.definitions import Lineage, keep_definition
 from resources.faults import fault
 from resources.postgres import ensure_databases, transaction
 from resources.settings import Settings, get_settings
@@ -107,10 +108,12 @@ class Ledger:
         rows: int | None,
         facts: Mapping[str, Any],
         also: Callable[[psycopg2.extensions.cursor], None] | None = None,
+        lineage: Lineage | None = None,
     ) -> Commit:
         """Records what the attempt produced and shows it to readers, in one transaction.
 
-        `also` runs in that transaction, so that a table and its record appear together.
+        `also` runs in that transaction, so that a table and its record appear together. Without
+        `lineage` it is not known what the commit was made from.
 
         Raises:
             StaleAttempt: when a newer attempt has begun; nothing is changed.
@@ -125,6 +128,7 @@ class Ledger:
                     also(cursor)
                 fault(f"{attempt.node}.in_commit")
                 recorded = _record(cursor, attempt, input_digest, digest, uri, rows, facts)
+                _keep_lineage(cursor, recorded, lineage)
         except psycopg2.Error as error:
             if error.pgcode == "LW001":
                 raise StaleAttempt(str(error).splitlines()[0]) from error
@@ -326,3 +330,16 @@ def _record(
         (*key, row[0]),
     )
     return Commit(*row[1:])
+
+
+def _keep_lineage(
+    cursor: psycopg2.extensions.cursor, commit: Commit, lineage: Lineage | None
+) -> None:
+    """Also where there is none: a commit that took the place of another keeps nothing of it."""
+    version = lineage and keep_definition(cursor, lineage.definition)
+    inputs = lineage and json.dumps(lineage.inputs)
+    cursor.execute(
+        "update leeway.commits set version = %s, inputs = %s where id = (select commit_id from "
+        "leeway.current where use_case = %s and node = %s and batch = %s)",
+        (version, inputs, commit.use_case, commit.node, commit.batch),
+    )

@@ -193,6 +193,24 @@ do $$ begin
           where incident is not null order by use_case, incident, seq desc) as r;
 end $$;
 
+-- What a digest is of, where it is no object: the code and the YAML that decided a node's result, and
+-- the policy of a decision. As text, since jsonb would change how numbers are written.
+create table if not exists leeway.definitions (
+    digest text primary key,
+    content text not null,
+    recorded_at timestamptz not null default now()
+);
+
+-- What a commit was made from: the digest of its definition, and those of what its node read. Commits of
+-- installations from before these columns do not say.
+do $$ begin
+    if exists (select from pg_attribute
+               where attrelid = 'leeway.commits'::regclass and attname = 'inputs') then
+        return;
+    end if;
+    alter table leeway.commits add column version text, add column inputs jsonb;
+end $$;
+
 -- Raises when a newer attempt at the node has begun; else holds the row until the transaction ends,
 -- so that no newer attempt begins between this check and the commit.
 create or replace function leeway.fence(a_use_case text, a_node text, a_batch text, a_token bigint)
