@@ -351,6 +351,25 @@ def revoke_key(identity: str, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("about", metavar="NAME[@VERSION] | PREDICTION")
+@click.option("--batch", help="Tell where this batch came from, and what rests on it.")
+@JSON
+def why(about: str, batch: str | None, as_json: bool) -> None:
+    """Say why a model is as it is, from recorded facts alone.
+
+    Why it was trained, on what, how it was chosen and judged, who made it champion, what happened
+    since, and why it is not trained again; without a version, the champion, or why there is none.
+    Of a prediction of a batch, called NAME/BATCH/KEY, where it came from. Each statement says what
+    it rests on; what was not recorded is unknown.
+
+    Example: leeway why penguins@2
+    """
+    from cli.why import why as carry_out
+
+    carry_out(about, batch, as_json)
+
+
+@cli.command()
 @JSON
 def doctor(as_json: bool) -> None:
     """Say what is wrong with the installation and how to mend it.

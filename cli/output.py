@@ -112,6 +112,7 @@ def _message(error: BaseException) -> str | None:
     from resources.ledger import StaleAttempt
     from resources.postgres import PostgresUnavailable
     from resources.releases import ChampionMoved, NoSuchVersion
+    from resources.why.reading import NotRecorded
 
     actionable = (
         CannotRehearse,
@@ -121,6 +122,7 @@ def _message(error: BaseException) -> str | None:
         InvalidUseCase,
         NoSuchKey,
         NoSuchVersion,
+        NotRecorded,
         PostgresUnavailable,
         SourceError,
         StaleAttempt,

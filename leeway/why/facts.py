@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+ALL_ROWS = "all rows"  # the segment that leeway.performance calls so, without what it imports
+
 
 class Commit(NamedTuple):
     """A row of leeway.commits. `version` and `inputs` are None where they were not recorded."""
@@ -165,6 +167,9 @@ class Gone:
     why: str
 
 
+UNREAD = Gone("it was not read")
+
+
 @dataclass(frozen=True)
 class Runs:
     """What Dagster has recorded of runs; `problem` says why it has not been read."""
@@ -227,9 +232,9 @@ class Story:
     training_set: Commit | None = None
     lineage: Lineage = field(default_factory=Lineage)
     definitions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    manifest: Mapping[str, Any] | Gone = Gone("nobody has read it")
-    selection: Mapping[str, Any] | Gone = Gone("nobody has read it")
-    tuning: Mapping[str, Any] | Gone = Gone("nobody has read it")
+    manifest: Mapping[str, Any] | Gone = UNREAD
+    selection: Mapping[str, Any] | Gone = UNREAD
+    tuning: Mapping[str, Any] | Gone = UNREAD
     looks: Sequence[Commit] = ()  # drift, damage and performance of batches under this version
     metrics: Sequence[Metric] = ()  # of the newest batch that was measured under this version
     incidents: Sequence[Incident] = ()  # about this version
