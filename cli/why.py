@@ -21,7 +21,8 @@ from resources.store import LocalStore
 from resources.why.answers import why_batch, why_prediction, why_version
 from resources.why.reading import NotRecorded
 
-MOST_SHOWN = 20  # statements of one topic, and citations of one statement: JSON has all
+# Statements of one topic, and citations of one statement: JSON has all.
+MOST_SHOWN, MOST_CITED = 20, 4
 _ID = re.compile(r"[0-9a-f]{32}")  # what the service gives to a prediction
 
 
@@ -67,7 +68,7 @@ def print_answer(answer: Answer) -> None:
         console.print(Text(topic, style="bold"))
         every = list(statements)
         for statement in every[:MOST_SHOWN]:
-            console.print(Padding(_line(statement), (0, 0, 0, 2)))
+            console.print(Padding(_line(statement), (0, 0, 0, 2), expand=False))
         if len(every) > MOST_SHOWN:
             console.print(f"  … {len(every) - MOST_SHOWN} more; --json has all")
 
@@ -81,6 +82,6 @@ def _cited(citations: Sequence[Citation]) -> str:
     if not citations:
         return ""
     told = list(dict.fromkeys(each.told for each in citations))
-    shown = told[:MOST_SHOWN]
+    shown = told[:MOST_CITED]
     more = f"; {len(told) - len(shown)} more" if len(told) > len(shown) else ""
     return f" [{'; '.join(shown)}{more}]"

@@ -80,7 +80,7 @@ def _trained(found: BatchStory) -> list[Statement]:
 def _look(found: Commit) -> Statement:
     facts = found.facts
     if found.node == "performance":
-        broken = " ".join(facts.get("broken_gates", ())) or "no gate was proven broken"
+        broken = " ".join(facts.get("broken_gates", ())) or "no gate was proven broken."
         said = f"{found.rows or 0} labelled rows: {broken}"
     else:
         said = f"{facts['verdict']}: {facts['reason']}"

@@ -187,23 +187,21 @@ class Runs:
 class History:
     """What was recorded of a use case as a whole, the oldest first.
 
-    `decisions` are the newest; `committed` has how many batches, or 1, readers see of each node.
+    `decisions` are the newest, and `refused` the newest trainings that were; `committed` has how
+    many batches, or 1, readers see of each node.
     """
 
     use_case: str
     releases: Sequence[Head] = ()
     moves: Sequence[Move] = ()
     decisions: Sequence[Decision] = ()
+    refused: Sequence[Training] = ()
     committed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def champion(self) -> int | None:
         """The version that is champion."""
         return self.moves[-1].version if self.moves else None
-
-    def version(self, digest: str) -> int | None:
-        """The version of a release."""
-        return next((each.version for each in self.releases if each.digest == digest), None)
 
 
 @dataclass(frozen=True)

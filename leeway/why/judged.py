@@ -59,7 +59,7 @@ def _comparison(story: Story, decision: Mapping[str, Any]) -> Statement:
     text = f"Beside {whom} on the same {found['rows']} held-out rows, which neither was fitted on"
     if found["difference"] is None:
         return Statement(TOPIC, f"{text}, there was nothing to compare.", cited)
-    text += f", its mean {found['metric']} is {found['difference']:+.4g} off"
+    text += f", its mean {found['metric']} differs by {found['difference']:+.4g}"
     if found["low"] is None:
         text += "; too few rows for an interval"
     else:

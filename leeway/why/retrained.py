@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from leeway.why.facts import Decision, History
+from leeway.why.facts import Decision, History, Training
 from leeway.why.statement import Statement, Topic, moment, unknown
-from leeway.why.trained import decision_row, incident_row
+from leeway.why.trained import decision_row, incident_row, training_row
 
 TOPIC: Final[Topic] = "retraining"
 _DOES = {
@@ -21,7 +21,7 @@ _DOES = {
 
 
 def why_retrained(history: History) -> list[Statement]:
-    """The newest decisions, the newest first."""
+    """The newest decisions, the newest first, and trainings that were refused."""
     if not history.decisions:
         why = "the controller has decided nothing yet; it works under `leeway dev`"
         return [unknown(TOPIC, "Why it is trained again, or is not", why)]
@@ -29,6 +29,7 @@ def why_retrained(history: History) -> list[Statement]:
     return [
         _decided(history, newest, "stands since"),
         *(_decided(history, each, "was made") for each in before),
+        *(_refused(history, each) for each in reversed(history.refused)),
     ]
 
 
@@ -39,3 +40,9 @@ def _decided(history: History, found: Decision, when: str) -> Statement:
     if found.incident is not None and found.cause is not None:
         cited.append(incident_row(history.use_case, found.incident))
     return Statement(TOPIC, text, tuple(cited))
+
+
+def _refused(history: History, found: Training) -> Statement:
+    ended = "" if found.ended_at is None else f", {moment(found.ended_at)}"
+    text = f"Attempt {found.attempt} at incident {found.incident} was refused{ended}: "
+    return Statement(TOPIC, f"{text}{found.refused}.", (training_row(history.use_case, found),))

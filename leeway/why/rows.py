@@ -22,7 +22,7 @@ from leeway.why.statement import (
     stored,
     unknown,
 )
-from leeway.why.trained import commit, release_row
+from leeway.why.trained import commit, release_row, settings_told
 
 TOPIC: Final[Topic] = "trained on"
 OLDER = "it was committed by an older Leeway, which did not record what a node had read"
@@ -114,8 +114,8 @@ def raw_told(use_case: str, batch: str, raw: Commit, lineage: Lineage, topic: To
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:
-    told = some([f"{reason} ({count})" for reason, count in reasons.items()], 4)
-    return f" for {told}" if reasons else ""
+    told = some([f"{reason}: {count}" for reason, count in reasons.items()], 4)
+    return f" ({told})" if reasons else ""
 
 
 def _code(story: Story, made: Commit) -> list[Statement]:
@@ -124,15 +124,17 @@ def _code(story: Story, made: Commit) -> list[Statement]:
     cleaned = sorted(version for version in versions if version)
     found = []
     if cleaned:
-        cited = [row("leeway.definitions", digest=digest) for digest in cleaned]
+        each = tuple(row("leeway.definitions", digest=digest) for digest in cleaned)
         codes = [_code_of(story.definitions.get(digest)) for digest in cleaned]
         text = f"The dbt models staged and clean made its rows, in code version {some(codes)}."
-        found.append(Statement(TOPIC, text, tuple(cited)))
+        found.append(Statement(TOPIC, text, each))
     if made.version:
         code = _code_of(story.definitions.get(made.version))
-        split = (story.definitions.get(made.version) or {}).get("fields", {}).get("split")
-        text = f"The training set was put together by code version {code}, with the split {split}."
-        found.append(Statement(TOPIC, text, (row("leeway.definitions", digest=made.version),)))
+        text = f"The training set was put together by code version {code}"
+        if definition := story.definitions.get(made.version):
+            text += f", split {settings_told(definition['fields']['split'])}"
+        cited = (row("leeway.definitions", digest=made.version),)
+        found.append(Statement(TOPIC, f"{text}.", cited))
     return found
 
 

@@ -35,14 +35,18 @@ def _looked(story: Story, node: str) -> Statement:
     counts = Counter(str(each.facts["verdict"]) for each in looks)
     newest = looks[-1]
     known = ", which it was trained on" if newest.facts.get("trained_on") else ""
-    text = f"{told}: of {len(looks)} batches "
-    text += ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    said = ", ".join(f"{verdict} {count}" for verdict, count in sorted(counts.items()))
+    text = f"{told} of {_batches(len(looks))} that were held against it: {said}"
     text += f"; the newest, {newest.batch}{known}: {newest.facts['verdict']}. "
-    cited = (*_cited(story, looks), *_check(story, newest, name))
+    cited = (*_cited(looks), *_check(story, newest, name))
     return Statement(TOPIC, f"{text}{newest.facts['reason']}", cited)
 
 
-def _cited(story: Story, looks: Sequence[Commit]) -> list[Citation]:
+def _batches(count: int) -> str:
+    return "1 batch" if count == 1 else f"{count} batches"
+
+
+def _cited(looks: Sequence[Commit]) -> list[Citation]:
     """The newest look, and those that confirmed something."""
     shown = [each for each in looks[:-1] if each.facts.get("verdict") == "confirmed"]
     return [commit(each.id) for each in [looks[-1], *shown]]
@@ -61,7 +65,7 @@ def _measured(story: Story) -> Statement:
         return Statement(TOPIC, text, (release_row(story),))
     newest = looks[-1]
     cited = [*_check(story, newest, "keeps_gates"), commit(newest.id)]
-    text = f"Performance: {len(looks)} batches were measured; the newest, {newest.batch}, has "
+    text = f"Performance on {_batches(len(looks))}; the newest, {newest.batch}, has "
     text += f"{newest.rows or 0} labelled rows that it was not fitted on"
     shown = [each for each in story.metrics if each.value is not None]
     if shown:

@@ -26,9 +26,12 @@ _MOVED = {
 def why_trained(story: Story) -> list[Statement]:
     """The cause of the training, and who carried it out."""
     if story.release.incident is None:
-        return [_without_incident(story), *_made_by(story)]
-    found = [_incident(story), _verdict(story), _decision(story), _policy(story)]
-    return [*(each for each in found if each), *map(_training, story.trainings), *_made_by(story)]
+        cause = [_without_incident(story)]
+    else:
+        found = (_incident(story), _verdict(story), _decision(story), _policy(story))
+        cause = [each for each in found if each]
+    trainings = [_training(story, each) for each in story.trainings]
+    return [*cause, *trainings, *_made_by(story)]
 
 
 def release_row(story: Story) -> Citation:
@@ -146,29 +149,32 @@ def _policy(story: Story) -> Statement | None:
     if content is None:
         why = f"the decision of an older Leeway names the digest of the policy alone, {digest}"
         return unknown(TOPIC, "The numbers of the policy", why, cited)
-    text = f"The policy was: {policy_told(content)}."
+    text = f"The policy was: {settings_told(content)}."
     return Statement(TOPIC, text, (cited, row("leeway.definitions", digest=digest)))
 
 
-def policy_told(policy: Mapping[str, Any]) -> str:
-    """The numbers of a retraining policy."""
+def settings_told(block: Mapping[str, Any]) -> str:
+    """The names and values of a block of a use case."""
     return ", ".join(
         f"{name} {', '.join(value) if isinstance(value, list | tuple) else value}"
-        for name, value in policy.items()
+        for name, value in block.items()
     )
 
 
-def _training(found: Training) -> Statement:
+def training_row(use_case: str, found: Training) -> Citation:
+    """The row of an attempt at an incident."""
+    key: dict[str, str | int] = {"incident": found.incident, "attempt": found.attempt}
+    return row("leeway.trainings", use_case=use_case, **key)
+
+
+def _training(story: Story, found: Training) -> Statement:
+    """An attempt that came to this version; a later one may have come to it again."""
+    which = "" if found.incident == story.release.incident else f" at incident {found.incident}"
     ended = "" if found.ended_at is None else f", and ended {moment(found.ended_at)}"
     again = ", with the very release that the incident is about" if found.unchanged else ""
-    return Statement(
-        TOPIC,
-        f"Attempt {found.attempt} began {moment(found.begun_at)}{ended}{again}.",
-        (
-            row("leeway.trainings", incident=found.incident, attempt=found.attempt),
-            run(found.run_id),
-        ),
-    )
+    text = f"Attempt {found.attempt}{which} began {moment(found.begun_at)}{ended}{again}."
+    cited = training_row(story.history.use_case, found)
+    return Statement(TOPIC, text, (cited, run(found.run_id)))
 
 
 def _made_by(story: Story) -> list[Statement]:

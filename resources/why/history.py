@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leeway.why.facts import Decision, Head, History, Move
+from leeway.why.facts import Decision, Head, History, Move, Training
 
 if TYPE_CHECKING:
     import psycopg2.extensions
 
-NEWEST_DECISIONS = 3
+NEWEST = 3  # decisions, and trainings that were refused
+TRAINING = "incident, attempt, run_id, begun_at, version, unchanged, refused, ended_at"
 DECISION = "seq, at, state, action, incident, attempt, cause, reason, diagnosis, policy"
 
 
@@ -36,15 +37,21 @@ def history_of(cursor: psycopg2.extensions.cursor, use_case: str) -> History:
     cursor.execute(
         f"select {DECISION} from leeway.decisions where use_case = %s "  # noqa: S608  # a literal
         "order by seq desc limit %s",
-        (use_case, NEWEST_DECISIONS),
+        (use_case, NEWEST),
     )
     decisions = [Decision(*row) for row in cursor.fetchall()][::-1]
+    cursor.execute(
+        f"select {TRAINING} from leeway.trainings where use_case = %s "  # noqa: S608  # a literal
+        "and refused is not null order by seq desc limit %s",
+        (use_case, NEWEST),
+    )
+    refused = [Training(*row) for row in cursor.fetchall()][::-1]
     cursor.execute(
         "select node, count(*) from leeway.current where use_case = %s group by node "
         "order by min(commit_id)",
         (use_case,),
     )
-    return History(use_case, releases, moves, decisions, dict(cursor.fetchall()))
+    return History(use_case, releases, moves, decisions, refused, dict(cursor.fetchall()))
 
 
 def recorded_names(cursor: psycopg2.extensions.cursor) -> list[str]:

@@ -23,7 +23,7 @@ from leeway.why.facts import (
 )
 from resources.settings import Settings
 from resources.why.commits import commits, definitions_of, lineage_of
-from resources.why.history import DECISION
+from resources.why.history import DECISION, TRAINING
 from resources.why.later import incidents, looks_at, metrics_of, scored
 from resources.why.reading import Objects, read_json
 from resources.why.runs import runs_of
@@ -36,7 +36,7 @@ _RELEASE = (
     "released_at from leeway.releases where (use_case, version) = (%s, %s)"
 )
 _TRAININGS = (
-    "select incident, attempt, run_id, begun_at, version, unchanged, refused, ended_at "
+    f"select {TRAINING} "  # noqa: S608  # a literal
     "from leeway.trainings where (use_case, version) = (%s, %s) order by begun_at"
 )
 _DECISION = (

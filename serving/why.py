@@ -1,0 +1,76 @@
+"""The route that tells why a model is as it is.
+
+Belongs here: from HTTP to the answer and back, in a time limit. Does not belong here: the answer
+(`resources.why.answers`), which the command line gives, too.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from functools import partial
+from typing import Annotated
+
+import anyio
+import anyio.to_thread
+import msgspec
+from fastapi import FastAPI, Query, Response
+
+from leeway.served.contract import Problem
+from leeway.why.statement import Answer
+from resources.postgres import PostgresUnavailable
+from resources.settings import get_settings
+from resources.store import LocalStore
+from resources.why.answers import why_version
+from resources.why.reading import NotRecorded
+from serving.problems import Refusal
+
+SECONDS = 5.0
+AT_ONCE = 2  # answers that are read at a time; others wait, within the limit
+log = logging.getLogger("leeway.serving")
+
+
+def add_routes(app: FastAPI) -> None:
+    """Adds `why` for every use case that the ledger has, served or not."""
+    limiter = anyio.CapacityLimiter(AT_ONCE)
+
+    @app.get("/api/v1/{use_case}/why")
+    async def why(
+        use_case: str,
+        version: Annotated[
+            str | None, Query(description="a version, such as 2; without it the champion")
+        ] = None,
+    ) -> Response:
+        read = partial(_answer, use_case, _number(version))
+        try:
+            with anyio.fail_after(SECONDS):
+                # A thread that waits for a server that is gone ends by its own time limits.
+                answer = await anyio.to_thread.run_sync(
+                    read, abandon_on_cancel=True, limiter=limiter
+                )
+        except TimeoutError as error:
+            raise Refusal(503, f"the ledger did not answer within {SECONDS:g} s") from error
+        content = msgspec.json.encode(answer.as_dict())
+        return Response(content, media_type="application/json")
+
+
+def _number(version: str | None) -> int | None:
+    if version is None:
+        return None
+    if not re.fullmatch("[1-9][0-9]{0,8}", version):
+        what = Problem("version", "it is not a version", version, "a whole number from 1 on")
+        raise Refusal(422, what)
+    return int(version)
+
+
+def _answer(use_case: str, version: int | None) -> Answer:
+    import psycopg2
+
+    settings = get_settings()
+    try:
+        return why_version(settings, LocalStore(settings.store_root), use_case, version)
+    except NotRecorded as error:
+        raise Refusal(404, str(error)) from error
+    except (PostgresUnavailable, psycopg2.OperationalError) as error:
+        log.warning("the ledger does not answer: %s", error)
+        raise Refusal(503, "the ledger does not answer now; predictions go on") from error
