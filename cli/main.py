@@ -351,7 +351,7 @@ def revoke_key(identity: str, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("about", metavar="NAME[@VERSION] | PREDICTION")
+@click.argument("about", type=UseCaseName(), metavar="NAME[@VERSION] | PREDICTION")
 @click.option("--batch", help="Tell where this batch came from, and what rests on it.")
 @JSON
 def why(about: str, batch: str | None, as_json: bool) -> None:

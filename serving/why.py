@@ -64,13 +64,11 @@ def _number(version: str | None) -> int | None:
 
 
 def _answer(use_case: str, version: int | None) -> Answer:
-    import psycopg2
-
     settings = get_settings()
     try:
         return why_version(settings, LocalStore(settings.store_root), use_case, version)
     except NotRecorded as error:
         raise Refusal(404, str(error)) from error
-    except (PostgresUnavailable, psycopg2.OperationalError) as error:
+    except PostgresUnavailable as error:
         log.warning("the ledger does not answer: %s", error)
         raise Refusal(503, "the ledger does not answer now; predictions go on") from error

@@ -62,7 +62,8 @@ def read_by(
     """
     found = commits(
         cursor,
-        "use_case = %s and node = %s and (batch, digest) in (select * from unnest(%s::text[], %s::text[])) "
+        "use_case = %s and node = %s "
+        "and (batch, digest) in (select * from unnest(%s::text[], %s::text[])) "
         "order by committed_at <= %s, committed_at",
         (use_case, node, list(wanted), list(wanted.values()), of.at),
     )

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from leeway.why.facts import Gone
-from resources.postgres import Database, transaction
+from resources.postgres import Database, PostgresUnavailable, transaction
 from resources.settings import Settings
 from resources.store import CorruptObject
 
@@ -40,8 +40,7 @@ def looking(
 
     Raises:
         NotRecorded: when the tables are not there, or are of an older Leeway.
-        PostgresUnavailable: as `resources.postgres.transaction`.
-        psycopg2.errors.QueryCanceled: when a query takes too long.
+        PostgresUnavailable: as `resources.postgres.transaction`, or when a query takes too long.
     """
     from psycopg2 import errors
 
@@ -50,6 +49,11 @@ def looking(
             cursor.execute("set transaction isolation level repeatable read read only")
             cursor.execute(f"set local statement_timeout = {SECONDS * 1000:.0f}")
             yield cursor
+    except errors.QueryCanceled as error:
+        raise PostgresUnavailable(
+            f"the database {database} did not answer within {SECONDS:g} s: another transaction "
+            "holds a table, or the server is busy; ask again later"
+        ) from error
     except (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName) as error:
         raise NotRecorded(
             "the ledger is empty or of an older Leeway; `leeway status` brings it up to date, and "

@@ -29,8 +29,6 @@ _CHECKS = """
 
 def runs_of(settings: Settings, run_ids: Iterable[str]) -> Runs:
     """What is recorded of runs; where Dagster's database cannot be read, that is said."""
-    import psycopg2
-
     ids = sorted({each for each in run_ids if each})
     try:
         with looking(settings, "dagster") as cursor:
@@ -40,6 +38,6 @@ def runs_of(settings: Settings, run_ids: Iterable[str]) -> Runs:
             checks = [Check("/".join(json.loads(key)), *rest) for key, *rest in cursor.fetchall()]
     except NotRecorded:
         return Runs(problem="Dagster has no record of any run")
-    except (PostgresUnavailable, psycopg2.Error) as error:
+    except PostgresUnavailable as error:
         return Runs(problem=f"Dagster's database cannot be read: {str(error).strip()}")
     return Runs({each.id: each for each in runs}, checks)
