@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from cli.output import console, emit
-from leeway.why.statement import Answer, Citation, Statement
+from leeway.why.statement import Answer, Citation, Statement, short
 from resources.settings import get_settings
 from resources.store import LocalStore
 from resources.why.answers import why_batch, why_prediction, why_version
@@ -62,7 +62,10 @@ def _answer(about: str, batch: str | None) -> Answer:
 
 
 def print_answer(answer: Answer) -> None:
-    """Prints the statements for a person, by topic, each with what it rests on."""
+    """Prints the statements for a person, by topic, each with what it rests on.
+
+    Digests and ids are cut to their beginning; JSON has them whole.
+    """
     console.print(Text(answer.title, style="bold"))
     for topic, statements in groupby(answer.statements, lambda each: each.topic):
         console.print(Text(topic, style="bold"))
@@ -75,7 +78,7 @@ def print_answer(answer: Answer) -> None:
 
 def _line(statement: Statement) -> Text:
     style = "" if statement.known else "yellow"
-    return Text.assemble((statement.text, style), (_cited(statement.rests_on), "dim"))
+    return Text.assemble((short(statement.text), style), (_cited(statement.rests_on), "dim"))
 
 
 def _cited(citations: Sequence[Citation]) -> str:

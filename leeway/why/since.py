@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from leeway.why.facts import Commit, Incident, Metric, Story
+from leeway.why.facts import Commit, Gone, Incident, Metric, Story
 from leeway.why.statement import Citation, Statement, Topic, check, moment, row, some
 from leeway.why.trained import commit, incident_row, release, release_row
 
@@ -36,7 +36,7 @@ def _looked(story: Story, node: str) -> Statement:
     newest = looks[-1]
     known = ", which it was trained on" if newest.facts.get("trained_on") else ""
     said = ", ".join(f"{verdict} {count}" for verdict, count in sorted(counts.items()))
-    text = f"{told} of {_batches(len(looks))} that were held against it: {said}"
+    text = f"{told} on {_batches(len(looks))}: {said}"
     text += f"; the newest, {newest.batch}{known}: {newest.facts['verdict']}. "
     cited = (*_cited(looks), *_check(story, newest, name))
     return Statement(TOPIC, f"{text}{newest.facts['reason']}", cited)
@@ -67,15 +67,25 @@ def _measured(story: Story) -> Statement:
     cited = [*_check(story, newest, "keeps_gates"), commit(newest.id)]
     text = f"Performance on {_batches(len(looks))}; the newest, {newest.batch}, has "
     text += f"{newest.rows or 0} labelled rows that it was not fitted on"
-    shown = [each for each in story.metrics if each.value is not None]
+    shown = _decisive(story)
     if shown:
-        text += f": {some([_metric(each) for each in shown], 4)}"
+        text += f": {', '.join(map(_metric, shown))}"
         cited += [_metric_row(story.history.use_case, each) for each in shown]
     broken = [each for each in looks if each.facts.get("broken_gates")]
     for each in broken:
         text += f". In batch {each.batch} a gate was broken: {' '.join(each.facts['broken_gates'])}"
         cited.append(commit(each.id))
     return Statement(TOPIC, text.removesuffix(".") + ".", tuple(cited))
+
+
+def _decisive(story: Story) -> list[Metric]:
+    """The metrics that chose the model or that a gate is on; all where that is not known."""
+    found = [each for each in story.metrics if each.value is not None]
+    if isinstance(story.selection, Gone) or isinstance(story.manifest, Gone):
+        return found
+    gates = story.manifest["decision"]["gates"]
+    wanted = {story.selection["metric"], *(gate["metric"] for gate in gates)}
+    return [each for each in found if each.metric in wanted]
 
 
 def _metric(found: Metric) -> str:

@@ -5,6 +5,7 @@ Belongs here: the form of statements and citations. Does not belong here: any pa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +23,9 @@ Topic = Literal[
     "prediction",
     "batch",
 ]
-_SHORT = 12  # hexadecimal digits of a digest, a run or a commit that a person reads
+# What is left of a digest or a commit, and what is left out of the id of a run.
+_HEX = re.compile(r"\b((?:sha256:)?[0-9a-f]{12})[0-9a-f]{28,52}\b")
+_RUN = re.compile(r"(?<=\b[0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
 @dataclass(frozen=True)
@@ -47,24 +50,17 @@ class Citation:
         key = self.key
         if self.kind == "ledger":
             found = ", ".join(str(v) for name, v in key.items() if name != "table")
-            return f"{str(key['table']).removeprefix('leeway.')} {_cut(found)}"
+            return f"{str(key['table']).removeprefix('leeway.')} {short(found)}"
         if self.kind == "object":
-            return _cut(str(key["digest"]))
+            return short(str(key["digest"]))
         if self.kind == "check":
             return f"check {key['asset']}.{key['name']}"
-        return f"{self.kind} {_cut(str(key['commit' if self.kind == 'git' else 'id']))}"
+        return f"{self.kind} {short(str(key['commit' if self.kind == 'git' else 'id']))}"
 
 
-def _cut(text: str) -> str:
-    """The text with each long digest or id cut."""
-    return ", ".join(
-        f"sha256:{part[7 : 7 + _SHORT]}"
-        if part.startswith("sha256:")
-        else part[:_SHORT]
-        if len(part) >= 32
-        else part
-        for part in text.split(", ")
-    )
+def short(text: str) -> str:
+    """The text with each digest, commit and run id cut to its beginning, as a person reads it."""
+    return _RUN.sub("", _HEX.sub(r"\1", text))
 
 
 def row(table: str, **key: str | int) -> Citation:

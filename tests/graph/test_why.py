@@ -21,6 +21,7 @@ from click.testing import CliRunner
 from psycopg2 import sql
 
 from cli.main import cli
+from leeway.why.statement import short
 from orchestration.retraining import retraining_tick
 from resources.postgres import transaction
 from resources.settings import PROJECT
@@ -138,9 +139,7 @@ def test_the_champion_tells_of_its_promotion_its_successor_and_the_rollback(live
     assert "promotion of version 2 by leeway" in moves[1]["text"]
     assert "rolled back to it" in moves[2]["text"]
     assert "complaints" in moves[2]["text"]
-    assert "confirmed 1, none 3" in text(answer, "since then") or "confirmed 1, none 2" in text(
-        answer, "since then"
-    )
+    assert "confirmed 1, none 2" in text(answer, "since then")
     assert "Incident against it" in text(answer, "since then")
     assert "Attempt 1 of 3: drift of bill_length_mm in batch 2011" in text(answer, "retraining")
 
@@ -289,5 +288,5 @@ def test_a_person_reads_the_same_sentences(lived: Graph) -> None:
     assert done.stdout == ""
     said = " ".join(done.stderr.split())
     for each in why(f"{NAME}@2")["statements"]:
-        assert " ".join(each["text"].split()) in said
+        assert " ".join(short(each["text"]).split()) in said
     assert "[moves 2]" in said

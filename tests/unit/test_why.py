@@ -11,7 +11,7 @@ from leeway import performance
 from leeway.why.batch import BatchStory, about_batch
 from leeway.why.facts import ALL_ROWS, Gone, Lineage, Metric, Run, Runs, Scored, Story, Training
 from leeway.why.predicted import Prediction, about_prediction
-from leeway.why.statement import Answer, Statement, git, row, run, some, stored
+from leeway.why.statement import Answer, Statement, git, row, run, short, some, stored
 from leeway.why.story import about_none, about_version
 from leeway.why.trained import COMMAND_TAG, SCHEDULE_TAG
 from orchestration.jobs import COMMAND_TAG as JOBS_COMMAND_TAG
@@ -266,7 +266,7 @@ def test_what_happened_since_names_the_newest_look_and_cites_each_confirmed_one(
         )
     )
     found = text(answer, "since then")
-    assert "Drift of 2 batches that were held against it: confirmed 1, none 1" in found
+    assert "Drift on 2 batches: confirmed 1, none 1" in found
     assert "the newest, 2012: none. 2012 is none." in found
     assert "mae 9 (8 to 10). In batch 2013 a gate was broken: mae is 9." in found
     assert "It predicted the batches 2013, last 50 rows of 2013" in found
@@ -351,8 +351,11 @@ def test_a_batch_names_what_rests_on_it_or_that_nothing_does() -> None:
 def test_citations_are_told_short_and_kept_whole() -> None:
     digest = "sha256:" + "ab" * 32
     assert stored(digest, "file:///x").told == "sha256:abababababab"
-    assert run("1b2c3d4e-0000-0000-0000-000000000000").told == "run 1b2c3d4e-000"
-    assert git("f" * 40 + "-dirty").told == "git ffffffffffff"
+    assert run("1b2c3d4e-0000-0000-0000-000000000000").told == "run 1b2c3d4e"
+    assert git("f" * 40 + "-dirty").told == "git ffffffffffff-dirty"
+    assert (
+        short(f"Set {digest}: 3 rows of 2011-01.") == "Set sha256:abababababab: 3 rows of 2011-01."
+    )
     assert row("leeway.moves", id=3).told == "moves 3"
     whole = Statement("since then", "x", (stored(digest, "file:///x"),)).as_dict()
     assert whole["citations"] == [{"kind": "object", "digest": digest, "uri": "file:///x"}]
