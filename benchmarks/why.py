@@ -2,7 +2,7 @@
 
     .venv/bin/python -W ignore -m benchmarks.why --repetitions 10
 
-Belongs here: the wall clock of the command, beside that of `leeway --help`, which only starts.
+Belongs here: the seconds of the command, beside those of `leeway --help`, which only starts.
 Does not belong here: whether what is said is right (tests/graph/test_why.py).
 """
 
@@ -127,8 +127,9 @@ def main() -> int:
             f"{command:<20} {statistics.median(times.wall):.2f} s ({min(times.wall):.2f} to "
             f"{max(times.wall):.2f}), CPU {statistics.median(times.cpu):.2f} s"
         )
-    kept = statistics.median(found[f"{FEW} batches"].wall) <= SECONDS
-    say(f"limit {SECONDS:g} s for {FEW} batches: {'kept' if kept else 'MISSED'}")
+    # Of CPU: what others use of the machine is left out.
+    kept = statistics.median(found[f"{FEW} batches"].cpu) <= SECONDS
+    say(f"limit {SECONDS:g} s of CPU for {FEW} batches: {'kept' if kept else 'MISSED'}")
     return 0 if kept else 1
 
 

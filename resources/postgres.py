@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from resources.rights import Opened, lack, look, owning
 from resources.settings import ADDRESS, Settings, get_settings, parsed_url
@@ -68,8 +68,11 @@ def embedded_url(home: Path) -> str:
     Raises:
         PostgresUnavailable: when the server does not start.
     """
-    from sqlalchemy.engine import URL
+    return _as_text(_url(_embedded_parts(home)))
 
+
+def _embedded_parts(home: Path) -> dict[str, str]:
+    """As `_parts`, of the embedded server."""
     from resources.embedded import USER, running_server
 
     try:
@@ -79,13 +82,7 @@ def embedded_url(home: Path) -> str:
             f"the embedded PostgreSQL under {home / 'postgres'} does not start: {error}. "
             "Run `leeway doctor`, or set LEEWAY_DATABASE_URL to a server of your own."
         ) from error
-    address = URL.create(
-        "postgresql",
-        USER,
-        database="leeway",
-        query={"host": server.sockets, "port": str(server.port)},
-    )
-    return _as_text(address)
+    return {"user": USER, "host": server.sockets, "port": str(server.port), "dbname": "leeway"}
 
 
 def has_address(settings: Settings) -> bool:
@@ -104,11 +101,22 @@ def database_url(database: Database, settings: Settings | None = None) -> URL:
     Raises:
         PostgresUnavailable: when the embedded server does not start.
     """
+    return _url(_parts(database, settings or get_settings()))
+
+
+def _parts(database: Database, settings: Settings) -> dict[str, str]:
+    """Address of a database under libpq's names, as `database_url`; no library is imported."""
+    if settings.database_url is not None:
+        parts = parsed_url(settings.database_url.get_secret_value())
+    else:
+        parts = _embedded_parts(settings.home)
+    name = parts["dbname"] if database == "leeway" else f"{parts['dbname']}_{database}"
+    return parts | {"dbname": name}
+
+
+def _url(parts: Mapping[str, str]) -> URL:
     from sqlalchemy.engine import URL
 
-    settings = settings or get_settings()
-    parts = parsed_url(_base_url(settings))
-    name = parts["dbname"] if database == "leeway" else f"{parts['dbname']}_{database}"
     parameters = {key: value for key, value in parts.items() if key not in ADDRESS}
     host, port = parts["host"], parts.get("port")
     if host.startswith("/"):  # a socket's folder, which has no place before the path
@@ -120,15 +128,9 @@ def database_url(database: Database, settings: Settings | None = None) -> URL:
         parts.get("password"),
         host or None,
         int(port) if port else None,
-        name,
+        parts["dbname"],
         parameters,
     )
-
-
-def _base_url(settings: Settings) -> str:
-    if settings.database_url is not None:
-        return settings.database_url.get_secret_value()
-    return embedded_url(settings.home)
 
 
 def dsn(
@@ -146,6 +148,16 @@ def dsn(
     return _as_text(
         url.update_query_dict({**_NETWORK, **url.query, "options": session_options(asked)})
     )
+
+
+def _connecting(database: Database, settings: Settings) -> dict[str, Any]:
+    """What `dsn` says, for a connection of our own: SQLAlchemy, which writes it, imports long."""
+    parts = _parts(database, settings)
+    ours = {
+        "options": session_options(parts.get("options", "")),
+        "application_name": f"{APPLICATION}:{os.getpid()}",
+    }
+    return {**_NETWORK, **parts, **ours}
 
 
 def server_dsn(settings: Settings) -> str:
@@ -273,10 +285,7 @@ def transaction(
     from psycopg2 import errors
 
     try:
-        connection = psycopg2.connect(
-            dsn(database, settings),
-            application_name=f"{APPLICATION}:{os.getpid()}",
-        )
+        connection = psycopg2.connect(**_connecting(database, settings or get_settings()))
     except psycopg2.OperationalError as error:
         raise PostgresUnavailable(
             f"PostgreSQL cannot be reached: {str(error).strip()}. Run `leeway doctor`."

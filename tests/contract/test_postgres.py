@@ -25,6 +25,7 @@ from resources.locks import one_at_a_time
 from resources.postgres import (
     DATABASES,
     PostgresUnavailable,
+    _connecting,
     database_url,
     dsn,
     embedded_url,
@@ -239,6 +240,22 @@ def test_every_connection_has_limits_and_what_the_address_says_goes_before_them(
     for database in DATABASES:
         found = psycopg2.extensions.parse_dsn(dsn(database, settings))
         assert (found["connect_timeout"], found["keepalives_idle"]) == ("3", "30")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ana:p%2Fw%20%2B@db.example.org:5433/w%20x?sslmode=require&connect_timeout=3",
+        "postgresql://ana@/w?host=/run/sockets&options=-c%20lock_timeout%3D7s",
+        "postgres://db.example.org/w",
+    ],
+)
+def test_what_we_connect_with_is_what_the_address_for_libraries_says(url: str) -> None:
+    settings = settings_of(database_url=SecretStr(url))
+    for database in DATABASES:
+        ours = _connecting(database, settings)
+        assert ours.pop("application_name").startswith("leeway:")
+        assert ours == psycopg2.extensions.parse_dsn(dsn(database, settings))
 
 
 PARTS = [
