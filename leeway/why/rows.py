@@ -64,7 +64,7 @@ def batch_chain(
     """A batch from its clean rows to its source."""
     clean, raw = lineage.clean.get(batch), lineage.raw.get(batch)
     if clean is None:
-        why = "the commit that was read is not recorded any more: the batch was cleaned again"
+        why = "no commit of what was read is recorded any more"
         return [unknown(topic, f"The clean rows of batch {batch}", why)]
     cited = [commit(clean.id), stored(clean.digest, clean.uri), run(clean.run_id)]
     text = f"Batch {batch}: {clean.rows} clean rows, committed {moment(clean.at)}"
@@ -93,7 +93,8 @@ def _raw_unknown(batch: str, clean: Commit, topic: Topic) -> Statement:
     if clean.inputs is None:
         return unknown(topic, what, OLDER, commit(clean.id))
     read = next(iter(clean.inputs.values()), "")
-    why = f"their commit, of {read}, was replaced: the batch was read or judged again since"
+    why = f"no commit of {read}, which was read, is recorded any more; a batch that is read or "
+    why += "judged again takes the place of its commit"
     return unknown(topic, what, why, commit(clean.id))
 
 
@@ -108,8 +109,10 @@ def raw_told(use_case: str, batch: str, raw: Commit, lineage: Lineage, topic: To
     text = f"Batch {batch} came from {facts['source']} ({facts['origin']}), {seen}"
     text += f"stored {moment(raw.at)}: {facts['rows']} rows, {facts['rejected']} rejected"
     text += _reasons(facts.get("reasons", {}))
-    given = facts.get("source_digest")
-    text += f"; the source's own digest is {given}" if given else "; the source has no digest"
+    given = facts.get("source_digest") or "none"
+    if "source_digest" not in facts:
+        given = "unknown, since an older Leeway did not record it"
+    text += f"; the digest of the source is {given}"
     return Statement(topic, f"{text}.", tuple(cited))
 
 
@@ -120,9 +123,12 @@ def _reasons(reasons: Mapping[str, int]) -> str:
 
 def _code(story: Story, made: Commit) -> list[Statement]:
     """Which code and dbt models made the rows: the definitions that their commits name."""
-    versions = {each.version for each in story.lineage.clean.values()}
-    cleaned = sorted(version for version in versions if version)
+    every = story.lineage.clean.values()
+    cleaned = sorted({each.version for each in every if each.version})
     found = []
+    if older := [each for each in every if not each.version]:
+        what = f"The code version of the dbt models that made {some([e.batch for e in older])}"
+        found.append(unknown(TOPIC, what, OLDER, *(commit(each.id) for each in older)))
     if cleaned:
         each = tuple(row("leeway.definitions", digest=digest) for digest in cleaned)
         codes = [_code_of(story.definitions.get(digest)) for digest in cleaned]

@@ -71,7 +71,8 @@ def story_of(
     tuned, training_set, lineage = _made_from(cursor, name, made)
     cited = [each for each in (tuned, training_set, *lineage.clean.values()) if each]
     policies = [cause.decision.policy] if cause.decision else []
-    shown = [*cited, *looks[-3:], *([cause.verdict] if cause.verdict else [])]
+    newest = {each.node: each for each in looks}.values()
+    shown = [*cited, *newest, *([cause.verdict] if cause.verdict else [])]
     manifest = read_json(objects, str(made.facts.get("uri", "")), made.digest)
     return Story(
         history,

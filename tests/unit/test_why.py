@@ -178,6 +178,12 @@ def test_a_held_version_was_never_champion_and_may_wait_for_a_person() -> None:
     )
 
 
+def older_rows() -> Lineage:
+    """Clean rows that an older Leeway committed, in a training set of this one."""
+    clean = {"2010": made(10, "clean", "2010", version=None, inputs=None)}
+    return replace(story().lineage, clean=clean, raw={})
+
+
 @pytest.mark.parametrize(
     ("missing", "what"),
     [
@@ -193,6 +199,8 @@ def test_a_held_version_was_never_champion_and_may_wait_for_a_person() -> None:
         ({"training_set": story().training_set._replace(inputs=None)}, "Which clean rows are in"),  # type: ignore[union-attr]
         ({"lineage": Lineage()}, "The clean rows of batch 2010"),
         ({"lineage": replace(story().lineage, raw={})}, "The raw rows of batch 2010"),
+        ({"lineage": older_rows()}, "The raw rows of batch 2010: unknown, it was committed by an"),
+        ({"lineage": older_rows()}, "The code version of the dbt models that made 2010"),
         ({"manifest": Gone("it is gone")}, "Gates and comparison: unknown, it is gone"),
         ({"selection": Gone("it is gone")}, "The comparison of algorithms: unknown, it is gone"),
         ({"tuning": Gone("it is gone")}, "How its parameters were tuned: unknown, it is gone"),
@@ -205,6 +213,20 @@ def test_each_fact_that_is_missing_is_unknown_with_the_reason(
     found = [each for each in unknowns(about_version(story(**missing))) if each.startswith(what)]
     assert found, unknowns(about_version(story(**missing)))
     assert all(len(each.partition(": unknown, ")[2]) > 5 for each in found)
+
+
+def test_what_an_older_leeway_did_not_keep_of_a_source_is_not_taken_for_none() -> None:
+    def given(**facts: Any) -> str:
+        raw = {b: c._replace(facts={**c.facts, **facts}) for b, c in story().lineage.raw.items()}
+        return text(about_version(story(lineage=replace(story().lineage, raw=raw))), "trained on")
+
+    assert "the digest of the source is sha256:given" in given()
+    assert "the digest of the source is none" in given(source_digest=None)
+    kept = story().lineage.raw["2010"].facts
+    older = {name: value for name, value in kept.items() if name != "source_digest"}
+    raw = {b: c._replace(facts=older) for b, c in story().lineage.raw.items()}
+    told = text(about_version(story(lineage=replace(story().lineage, raw=raw))), "trained on")
+    assert "the digest of the source is unknown" in told
 
 
 def test_what_an_older_leeway_released_is_compared_with_nobody_knows_whom() -> None:
