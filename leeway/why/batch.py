@@ -83,7 +83,7 @@ def _look(found: Commit) -> Statement:
         broken = " ".join(facts.get("broken_gates", ())) or "no gate was proven broken."
         said = f"{found.rows or 0} labelled rows: {broken}"
     else:
-        said = f"{facts['verdict']}: {facts['reason']}"
+        said = f"{facts['verdict']}: {found.reason}"
     text = f"{found.node.capitalize()} under version {facts['version']}, {moment(found.at)}: "
     return Statement(TOPIC, f"{text}{said}", (commit(found.id),))
 

@@ -29,6 +29,11 @@ class Commit(NamedTuple):
     version: str | None
     inputs: Mapping[str, str] | None
 
+    @property
+    def reason(self) -> str:
+        """Why a node said what it said of a batch."""
+        return str(self.facts.get("reason", "The reason was not recorded."))
+
 
 class Head(NamedTuple):
     """What is said of every release of a use case; a row of leeway.releases in short."""

@@ -106,7 +106,8 @@ def raw_told(use_case: str, batch: str, raw: Commit, lineage: Lineage, topic: To
     if arrived is not None:
         cited.append(row("leeway.batches", use_case=use_case, batch=batch))
         seen = f"found {moment(arrived.discovered_at)}, "
-    text = f"Batch {batch} came from {facts['source']} ({facts['origin']}), {seen}"
+    source, origin = (facts.get(name, "unknown") for name in ("source", "origin"))
+    text = f"Batch {batch} came from {source} ({origin}), {seen}"
     text += f"stored {moment(raw.at)}: {facts['rows']} rows, {facts['rejected']} rejected"
     text += _reasons(facts.get("reasons", {}))
     given = facts.get("source_digest") or "none"

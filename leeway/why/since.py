@@ -39,7 +39,7 @@ def _looked(story: Story, node: str) -> Statement:
     text = f"{told} on {_batches(len(looks))}: {said}"
     text += f"; the newest, {newest.batch}{known}: {newest.facts['verdict']}. "
     cited = (*_cited(looks), *_check(story, newest, name))
-    return Statement(TOPIC, f"{text}{newest.facts['reason']}", cited)
+    return Statement(TOPIC, f"{text}{newest.reason}", cited)
 
 
 def _batches(count: int) -> str:

@@ -12,7 +12,7 @@ from leeway.why.moved import how_moved
 from leeway.why.retrained import why_retrained
 from leeway.why.rows import trained_on
 from leeway.why.since import since_then
-from leeway.why.statement import Answer, Statement, moment, unknown
+from leeway.why.statement import Answer, Statement, moment, row, unknown
 from leeway.why.trained import release, why_trained
 
 
@@ -52,7 +52,8 @@ def about_none(history: History) -> Answer:
     if "effects" in history.committed:
         text = "It is an experiment, which has no versions: `leeway status "
         text += f"{history.use_case}` shows its effects and its best setting."
-        return Answer(title, named, [Statement("champion", text)])
+        cited = row("leeway.current", use_case=history.use_case, node="effects", batch="")
+        return Answer(title, named, [Statement("champion", text, (cited,))])
     return Answer(title, named, [_never_released(history)])
 
 

@@ -115,7 +115,7 @@ def _verdict(story: Story) -> Statement | None:
         why = f"what {incident.cause} said of batch {incident.batch} then was replaced since"
         cited = incident_row(use_case, incident)
         return unknown(TOPIC, "The verdict that confirmed it", why, cited)
-    said = found.facts.get("reason") or " ".join(found.facts.get("broken_gates", ()))
+    said = " ".join(found.facts.get("broken_gates", ())) or found.reason
     asset, name = f"{use_case}/{incident.cause}", _CHECKS[incident.cause]
     held = [c for c in story.runs.found_in(found.run_id, asset) if c.name == name]
     checks = [check(asset, name, found.run_id) for _ in held[:1]]

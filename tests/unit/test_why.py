@@ -9,9 +9,20 @@ import pytest
 
 from leeway import performance
 from leeway.why.batch import BatchStory, about_batch
-from leeway.why.facts import ALL_ROWS, Gone, Lineage, Metric, Run, Runs, Scored, Story, Training
+from leeway.why.facts import (
+    ALL_ROWS,
+    Check,
+    Gone,
+    Lineage,
+    Metric,
+    Run,
+    Runs,
+    Scored,
+    Story,
+    Training,
+)
 from leeway.why.predicted import Prediction, about_prediction
-from leeway.why.statement import Answer, Statement, git, row, run, short, some, stored
+from leeway.why.statement import Answer, Statement, check, git, row, run, short, some, stored
 from leeway.why.story import about_none, about_version
 from leeway.why.trained import COMMAND_TAG, SCHEDULE_TAG
 from orchestration.jobs import COMMAND_TAG as JOBS_COMMAND_TAG
@@ -121,8 +132,13 @@ def test_the_first_release_is_called_so() -> None:
 def test_a_later_training_that_came_to_the_same_release_is_told_with_its_incident() -> None:
     again = Training("sha256:later", 2, "again", AT, 2, True, None, AT)
     answer = about_version(story(trainings=[*story().trainings, again]))
-    assert "Attempt 2 at incident sha256:later began" in text(answer, "trained because")
-    assert "the very release that the incident is about" in text(answer, "trained because")
+    first, second = [
+        each for each in text(answer, "trained because").splitlines() if "Att" in each
+    ][-2:]
+    assert second.startswith("Attempt 2 at incident sha256:later began")
+    assert "the very release that the incident is about" in second
+    assert first.startswith("Attempt 1 began")
+    assert "the very release" not in first
 
 
 @pytest.mark.parametrize(
@@ -168,6 +184,29 @@ def test_moves_to_a_version_and_away_from_it_are_told_in_their_order() -> None:
         "Version 1 is champion now, since 2026-11-23 08:30:00 UTC.",
     ]
     assert answer.about["champion"] is False
+
+
+def test_checks_are_cited_by_the_run_that_made_them_and_those_that_failed_are_counted() -> None:
+    checks = [
+        Check("u/clean", "not_null", "run", "SUCCEEDED"),
+        Check("u/raw", "few_rejects", "run", "FAILED"),
+        Check("u/raw", "few_rejects", "another run", "FAILED"),
+    ]
+    answer = about_version(story(runs=Runs(story().runs.by_id, [*story().runs.checks, *checks])))
+    rows = next(each for each in told(answer, "trained on") if "clean rows" in each.text)
+    assert "of 2 checks of that run 1 failed." in rows.text
+    assert check("u/raw", "few_rejects", "run") in rows.rests_on
+    assert check("u/raw", "few_rejects", "another run") not in rows.rests_on
+    verdict = next(e for e in told(answer, "trained because") if "The verdict on" in e.text)
+    assert check("u/drift", "no_drift", "look") in verdict.rests_on
+
+
+def test_algorithms_are_told_with_their_scores_or_why_they_have_none() -> None:
+    found = text(about_version(story()), "chosen by")
+    assert "tree was chosen of tree 2 ± 0.1, forest (failed: no memory)." in found
+    assert "Chosen before it: imputation of x: median." in found
+    assert "trial 4 was taken, with mae 1.9, +0.1 (standard error 0.05) over the defaults" in found
+    assert "The seed was 42, with 5 folds and at most 30 trials" in found
 
 
 def test_a_held_version_was_never_champion_and_may_wait_for_a_person() -> None:
