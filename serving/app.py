@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from resources.settings import Settings
-from serving import batches, docs_page, explanations, history, operations, predict, recorded
+from serving import batches, docs_page, explanations, history, operations, predict, recorded, why
 from serving.answer import API, as_json, served
 from serving.dependencies import Dependencies
 from serving.documentation import openapi
@@ -71,6 +71,7 @@ def create_app(
 
     predict.add_routes(app, keeper, inferences)
     explanations.add_routes(app, keeper, inferences)
+    why.add_routes(app)
     batches.add_routes(app, keeper)
 
     @app.get(f"{API}/model")
