@@ -63,7 +63,9 @@ def laid_out(
     numbers[order] = np.arange(len(order))
     inner = inner[order]
     nodes = np.zeros(len(order), NODE)
-    nodes["limit"] = np.where(inner, whole.limit[order], np.inf)
+    # Where every value goes left and only gaps go right, the limit is infinite, as gaps are here.
+    finite = np.minimum(whole.limit[order], np.finfo(np.float64).max)
+    nodes["limit"] = np.where(inner, finite, np.inf)
     leaves, which = np.unique(whole.values[order][~inner], axis=0, return_inverse=True)
     nodes["feature"][inner] = (2 * whole.feature + whole.gaps_left)[order][inner]
     nodes["feature"][~inner] = which.reshape(-1)

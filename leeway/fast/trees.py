@@ -6,8 +6,8 @@ a library (`leeway.fast.copied_trees`).
 A node takes 16 bytes: what a feature is compared with (float64), which feature, and the node that
 is next when it is not greater; the one after that is next when it is. A leaf is next to itself and
 compares with infinity, so that all walks take as many steps as the deepest tree and none asks
-whether it has ended. Features stand twice, NaN as minus infinity and as infinity: a node that sends
-gaps to the left reads the first, others the second.
+whether it has ended. Features stand twice, NaN as infinity and as minus infinity: a node that sends
+gaps to the right reads the first, others the second.
 """
 
 from __future__ import annotations

@@ -173,6 +173,19 @@ def test_every_imputation_has_the_bits_of_the_pipeline(
     assert_equal(pipeline, inputs, instances_of(inputs, 30), copied(pipeline, inputs))
 
 
+@pytest.mark.parametrize("name", ["gradient_boosting", "xgboost"])
+def test_a_split_between_gaps_and_all_values_has_the_bits_of_the_pipeline(name: str) -> None:
+    """scikit-learn's limit is infinite there, and so are gaps in the fast path."""
+    case = use_case("number", {}, by_target=False)
+    inputs = inputs_of(ROWS, case)
+    target = np.where(np.isnan(ROWS["flipper_length_mm"].to_pandas()), 5.0, 1.0)
+    pipeline = fit_final(frame_of(ROWS, inputs), target, case, name, SMALL[name])
+    fast = copied(pipeline, inputs)
+    assert isinstance(fast.model, Trees)
+    assert (fast.model.nodes["limit"] == np.finfo(np.float64).max).any() == (name != "xgboost")
+    assert_equal(pipeline, inputs, instances_of(inputs, 20, every=1), fast)
+
+
 def test_the_answer_for_a_row_does_not_depend_on_how_many_come_with_it() -> None:
     for task, name in (("classes", "logistic_regression"), ("number", "ridge")):
         pipeline, inputs = fitted(task, name)
