@@ -15,8 +15,7 @@ from http import HTTPStatus
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from serving import metrics
-from serving.observed import NO_ROUTE
+from serving.observed import NO_ROUTE, ended, new_identity
 from serving.problems import MEDIA_TYPE, ProblemDetails, kind_of
 
 MOST_CONNECTIONS = 1_500
@@ -40,6 +39,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Of too many, this one is told so and ends."""
         super().connection_made(transport)
+        self._began = self.loop.time()
         if len(self.connections) > MOST_CONNECTIONS:
             self._refuse(503, "there are too many connections", "connections")
         else:
@@ -130,15 +130,27 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, status: int, why: str, kind: str | None = None) -> None:
         """Answers in place of the app and ends the connection, whatever still comes."""
-        kind = kind or kind_of(status)
-        metrics.answered("other", NO_ROUTE, status, kind, 0.0)
+        identity = new_identity()
+        state = {"request_id": identity, "refused": kind or kind_of(status)}
+        ended("other", NO_ROUTE, state, status, self.loop.time() - self._began)
         cycle = self.cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
-            body = msgspec.json.encode(ProblemDetails(HTTPStatus(status).phrase, status, why))
-            head = (
-                f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {MEDIA_TYPE}\r\n"
-                f"Content-Length: {len(body)}\r\nConnection: close\r\nRetry-After: 1\r\n\r\n"
-            )
-            self.transport.write(head.encode() + body)
+            self.transport.write(_answer(status, why, identity))
         self._whole()
         self.transport.close()
+
+
+def _answer(status: int, why: str, identity: str) -> bytes:
+    """A problem as it goes over the wire, after which nothing comes."""
+    phrase = HTTPStatus(status).phrase
+    body = msgspec.json.encode(ProblemDetails(phrase, status, why))
+    head = [
+        f"HTTP/1.1 {status} {phrase}",
+        f"Content-Type: {MEDIA_TYPE}",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        "X-Content-Type-Options: nosniff",
+        f"X-Request-ID: {identity}",
+        *(["Retry-After: 1"] if status == 503 else []),
+    ]
+    return "\r\n".join([*head, "", ""]).encode() + body

@@ -68,7 +68,8 @@ class Observed:
         finally:
             template = getattr(asked.get("route"), "path_format", NO_ROUTE)
             if template not in UNCOUNTED:
-                _ended(scope["method"], template, state, status or GONE, started)
+                seconds = time.perf_counter() - started
+                ended(scope["method"], template, state, status or GONE, seconds)
 
 
 def _identity(scope: Scope) -> str:
@@ -76,6 +77,11 @@ def _identity(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _GIVEN.fullmatch(value):
             return str(value, "ascii")
+    return new_identity()
+
+
+def new_identity() -> str:
+    """The id of a request that came without one."""
     return secrets.token_hex(8)
 
 
@@ -88,8 +94,16 @@ def _complete(headers: Any, identity: str) -> list[tuple[bytes, bytes]]:
     return own
 
 
-def _ended(method: str, template: str, state: dict[str, Any], status: int, began: float) -> None:
-    seconds = time.perf_counter() - began
+def ended(method: str, template: str, state: dict[str, Any], status: int, seconds: float) -> None:
+    """Counts a request, and logs it where it failed.
+
+    Args:
+        method: of HTTP.
+        template: of its route.
+        state: of the request: its id, its key, and the kind of its refusal where there is one.
+        status: of its answer.
+        seconds: that it took.
+    """
     refused = None if status < 400 else state.get("refused") or kind_of(status)
     method = method if method in _METHODS else "other"
     metrics.answered(method, template, status, refused, seconds)

@@ -135,7 +135,7 @@ def test_no_row_is_dropped_and_no_column_made_up_by_the_way() -> None:
 
 
 def test_no_metric_is_labelled_by_the_path_of_a_request() -> None:
-    """Trap 206: there is no service yet; the rule is there before it."""
+    """Trap 206: of paths there is no end, and each would be a series for ever."""
     assert where(labelled_by_path) == {}
 
 
