@@ -41,9 +41,9 @@ _SECONDS = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
-# A prediction may be of any size: each decade in three steps, of both signs.
-_SIZES = tuple(step * 10.0**power for power in range(-3, 9) for step in (1, 2, 5))
-_VALUES = (*(-size for size in reversed(_SIZES)), 0.0, *_SIZES)
+# A prediction may be of any size: each decade in three steps. What is below zero is one step, since
+# a histogram with more of them has no sum, and so no mean.
+_VALUES = (0.0, *(step * 10.0**power for power in range(-3, 9) for step in (1, 2, 5)))
 
 
 def _counter(name: str, about: str, *labels: str) -> Counter:
