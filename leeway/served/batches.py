@@ -62,27 +62,25 @@ def batch_of(table: pa.Table, inputs: Sequence[Input]) -> Batch:
 
 
 def judge(batch: Batch) -> None:
-    """Reads each value.
+    """Reads each value, as far as the first that is wrong and some rows after it.
 
     Raises:
         BadRequest: names row, column and value of the first that cannot be predicted with, and in
-            how many rows there are such.
+            how many of the rows that were read there are such.
     """
-    first: tuple[int, int, Input, str | None, str] | None = None
-    wrong = 0
     for start in range(0, batch.table.num_rows, ROWS):
-        rows: set[int] = set()
-        for position, each in enumerate(batch.inputs):
-            problems = _parsed(batch, each, start)[1]
-            rows.update(row for row, _, _ in problems)
-            found = [(start + row + 1, position, each, value, why) for row, value, why in problems]
-            first = min([*found, *([first] if first else [])], key=lambda p: p[:2], default=None)
-        wrong += len(rows)
-    if first is not None:
-        row, _, each, value, why = first
-        where = f"row {row}, column {batch.names[each.name]}"
-        told = f"{why}; rows that are wrong: {wrong} of {batch.table.num_rows}; none was predicted"
-        raise BadRequest(Problem(where, told, value, allowed_told(each)))
+        found = [
+            (start + row + 1, position, value, why)
+            for position, each in enumerate(batch.inputs)
+            for row, value, why in _parsed(batch, each, start)[1]
+        ]
+        if found:
+            row, position, value, why = min(found, key=lambda problem: problem[:2])
+            each, read = batch.inputs[position], min(start + ROWS, batch.table.num_rows)
+            wrong = len({number for number, *_ in found})
+            told = f"{why}; wrong rows of the first {read}: {wrong}; none was predicted"
+            where = f"row {row}, column {batch.names[each.name]}"
+            raise BadRequest(Problem(where, told, value, allowed_told(each)))
 
 
 def instances(batch: Batch) -> Iterator[list[Instance]]:

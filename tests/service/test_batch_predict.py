@@ -114,7 +114,7 @@ def test_a_bad_row_is_named_and_nothing_is_predicted(client: Client) -> None:
     assert found["status"] == 422
     assert (found["where"], found["value"]) == ("row 7001, column bill_depth_mm", "heavy")
     assert "mm" in found["allowed"]
-    assert "wrong: 1 of 7001" in found["detail"]
+    assert "wrong rows of the first 7001: 1;" in found["detail"]
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_a_wrong_value_is_named_with_its_row_and_what_is_allowed(
     assert found.where == f"row 3, column {name}"
     assert found.value == value
     assert told in found.message
-    assert "wrong: 1 of 3" in found.message
+    assert "wrong rows of the first 3: 1;" in found.message
     assert found.allowed
 
 
@@ -111,7 +111,7 @@ def test_the_first_row_is_named_though_another_column_is_read_before() -> None:
     rows[ROWS + 9] = {NAMES[0]: "Atlantis"}
     found = refused(table(*rows))
     assert found.where == f"row {ROWS + 4}, column year"
-    assert f"wrong: 2 of {2 * ROWS}" in found.message
+    assert f"wrong rows of the first {2 * ROWS}: 2;" in found.message
 
 
 def test_a_column_that_is_missing_is_named_with_one_that_may_be_it() -> None:
