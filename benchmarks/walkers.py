@@ -29,8 +29,13 @@ from leeway.fast.copied_models import copied_model
 from leeway.fast.trees import Trees
 
 CALLS = {1: 500, 100: 100}
-LIBRARIES = ("numpy", "numpy, llvmlite.binding", "numpy, numba", "numpy, sklearn.ensemble")
-LIBRARIES += ("numpy, xgboost",)
+LIBRARIES = (
+    "numpy",
+    "numpy, llvmlite.binding",
+    "numpy, numba",
+    "numpy, sklearn.ensemble",
+    "numpy, xgboost",
+)
 _COST = """
 import json, time
 began = time.perf_counter()
@@ -50,7 +55,7 @@ def compiled(sums: str = "float64") -> Any:
     place = "int32[::1]"
     takes = f"float64[::1], {place}, {place}, {place}, {sums}[::1], float64[:, ::1], {sums}[::1]"
 
-    @numba.njit(f"void({takes})", nogil=True)  # type: ignore[untyped-decorator]
+    @numba.njit(f"void({takes})", nogil=True)
     def walk(
         limit: Any, feature: Any, following: Any, roots: Any, leaves: Any, rows: Any, sums: Any
     ) -> None:

@@ -17,7 +17,7 @@ from resources.postgres import embedded_url
 from tests.faults.harness import until
 from tests.installed import Complete
 from tests.project_copy import NAME
-from tests.service.test_serve import Client, serving
+from tests.service.service import Client, serving
 
 pytestmark = pytest.mark.timeout(300)
 WHY = f"/api/v1/{NAME}/why"

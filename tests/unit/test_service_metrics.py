@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from leeway.explainers.conformal import Calibration
-from leeway.served.contract import Estimated, Estimates, Warned
+from leeway.served.contract import Contract, Estimated, Estimates, Warned
 from serving import metrics
 from serving.keeper import State
 from serving.loading import Loaded, Pointer
+from serving.paths import PipelinePath
 
 
 def release(version: int, use_case: str) -> Loaded:
@@ -16,7 +17,8 @@ def release(version: int, use_case: str) -> Loaded:
     target = {"role": "target", "name": "price", "unit": "USD"}
     manifest: dict[str, Any] = {"columns": [target], "classes": None}
     bounds = Calibration("regression", 0.9, 0, None)
-    return Loaded(Pointer(use_case, version, "", ""), manifest, None, bounds, None, ())
+    path, pointer = PipelinePath(lambda: None, ()), Pointer(use_case, version, "", "")
+    return Loaded(pointer, manifest, path, None, bounds, None, (), Contract(()), path)
 
 
 def sample(name: str, **labels: str) -> float | None:
