@@ -6,7 +6,7 @@ Belongs here: the library's own prediction, the fast path, and the same arrays w
 Numba compiles, with what that costs a process. Does not belong here: servers
 (`benchmarks.serving`).
 
-All are asked in turn for the same rows, each time others, on one core.
+All are asked in turn, each time for other rows, on one core and in one thread.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import numpy as np
@@ -105,7 +105,7 @@ def ways(fitted: serving_models.Fitted) -> dict[str, Callable[[Any], Any]]:
 
 
 def compare(algorithm: str) -> None:
-    """Prints the median microseconds of each way."""
+    """Prints the median of each way, in microseconds of CPU."""
     table, use_case, told = serving_models.housing()
     fitted = serving_models.fit(table, use_case, algorithm)
     features = np.ascontiguousarray(
@@ -120,13 +120,15 @@ def compare(algorithm: str) -> None:
             for name, way in every.items():
                 # Of other rows each: the first way would bring the others' nodes into the cache.
                 first = (first + 1009) % (len(features) - size)
-                began = perf_counter()
+                began = thread_time()
                 way(features[first : first + size])
-                taken[name].append(perf_counter() - began)
+                taken[name].append(thread_time() - began)
         for name, way in every.items():
             same = np.mean(way(features) == truth)
             middle = statistics.median(taken[name]) * 1e6
-            say(f"{algorithm} on {told}, {size:>3} rows, {name}: {middle:.0f} us, {same:.1%} equal")
+            say(
+                f"{algorithm} on {told}, {size:>3} rows, {name}: {middle:.0f} us of CPU, {same:.1%} equal"
+            )
 
 
 def costs() -> None:

@@ -67,6 +67,13 @@ def test_the_documentation_has_the_example_and_every_path_that_is_served(client:
     assert "{use_case}" not in " ".join(document["paths"])
 
 
+def test_the_champion_answers_by_its_fast_path_and_says_what_is_proven(client: Client) -> None:
+    _, model = client.get(f"/api/v1/{NAME}/model")
+    assert model["path"]["path"] == "fast"
+    assert model["path"]["golden_rows"] >= 100
+    assert model["path"]["test_rows"] > 0
+
+
 def test_categories_are_those_that_are_allowed_and_those_that_were_seen(client: Client) -> None:
     _, found = client.get(f"/api/v1/{NAME}/categories")
     islands = ["Biscoe", "Dream", "Torgersen"]
