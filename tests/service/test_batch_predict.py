@@ -21,7 +21,7 @@ from pyarrow import csv
 
 from serving.batches import WAITING, WORKERS
 from tests.batches import penguins
-from tests.faults.harness import until
+from tests.faults.harness import FIGURES, until
 from tests.installed import Complete
 from tests.service.clients import BATCH, PREDICT, Client, serving
 
@@ -182,7 +182,10 @@ def test_the_service_does_not_hold_the_rows(client: Client) -> None:
     answer = client.send(BATCH, body)
     assert problem(answer)["where"] == "row 1000001, column bill_length_mm"
     assert len(body) > 30 * 2**20
-    assert client.memory() - before < len(body) / 3
+    grown, peak = client.memory() - before, max(each.memory_info().rss for each in client.workers())
+    sizes = [f"{size / 2**20:.0f} MB" for size in (len(body), grown, peak)]
+    FIGURES.append("a batch of {}: the service grew by {}, its worker has {}".format(*sizes))
+    assert grown < len(body) / 3
 
 
 def test_predictions_do_not_wait_for_batches_and_a_full_queue_says_so(
