@@ -33,7 +33,14 @@ def why(about: str, batch: str | None, as_json: bool) -> None:
         NotRecorded: when the ledger has nothing of it.
         orchestration.use_cases.InvalidUseCase: when there is no such use case.
     """
-    answer = _answer(about, batch)
+    try:
+        answer = _answer(about, batch)
+    except NotRecorded:
+        if not _ID.fullmatch(about):
+            from orchestration.use_cases import find_use_case
+
+            find_use_case(re.split("[@/]", about)[0])  # says which there are, where it is none
+        raise
     if as_json:
         emit(answer.as_dict())
     else:
@@ -52,13 +59,7 @@ def _answer(about: str, batch: str | None) -> Answer:
         return why_prediction(settings, objects, about)
     if at and not re.fullmatch("[0-9]{1,9}", version):
         raise click.UsageError(f"{version!r} is not a version; write {name}@2, for example")
-    try:
-        return why_version(settings, objects, name, int(version) if at else None)
-    except NotRecorded:
-        from orchestration.use_cases import find_use_case
-
-        find_use_case(name)  # says which there are, where this is none of them
-        raise
+    return why_version(settings, objects, name, int(version) if at else None)
 
 
 def print_answer(answer: Answer) -> None:

@@ -29,7 +29,7 @@ OLDER = "it was committed by an older Leeway, which did not record what a node h
 
 
 def trained_on(story: Story) -> list[Statement]:
-    """The training set, then its batches in their order."""
+    """The training set and the code that made it, then its batches in their order."""
     made = story.training_set
     if made is None:
         digest = story.release.facts.get("training_set")
@@ -40,9 +40,10 @@ def trained_on(story: Story) -> list[Statement]:
         cited = commit(made.id)
         found.append(unknown(TOPIC, "Which clean rows are in it, batch by batch", OLDER, cited))
         return found
+    found += _code(story, made)
     for batch in made.facts["batches"]:
         found += batch_chain(story.history.use_case, batch, story.lineage, story.runs, TOPIC)
-    return [*found, *_code(story, made)]
+    return found
 
 
 def _training_set(made: Commit) -> Statement:

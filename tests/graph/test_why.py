@@ -201,7 +201,8 @@ def test_a_prediction_goes_back_to_the_row_of_its_source_and_the_batch_comes_to_
         ([NAME, "--batch", "x"], "penguins has no batch 'x'; the newest are 2012, 2011"),
         ([f"{NAME}/2011/9"], "has no prediction of a row with the key '9'"),
         ([f"{NAME}/2099/9"], "penguins has no predictions of batch '2099'"),
-        (["a'b/2011/9"], "is not a name: use lower-case letters"),
+        (["nosuch", "--batch", "2011"], "no use case 'nosuch'; there are churn, housing"),
+        (["a'b/2011/9"], 'no use case "a\'b"; there are churn, housing'),
         (["0" * 32], "no prediction 00000000000000000000000000000000 is recorded"),
     ],
 )
