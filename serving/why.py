@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 import anyio.to_thread
@@ -27,6 +27,11 @@ from serving.problems import Refusal
 
 SECONDS = 5.0
 AT_ONCE = 2  # answers that are read at a time; others wait, within the limit
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    404: {"description": "nothing is recorded of the use case, or it has no such version"},
+    422: {"description": "the version is not one"},
+    503: {"description": "the ledger does not answer now, or not in time"},
+}
 log = logging.getLogger("leeway.serving")
 
 
@@ -34,7 +39,7 @@ def add_routes(app: FastAPI) -> None:
     """Adds `why` for every use case that the ledger has, served or not."""
     limiter = anyio.CapacityLimiter(AT_ONCE)
 
-    @app.get("/api/v1/{use_case}/why")
+    @app.get("/api/v1/{use_case}/why", responses=REFUSALS)
     async def why(
         use_case: str,
         version: Annotated[

@@ -55,7 +55,9 @@ def test_what_is_not_recorded_is_refused_with_what_there_is(client: Client) -> N
 
 def test_the_documentation_has_it_with_its_parameter(client: Client) -> None:
     _, document = client.get("/openapi.json")
-    (parameter,) = document["paths"][WHY]["get"]["parameters"]
+    operation = document["paths"][WHY]["get"]
+    (parameter,) = operation["parameters"]
+    assert set(operation["responses"]) == {"200", "404", "422", "503"}
     assert (parameter["name"], parameter["in"], parameter["required"]) == (
         "version",
         "query",

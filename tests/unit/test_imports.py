@@ -172,3 +172,8 @@ def test_a_verb_that_finds_nothing_to_do_needs_no_dagster() -> None:
     loaded = loaded_after("import cli.main, cli.run, cli.champion, cli.recovery")
     assert loaded & HEAVY == set()
     assert "dagster" in loaded_after("import cli.execution"), "the control: it would be seen"
+
+
+def test_why_is_answered_without_a_heavy_library() -> None:
+    """What it takes is imports; SQLAlchemy alone was a third of it."""
+    assert loaded_after("import cli.main, cli.why, resources.postgres") & HEAVY == set()
