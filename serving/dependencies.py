@@ -8,9 +8,10 @@ request that predicts.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -58,7 +59,6 @@ class Dependencies:
         self._looks = looks
         self._seen: dict[str, Seen] = {}
         self._looking: dict[str, Future[Seen]] = {}
-        self._pool = ThreadPoolExecutor(max(1, len(looks)), thread_name_prefix="dependency")
 
     async def seen(self) -> dict[str, Seen]:
         """What is known of each now; waits for `TIMEOUT_SECONDS` at most."""
@@ -71,7 +71,7 @@ class Dependencies:
             return known
         looking = self._looking.get(name)
         if looking is None or looking.done():
-            looking = self._looking[name] = self._pool.submit(_timed, self._looks[name])
+            looking = self._looking[name] = _looking(self._looks[name])
         try:
             waiting = asyncio.shield(asyncio.wrap_future(looking))
             found = await asyncio.wait_for(waiting, TIMEOUT_SECONDS)
@@ -80,6 +80,13 @@ class Dependencies:
             found = Seen(told, TIMEOUT_SECONDS, time.monotonic())
         self._seen[name] = found
         return found
+
+
+def _looking(look: Look) -> Future[Seen]:
+    """A look in a thread of its own, which the end of the process does not wait for."""
+    found: Future[Seen] = Future()
+    threading.Thread(target=lambda: found.set_result(_timed(look)), daemon=True).start()
+    return found
 
 
 def _timed(look: Look) -> Seen:

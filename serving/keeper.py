@@ -156,5 +156,6 @@ class Keeper:
             try:
                 self.refresh()
             except Exception:
+                metrics.ROUND_FAILURES.inc()
                 log.exception("a round of looking for champions failed")
             self._ended.wait(EVERY_SECONDS)

@@ -93,6 +93,7 @@ LOADED = _gauge("model_loaded", "1: the release is served, 0: no longer.", *_REL
 WAITING = _gauge("champion_waiting", "1: the champion is not served.", "use_case")
 BREAKER = _gauge("ledger_breaker_open", "1: the ledger failed often and is left alone.")
 LEDGER_FAILURES = _counter("ledger_failures_total", "Times that the ledger did not answer.")
+ROUND_FAILURES = _counter("champion_round_failures_total", "Rounds of looking that broke off.")
 LOAD_FAILURES = _counter("release_load_failures_total", "Releases not loaded.", "use_case")
 
 
