@@ -10,6 +10,7 @@ import json
 import signal
 import threading
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -161,8 +162,8 @@ def ask_in_parallel(client: Client, times: int) -> None:
         thread.join()
 
 
-def test_workers_end_with_a_parent_that_is_killed(installed: Complete) -> None:
-    with ready(installed, "--workers", "2") as client:
+def test_workers_end_with_a_parent_that_is_killed(installed: Complete, tmp_path: Path) -> None:
+    with ready(installed, "--workers", "2", TMPDIR=str(tmp_path)) as client:
         workers = spawned(client)
         assert len(workers) == 2
         client.process.kill()
