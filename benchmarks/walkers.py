@@ -127,7 +127,8 @@ def compare(algorithm: str) -> None:
             same = np.mean(way(features) == truth)
             middle = statistics.median(taken[name]) * 1e6
             say(
-                f"{algorithm} on {told}, {size:>3} rows, {name}: {middle:.0f} us of CPU, {same:.1%} equal"
+                f"{algorithm} on {told}, {size:>3} rows, {name}: {middle:.0f} us of CPU, "
+                f"{same:.1%} equal"
             )
 
 

@@ -23,7 +23,7 @@ from resources.why.reading import NotRecorded
 
 # Statements of one topic, and citations of one statement: JSON has all.
 MOST_SHOWN, MOST_CITED = 20, 4
-_ID = re.compile(r"[0-9a-f]{32}")  # what the service gives to a prediction
+_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # of the service
 
 
 def why(about: str, batch: str | None, as_json: bool) -> None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.service import Failed, Service, connected
-from dashboard.views import compare, experiment, predict, releases, watch
+from dashboard.views import compare, experiment, explain, predict, releases, watch, why
 
 OF_A_MODEL = {
     "Predict": predict.page,
+    "Explain": explain.page,
     "Compare": compare.page,
     "Releases": releases.page,
     "Data, drift and performance": watch.page,
+    "Why": why.page,
 }
 OF_AN_EXPERIMENT = {"Effects and savings": experiment.page}
 

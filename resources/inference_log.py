@@ -9,12 +9,15 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leeway.served.logged import COLUMNS
 from resources.ledger import Ledger
 from resources.postgres import transaction
 from resources.settings import Settings
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
 
 _COPY = f"copy monitoring.inference_log ({', '.join(COLUMNS)}) from stdin with (format csv)"
 # A service shuts down within seconds, and what it could not write is kept on its disk.
@@ -73,18 +76,16 @@ _ENTRY = (
 )
 
 
-def find(settings: Settings, prediction_id: str) -> Entry | None:
-    """The answer with an id; None where the log has none.
-
-    Raises:
-        resources.postgres.PostgresUnavailable: when the server cannot be reached.
-    """
-    with transaction(settings) as cursor:
-        cursor.execute(
-            f"select {_ENTRY} from monitoring.inference_log where prediction_id = %s::uuid",  # noqa: S608  # a constant
-            (prediction_id,),
-        )
-        row = cursor.fetchone()
+def find(cursor: psycopg2.extensions.cursor, prediction_id: str) -> Entry | None:
+    """The answer with an id; None where the log has none, or no service has answered here yet."""
+    cursor.execute("select to_regclass('monitoring.inference_log')")
+    if cursor.fetchone() == (None,):
+        return None
+    cursor.execute(
+        f"select {_ENTRY} from monitoring.inference_log where prediction_id = %s::uuid",  # noqa: S608  # a constant
+        (prediction_id,),
+    )
+    row = cursor.fetchone()
     return None if row is None else Entry(*row)
 
 

@@ -6,6 +6,7 @@ it (`leeway.why.predicted`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from leeway.why.facts import Commit, Gone
 from leeway.why.predicted import Prediction
 from leeway.why.rows import OLDER
 from leeway.why.statement import Citation, row, run, stored
+from resources.inference_log import find as find_answer
 from resources.settings import Settings
 from resources.store import CorruptObject
 from resources.why.commits import current, lineage_of
@@ -23,6 +25,7 @@ from resources.why.runs import runs_of
 if TYPE_CHECKING:
     import psycopg2.extensions
 
+_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Given the id, the prediction; None where this way knows of none. Where it knows why there is none
 # it raises `NotRecorded`.
 Finder = Callable[["psycopg2.extensions.cursor", Settings, Objects, str], Prediction | None]
@@ -74,7 +77,26 @@ def of_batch(
     )
 
 
-FINDERS: tuple[Finder, ...] = (of_batch,)
+def of_service(
+    cursor: psycopg2.extensions.cursor, settings: Settings, objects: Objects, name: str
+) -> Prediction | None:
+    """A prediction that the service gave, called by its id, as its log has it."""
+    if not _ID.fullmatch(name):
+        return None
+    found = find_answer(cursor, name)
+    if found is None:
+        raise NotRecorded(
+            f"no prediction {name} is recorded: the service logs an answer within a second, or "
+            "when its database is back; metrics/summary tells how many wait, or were dropped"
+        )
+    told = {k: v for k, v in found.answer.items() if k not in ("prediction_id", "warnings")}
+    warned = [each["message"] for each in found.answer["warnings"]]
+    content = {**told, "warnings": warned, **found.inputs}
+    cited = (row("monitoring.inference_log", prediction_id=found.prediction_id),)
+    return Prediction(name, found.use_case, found.version, found.release, content, found.at, cited)
+
+
+FINDERS: tuple[Finder, ...] = (of_batch, of_service)
 
 
 def find(
@@ -91,7 +113,7 @@ def find(
             return found
     raise NotRecorded(
         f"no prediction {name} is recorded. Those of batches are called NAME/BATCH/KEY, such as "
-        "penguins/2009/271"
+        "penguins/2009/271; those of the service by the id in its answer"
     )
 
 

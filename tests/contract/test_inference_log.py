@@ -102,7 +102,9 @@ def test_an_answer_is_there_as_it_was_given(settings: Settings, spool: Spool) ->
     one, two = newest(settings, "birds", 10, None)
     first = request.answers.predictions[0]
     assert isinstance(first, Classified)
-    found = find(settings, first.prediction_id)
+    with transaction(settings) as cursor:
+        found = find(cursor, first.prediction_id)
+        assert find(cursor, uuid.uuid4().hex) is None
     assert found in (one, two)
     assert found is not None
     assert found.inputs == request.instances[0]
@@ -110,7 +112,6 @@ def test_an_answer_is_there_as_it_was_given(settings: Settings, spool: Spool) ->
     assert found.answer["warnings"][0]["message"] == 'says "x", and\nmore'
     assert (found.version, found.release, found.latency_seconds) == (3, "sha256:abc", 0.002)
     assert found.at.timestamp() == pytest.approx(request.at, abs=1e-5)
-    assert find(settings, uuid.uuid4().hex) is None
     assert (log.counts.written, log.counts.spooled, log.counts.dropped) == (2, 0, 0)
 
 
