@@ -52,12 +52,13 @@ def of_batch(
             f"{use_case} has no predictions of batch {batch!r}; `leeway run {use_case} --batch "
             f"{batch}` makes them where there is a champion"
         )
-    answer = _row_of(objects, made, key)
+    answer = _row_of(objects, made, 0, key)  # predictions begin with the key
     if answer is None:
         raise NotRecorded(
             f"batch {batch} of {use_case} has no prediction of a row with the key {key!r}: it has "
             f"{made.rows} others; one that was rejected is in the table {use_case}.rejects"
         )
+    column = next(iter(answer))
     lineage = lineage_of(cursor, use_case, [batch], made)
     clean, raw = lineage.clean.get(batch), lineage.raw.get(batch)
     cited: list[Citation] = [row("leeway.commits", id=made.id), stored(made.digest, made.uri)]
@@ -70,8 +71,8 @@ def of_batch(
         made.at,
         (*cited, run(made.run_id)),
         batch,
-        _clean_row(objects, made, clean, key),
-        _raw_row(cursor, use_case, batch, key, next(iter(answer)), raw),
+        _clean_row(objects, made, clean, column, key),
+        _raw_row(cursor, use_case, batch, column, key, raw),
         lineage,
         runs_of(settings, [clean.run_id] if clean else []),
     )
@@ -128,8 +129,10 @@ def _release(cursor: psycopg2.extensions.cursor, made: Commit, use_case: str) ->
     return str(found[0]) if found else "unknown"
 
 
-def _row_of(objects: Objects, made: Commit, key: str) -> Mapping[str, Any] | None:
-    """The row of a table that has the key in its first column; None where there is none.
+def _row_of(
+    objects: Objects, made: Commit, column: int | str, key: str
+) -> Mapping[str, Any] | None:
+    """The row of a table that has the key in a column; None where there is none.
 
     Raises:
         NotRecorded: when the object is not there any more, or was changed.
@@ -145,20 +148,20 @@ def _row_of(objects: Objects, made: Commit, key: str) -> Mapping[str, Any] | Non
         raise NotRecorded(
             f"the {made.node} of batch {made.batch} cannot be read: {error}"
         ) from error
-    found = table.filter(pc.equal(pc.cast(table.column(0), pa.string()), key))
+    found = table.filter(pc.equal(pc.cast(table.column(column), pa.string()), key))
     rows: list[dict[str, Any]] = found.slice(0, 1).to_pylist()
     return rows[0] if rows else None
 
 
 def _clean_row(
-    objects: Objects, made: Commit, clean: Commit | None, key: str
+    objects: Objects, made: Commit, clean: Commit | None, column: str, key: str
 ) -> Mapping[str, Any] | Gone:
     if made.inputs is None:
         return Gone(OLDER)
     if clean is None:
         return Gone("the commit that was read is not recorded any more")
     try:
-        return _row_of(objects, clean, key) or Gone("its key is not in the first column")
+        return _row_of(objects, clean, column, key) or Gone("the clean rows have no such key")
     except NotRecorded as error:
         return Gone(str(error))
 
@@ -167,8 +170,8 @@ def _raw_row(
     cursor: psycopg2.extensions.cursor,
     use_case: str,
     batch: str,
-    key: str,
     column: str,
+    key: str,
     raw: Commit | None,
 ) -> int | Gone:
     """The number that the row had in the source, if the table still holds what was read."""
