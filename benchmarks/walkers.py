@@ -126,10 +126,8 @@ def compare(algorithm: str) -> None:
         for name, way in every.items():
             same = np.mean(way(features) == truth)
             middle = statistics.median(taken[name]) * 1e6
-            say(
-                f"{algorithm} on {told}, {size:>3} rows, {name}: {middle:.0f} us of CPU, "
-                f"{same:.1%} equal"
-            )
+            what = f"{algorithm} on {told}, {size:>3} rows, {name}"
+            say(f"{what}: {middle:.0f} us of CPU, {same:.1%} equal")
 
 
 def costs() -> None:

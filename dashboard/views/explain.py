@@ -59,7 +59,7 @@ def _shap(why: Any, found: Any, use_case: str) -> None:
 
 def _bars(values: dict[str, float], scale: str) -> Any:
     rows = [{"input": name, "value": value, "up": value > 0} for name, value in values.items()]
-    order = [each["input"] for each in sorted(rows, key=lambda row: -abs(row["value"]))]
+    order = sorted(values, key=lambda name: -abs(values[name]))
     colour = alt.Scale(domain=[True, False], range=["#c0392b", "#2c5aa0"])
     return (
         alt.Chart(alt.InlineData(values=rows))

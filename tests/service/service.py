@@ -14,13 +14,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
 import urllib3
 
 from tests.faults.harness import until
 from tests.installed import Installed
 from tests.project_copy import NAME
 
-PREDICT = f"/api/v1/{NAME}/predict"
+API = f"/api/v1/{NAME}"
+PREDICT, EXPLAIN, NEIGHBOURS, MAP, BATCH = (
+    f"{API}/{each}" for each in ("predict", "explain", "neighbours", "map", "batch_predict")
+)
 
 
 class Client:
@@ -57,6 +61,21 @@ class Client:
             "POST", path, body if isinstance(body, bytes) else json.dumps(body).encode()
         )
         return answer.status, json.loads(answer.data)
+
+    def send(
+        self, path: str, body: bytes, given: str = "text/csv", wanted: str = "*/*"
+    ) -> urllib3.BaseHTTPResponse:
+        """Sends a batch of rows."""
+        return self.ask("POST", path, body, {"Content-Type": given, "Accept": wanted})
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that explain and predict batches."""
+        found = psutil.Process(self.process.pid).children()
+        return [each for each in found if "serving.worker" in each.cmdline()]
+
+    def memory(self) -> int:
+        """Bytes that the service has in memory, without its workers."""
+        return int(psutil.Process(self.process.pid).memory_info().rss)
 
     def alive(self) -> bool:
         try:

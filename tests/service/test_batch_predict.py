@@ -23,7 +23,7 @@ from serving.batches import WAITING, WORKERS
 from tests.batches import penguins
 from tests.faults.harness import FIGURES, until
 from tests.installed import Complete
-from tests.service.clients import BATCH, PREDICT, Client, serving
+from tests.service.service import BATCH, PREDICT, Client, serving
 
 pytestmark = pytest.mark.timeout(300)
 CSV, LINES, PARQUET = "text/csv", "application/x-ndjson", "application/vnd.apache.parquet"

@@ -24,7 +24,7 @@ import urllib3
 from serving.explanations import WAITING, WORKERS
 from tests.faults.harness import FIGURES, alive, until
 from tests.installed import Complete
-from tests.service.clients import EXPLAIN, MAP, NEIGHBOURS, PREDICT, Client, serving
+from tests.service.service import EXPLAIN, MAP, NEIGHBOURS, PREDICT, Client, serving
 
 pytestmark = pytest.mark.timeout(300)
 Instances = dict[str, Any]

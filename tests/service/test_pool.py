@@ -27,7 +27,7 @@ from serving.problems import Refusal
 from tests.faults.harness import alive, until
 from tests.installed import Complete
 from tests.project_copy import NAME, environment_of
-from tests.service.clients import Client
+from tests.service.service import Client
 
 pytestmark = pytest.mark.timeout(300)
 
