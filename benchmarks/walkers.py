@@ -29,13 +29,7 @@ from leeway.fast.copied_models import copied_model
 from leeway.fast.trees import Trees
 
 CALLS = {1: 500, 100: 100}
-LIBRARIES = (
-    "numpy",
-    "numpy, llvmlite.binding",
-    "numpy, numba",
-    "numpy, sklearn.ensemble",
-    "numpy, xgboost",
-)
+LIBRARIES = ("numpy", "numpy, numba", "numpy, sklearn.ensemble", "numpy, xgboost")
 _COST = """
 import json, time
 began = time.perf_counter()

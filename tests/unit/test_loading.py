@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from leeway.served.golden import to_bytes as golden_bytes
 from leeway.served.inputs import inputs_of
 from leeway.training.model_file import load_model, save_model
 from leeway.training.search import fit_final
+from resources.settings import PROJECT
 from resources.store import CorruptObject, LocalStore
 from serving.loading import Loaded, Pointer, load
 from tests.unit.measured_penguins import PENGUINS, TABLE, TARGET
@@ -107,6 +110,29 @@ def test_what_is_proven_serves_without_the_pipeline(released: Released) -> None:
     assert "model" not in read
     assert loaded.told == released.manifest["fast"]
     assert (loaded.told["path"], loaded.told["test_rows"]) == ("fast", TABLE.num_rows)
+
+
+def test_a_service_of_fast_paths_imports_no_library_that_fits(
+    released: Released, tmp_path: Path
+) -> None:
+    """They take most of its start and more memory than a model."""
+    loaded, _ = released.load()
+    program = (
+        "import json, sys; from pathlib import Path; import cli.serve\n"
+        "from resources.store import LocalStore; from serving.loading import Pointer, load\n"
+        "loaded = load(Pointer(*json.loads(sys.argv[2])), LocalStore(Path(sys.argv[1])))\n"
+        "loaded.predict(loaded.contract.rows(sys.argv[3].encode()))\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    pointer = json.dumps([*vars(loaded.pointer).values()])
+    body = canonical_json({"instances": [dict.fromkeys(each.name for each in INPUTS)]}).decode()
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path), pointer, body],
+        capture_output=True, text=True, check=True, cwd=PROJECT,
+    )  # fmt: skip
+    imported = set(json.loads(done.stdout))
+    assert imported & {"sklearn", "scipy", "pandas", "xgboost", "skops", "numba"} == set()
+    assert "numpy" in imported
 
 
 def test_a_release_without_a_fast_path_serves_by_its_pipeline_and_says_why(
