@@ -63,6 +63,7 @@ class Trees(msgspec.Struct, frozen=True, tag="trees", eq=False, dict=True):
             and np.isposinf(nodes["limit"][leaf]).all()
             and _within(self.roots, len(nodes))
             and self.leaves.dtype == self.start.dtype
+            and len(self.start) % self.leaves.shape[1] == 0
             and self.leaves.shape[1] * len(self.roots) % len(self.start) == 0
         )
         if not sound:

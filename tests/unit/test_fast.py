@@ -306,6 +306,7 @@ def nodes_with(trees: Trees, name: str, place: int, value: float) -> dict[str, A
         lambda trees: nodes_with(trees, "limit", -1, 0.0),
         lambda trees: {"roots": np.array([len(trees.nodes)], np.int32)},
         lambda trees: {"start": np.zeros(4)},
+        lambda trees: {"start": np.zeros(1)},
         lambda trees: {"start": trees.start.astype(np.float32)},
     ],
 )
