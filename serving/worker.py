@@ -4,8 +4,8 @@ Belongs here: reading jobs, handing them to what does them, and what is said whe
 not belong here: what is done (`serving.explainable`, `serving.batch_work`), or starting and ending
 processes (`serving.pool`).
 
-It takes releases from the same verified copies as the service, and proves them as it does. It runs
-at a lower priority than the service, and what libraries print goes to the log.
+It takes releases from the same verified copies as the service, and proves them as it does. From its
+second job on it has a lower priority than the service. What libraries print goes to the log.
 
     python -m serving.worker PARENT < JOBS > ANSWERS
 """
@@ -102,7 +102,6 @@ def main(parent: int) -> None:
     """Does jobs until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends us
     die_with_parent(parent)
-    os.nice(NICE)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     reading = sys.stdin.buffer
     with os.fdopen(os.dup(1), "wb") as writing:
@@ -111,10 +110,13 @@ def main(parent: int) -> None:
         def send(part: bytes) -> None:
             writing.write(framed(part, PART))
 
-        desk = Desk(get_settings())
+        desk, priority = Desk(get_settings()), NICE
         while (found := read_job(reading)) is not None:
             writing.write(done_frame(desk.done(*found, send)))
             writing.flush()
+            # Not before: a first job loads libraries and a release within the time of a request.
+            os.nice(priority)
+            priority = 0
 
 
 if __name__ == "__main__":
