@@ -21,16 +21,14 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from cli.output import say
-from resources.keys import Keys
+from resources.keys import Keys, keys_are_needed
 from resources.processes import die_with_parent
 from resources.settings import Settings, get_settings
-from serving.connections import MOST_CONNECTIONS, Connection
-from serving.process import keys_are_needed, service
 
 KEEP_ALIVE_SECONDS = 5
 DRAIN_SECONDS = 10
 OTHER_FILES = 500  # that a process has open, beside its connections
-HANGING_SECONDS = 60  # a worker that loads a large model answers nobody meanwhile
+HANGING_SECONDS = 20  # of a worker; the supervisor waits as long for one that dies as it is asked
 LOG: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -58,11 +56,10 @@ def serve(host: str, port: int, workers: int) -> int:
         except OSError as error:
             say(f"error: port {port} of {host}: {error.strerror}; try `leeway serve --port N`")
             return 1
-        _make_room(MOST_CONNECTIONS + OTHER_FILES)
         shown = f"[{host}]" if ":" in host else host
         say(f"Serving http://{shown}:{port}, documented at /docs. Ctrl-C ends it.")
         if workers == 1:
-            _alone(partial(service, host, closed=closed), found)
+            _alone(partial(_service, host, closed=closed), found)
         else:
             _together(partial(_worker, os.getpid(), host, closed), found, workers)
     return 0
@@ -87,7 +84,7 @@ def _config(make: partial[ASGIApp], workers: int) -> uvicorn.Config:
         make,
         factory=True,
         workers=workers,
-        http=Connection,
+        http="serving.connections:Connection",  # imported where it is needed
         ws="none",
         interface="asgi3",
         lifespan="on",
@@ -120,4 +117,13 @@ def _together(make: partial[ASGIApp], found: socket.socket, workers: int) -> Non
 
 def _worker(parent: int, host: str, closed: bool) -> ASGIApp:
     die_with_parent(parent)
-    return service(host, closed=closed, loaded=True)
+    return _service(host, closed=closed, loaded=True)
+
+
+def _service(host: str, *, closed: bool, loaded: bool = False) -> ASGIApp:
+    """In the process that serves: a supervisor has no need of what this imports."""
+    from serving.connections import MOST_CONNECTIONS
+    from serving.process import service
+
+    _make_room(MOST_CONNECTIONS + OTHER_FILES)
+    return service(host, closed=closed, loaded=loaded)

@@ -1,7 +1,7 @@
 """Keys of the prediction service: who may ask it, one file per key below LEEWAY_HOME.
 
-Belongs here: making, listing and revoking keys, and finding the one that a request shows. Does not
-belong here: which request needs which scope (`serving.guard`).
+Belongs here: making, listing and revoking keys, finding the one that a request shows, and whether a
+service needs any. Does not belong here: which request needs which scope (`serving.guard`).
 
 A key is 256 random bits, so that its SHA-256 cannot be turned back by trying: a slow hash would
 only make each request slow. A file per key needs no lock, appears whole and goes whole.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import json
 import logging
 import re
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from resources.atomic import write_whole
+from resources.settings import Settings
 
 Scope = Literal["predict", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -122,6 +124,23 @@ class Ring:
         if prefix != "leeway" or key is None:
             return None
         return key if hmac.compare_digest(_digest(text), key.sha256) else None
+
+
+def keys_are_needed(settings: Settings, host: str) -> bool:
+    """Everywhere but on this machine's own address, where no key was ever made."""
+    return (
+        settings.environment == "production"
+        or not is_this_machine(host)
+        or Keys(settings.home).ever_made()
+    )
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether nobody but this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _digest(text: str) -> str:

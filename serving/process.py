@@ -6,7 +6,6 @@ sockets and signals (`cli.serve`), or what a part does.
 
 from __future__ import annotations
 
-import ipaddress
 from functools import partial
 
 from starlette.types import ASGIApp
@@ -48,15 +47,6 @@ def service(host: str, *, closed: bool, loaded: bool = False) -> ASGIApp:
     return Observed(guarded)
 
 
-def keys_are_needed(settings: Settings, host: str) -> bool:
-    """Everywhere but on this machine's own address, where no key was ever made."""
-    return (
-        settings.environment == "production"
-        or not is_this_machine(host)
-        or Keys(settings.home).ever_made()
-    )
-
-
 def access_of(settings: Settings, host: str, *, closed: bool) -> Access:
     """Who may ask; `closed`: with keys alone."""
     hosts = None if closed else frozenset({*THIS_MACHINE, host})
@@ -69,11 +59,3 @@ def access_of(settings: Settings, host: str, *, closed: bool) -> Access:
         origins=settings.serve_origins,
         rate=None if per_second is None else Rate(per_second),
     )
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether nobody but this machine can reach an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
