@@ -7,7 +7,6 @@ Belongs here: from HTTP to the answer and back, in a time limit. Does not belong
 from __future__ import annotations
 
 import logging
-import re
 from functools import partial
 from typing import Annotated, Any
 
@@ -16,7 +15,6 @@ import anyio.to_thread
 import msgspec
 from fastapi import FastAPI, Query, Response
 
-from leeway.served.contract import Problem
 from leeway.why.statement import Answer
 from resources.postgres import PostgresUnavailable
 from resources.settings import get_settings
@@ -26,6 +24,7 @@ from resources.why.reading import NotRecorded
 from serving.problems import Refusal
 
 SECONDS = 5.0
+MOST = 2**31 - 1  # of PostgreSQL's integer
 AT_ONCE = 2  # answers that are read at a time; others wait, within the limit
 REFUSALS: dict[int | str, dict[str, Any]] = {
     404: {"description": "nothing is recorded of the use case, or it has no such version"},
@@ -43,10 +42,11 @@ def add_routes(app: FastAPI) -> None:
     async def why(
         use_case: str,
         version: Annotated[
-            str | None, Query(description="a version, such as 2; without it the champion")
+            int | None,
+            Query(ge=1, le=MOST, description="a version, such as 2; without it the champion"),
         ] = None,
     ) -> Response:
-        read = partial(_answer, use_case, _number(version))
+        read = partial(_answer, use_case, version)
         try:
             with anyio.fail_after(SECONDS):
                 # A thread that waits for a server that is gone ends by its own time limits.
@@ -57,15 +57,6 @@ def add_routes(app: FastAPI) -> None:
             raise Refusal(503, f"the ledger did not answer within {SECONDS:g} s") from error
         content = msgspec.json.encode(answer.as_dict())
         return Response(content, media_type="application/json")
-
-
-def _number(version: str | None) -> int | None:
-    if version is None:
-        return None
-    if not re.fullmatch("[1-9][0-9]{0,8}", version):
-        what = Problem("version", "it is not a version", version, "a whole number from 1 on")
-        raise Refusal(422, what)
-    return int(version)
 
 
 def _answer(use_case: str, version: int | None) -> Answer:

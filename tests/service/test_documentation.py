@@ -36,6 +36,8 @@ def schemathesis(client: Client, folder: Path, *more: str) -> int:
             *(str(program), "run", f"http://127.0.0.1:{client.port}/openapi.json"),
             *("--checks", "all", "--max-examples", str(times(300)), "--seed", str(SEED)),
             *("--continue-on-failure", "--no-color", "--generation-database", "none", *more),
+            # Its bodies are files, which nobody makes of a schema (test_batch_predict.py).
+            *("--exclude-path-regex", "batch_predict$"),
         ],
         capture_output=True,
         text=True,
@@ -139,7 +141,7 @@ def test_the_page_shows_every_operation_and_tries_one_and_loads_nothing_from_els
         for text in page.locator(".opblock-summary-path").all_inner_texts()
     }
     assert shown == set(document["paths"])
-    block = page.locator(".opblock", has_text=f"/{NAME}/predict")
+    block = page.locator(".opblock-post", has_text=f"/{NAME}/predict")
     block.locator(".opblock-summary-control").click()
     block.get_by_role("button", name="Try it out").click()
     block.get_by_role("button", name="Execute").click()

@@ -120,6 +120,8 @@ def test_two_workers_add_up_also_when_one_is_killed(installed: Complete) -> None
         assert len(workers) == 2
         assert until(lambda: set(ready_answers(client)) == {200}, 30) is not None
         ask_in_parallel(client, 400)
+        logged = 'inference_log_rows_total{outcome="written"}'
+        assert until(lambda: client.metrics().get(logged) == 400, 30) is not None
         found = client.metrics()
         assert requests(found, 200) == 400
         assert found[f"predictions_total{{{RELEASE}}}"] == 400
