@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from resources.settings import Settings
 from resources.store import LocalStore
 from serving.loading import Pointer
 
+UNREAD_SECONDS = 24 * 3600.0
 _CHAMPIONS = """
     select distinct on (m.use_case) m.use_case, m.version, r.digest, r.facts ->> 'uri'
     from leeway.moves as m
@@ -71,8 +73,21 @@ class Copies:
         copy = self.folder / "objects" / digest.removeprefix("sha256:")
         if copy.exists():
             data = copy.read_bytes()
+            os.utime(copy)  # it is in use: see `sweep`
             if f"sha256:{hashlib.sha256(data).hexdigest()}" == digest:
                 return data
         data = self.store.get(uri, digest)
         write_whole(copy, data)
         return data
+
+    def sweep(self, kept: Iterable[str], now: float) -> None:
+        """Removes copies that nobody read for a day, but for those of releases that are held.
+
+        Args:
+            kept: digests of objects that stay.
+            now: seconds since 1970, as files have them.
+        """
+        names = {each.removeprefix("sha256:") for each in kept}
+        for copy in (self.folder / "objects").glob("*"):
+            if copy.name not in names and now - copy.stat().st_mtime > UNREAD_SECONDS:
+                copy.unlink(missing_ok=True)

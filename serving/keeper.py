@@ -107,6 +107,8 @@ class Keeper:
         metrics.state_changed(before, self.state, breaker_open=self._breaker.opened_at is not None)
         if changed:
             self._copies.remember({name: each.pointer for name, each in served.items()})
+            held = [each for recent in self._recent.values() for each in recent]
+            self._copies.sweep(set().union(*(each.digests for each in held)), time.time())
 
     def _pointers(
         self,

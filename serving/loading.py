@@ -78,6 +78,11 @@ class Loaded:
         object.__setattr__(self, "who", who)
 
     @property
+    def digests(self) -> set[str]:
+        """Of the objects that it is made of."""
+        return {self.pointer.digest, *(each["digest"] for each in self.manifest["files"].values())}
+
+    @property
     def pipeline(self) -> Any:
         """The fitted pipeline, which is read when it is first asked for."""
         return self.by_pipeline.pipeline
