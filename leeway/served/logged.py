@@ -10,11 +10,12 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from leeway.served.contract import Classes, Classified, Estimated, Estimates
+if TYPE_CHECKING:  # they read NumPy and Arrow, for which who needs the columns alone has no use
+    from leeway.served.contract import Classes, Classified, Estimated, Estimates
 
 COLUMNS = (
     "prediction_id",
