@@ -59,12 +59,13 @@ def demo(as_json: bool) -> None:
     type=click.IntRange(1, HIGHEST_PORT),
     default=3000,
     show_default=True,
-    help="Port of the Dagster UI; the dbt docs and MLflow have those after it.",
+    help="Port of the Dagster UI; dbt docs, MLflow, service and dashboard have those after it.",
 )
 def dev(port: int) -> None:
-    """Serve the Dagster UI, the service, the dashboard, dbt docs and MLflow's UI on 127.0.0.1.
+    """Serve the Dagster UI, the service and the dashboard.
 
-    The Dagster daemon works beside them. Ctrl-C ends all.
+    The Dagster daemon, the dbt docs and MLflow's UI are beside them, all on 127.0.0.1. Ctrl-C ends
+    all.
 
     Example: leeway dev
     """
