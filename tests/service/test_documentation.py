@@ -34,7 +34,7 @@ def schemathesis(client: Client, folder: Path, *more: str) -> int:
     done = subprocess.run(
         [
             *(str(program), "run", f"http://127.0.0.1:{client.port}/openapi.json"),
-            *("--checks", "all", "--max-examples", str(times(300)), "--seed", str(SEED)),
+            *("--checks", "all", "--max-examples", str(times(100)), "--seed", str(SEED)),
             *("--continue-on-failure", "--no-color", "--generation-database", "none", *more),
             # Its bodies are files, which nobody makes of a schema (test_batch_predict.py).
             *("--exclude-path-regex", "batch_predict$"),
