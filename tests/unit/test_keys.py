@@ -105,4 +105,4 @@ def welch(text: str, identity: str, look: Callable[[str], object]) -> float:
     middle = {shown: statistics.median(found) for shown, found in times.items()}
     one, other = ([middle[shown] for shown in kind] for kind in (far, near))
     error = ((statistics.variance(one) + statistics.variance(other)) / 10) ** 0.5
-    return (statistics.fmean(one) - statistics.fmean(other)) / max(error, 0.1)
+    return float((statistics.fmean(one) - statistics.fmean(other)) / max(error, 0.1))
