@@ -12,11 +12,13 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import fasteners
 import pandas as pd
 import psycopg2
 from sqlalchemy.engine import make_url
@@ -123,6 +125,25 @@ class Complete(Installed):
         """Stops its PostgreSQL where it runs."""
         if (self.home / "postgres" / "postmaster.pid").exists():
             stop_embedded(self.home, mode)
+
+    @contextmanager
+    def without_database(self) -> Iterator[None]:
+        """Within the block there is no PostgreSQL, and nobody can start it.
+
+        Whoever asks for it starts it again, a service four times a second: under the lock, for
+        which they wait until its folder is away.
+        """
+        folder = self.home / "postgres"
+        away = folder.with_name("postgres away")
+        with fasteners.InterProcessLock(self.home / "postgres.lock"):
+            self.stop("fast")
+            folder.rename(away)
+            folder.write_text("no folder")
+        try:
+            yield
+        finally:
+            folder.unlink()
+            away.rename(folder)
 
     def put_back(self) -> None:
         """Makes everything what it was after the demo; at the same place, which manifests hold."""

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.faults.harness import until
 from tests.project_copy import NAME
 from tests.service.service import PREDICT, Client, received
 
@@ -141,7 +142,8 @@ def test_the_id_of_a_request_is_in_its_answer_and_in_its_one_line_of_the_log(
     secret = json.dumps({"instances": [example | {"island": "Atlantis the secret"}]}).encode()
     answer = client.ask("POST", f"{PREDICT}?who=ana", secret, given)
     assert answer.headers["x-request-id"] == "from-a-proxy.1"
-    (line,) = [line for line in client.lines if "from-a-proxy.1" in line]
+    assert until(lambda: any("from-a-proxy.1" in each for each in client.lines), 10) is not None
+    (line,) = [each for each in client.lines if "from-a-proxy.1" in each]
     told = json.loads(line.partition("refused ")[2])
     assert told.pop("seconds") > 0
     assert told == {

@@ -182,12 +182,7 @@ def test_without_the_database_the_last_champion_is_served(
     with serving(installed) as other:
         assert until(other.ready, 60) is not None
         _, before = other.post(PREDICT, {"instances": [example]})
-    folder = installed.home / "postgres"
-    away = folder.with_name("postgres away")
-    installed.stop("fast")
-    folder.rename(away)
-    folder.write_text("no folder")
-    try:
+    with installed.without_database():
         with serving(installed) as other:
             assert until(other.ready, 60) is not None
             _, found = other.get("/ready")
@@ -198,9 +193,6 @@ def test_without_the_database_the_last_champion_is_served(
         assert status == 200
         assert client.get("/ready")[1]["ledger"] != "answers"
         assert client.get(f"/api/v1/{NAME}/predictions/history")[0] == 503
-    finally:
-        folder.unlink()
-        away.rename(folder)
     installed.leeway("status", NAME)  # starts the database
 
     def logged() -> bool:

@@ -71,12 +71,7 @@ def test_without_the_database_it_says_so_in_time_and_predictions_go_on(
     example = {
         each["name"]: each["example"] for each in client.get(f"/api/v1/{NAME}/model")[1]["inputs"]
     }
-    folder = installed.home / "postgres"
-    away = folder.with_name("postgres away")
-    installed.stop("fast")
-    folder.rename(away)
-    folder.write_text("no folder")
-    try:
+    with installed.without_database():
         begun = time.monotonic()
         status, found = client.get(WHY)
         assert time.monotonic() - begun < 8
@@ -85,9 +80,6 @@ def test_without_the_database_it_says_so_in_time_and_predictions_go_on(
         assert str(installed.home) not in found["detail"], "where things are is for the log"
         predicted = client.post(f"/api/v1/{NAME}/predict", {"instances": [example]})
         assert predicted[0] == 200
-    finally:
-        folder.unlink()
-        away.rename(folder)
     assert until(lambda: client.get(WHY)[0] == 200, 60) is not None
 
 
