@@ -239,3 +239,38 @@ create table if not exists leeway.topic_ranges (
     cut_at timestamptz not null default now(),
     primary key (reader, topic, partition, first_offset)
 );
+
+-- Labels as their source gave them, one row each, for good: what was known at a time can be told
+-- later. A batch of labels that changed is read again: its rows from before are withdrawn, and stay.
+-- `id` and `withdrawn_by` come of one sequence, so that their largest says whether anything changed.
+do $$ begin
+    if to_regclass('leeway.labels') is not null then
+        return;
+    end if;
+    create table leeway.label_batches (
+        use_case text not null,
+        batch text not null,
+        fingerprint text,
+        rows bigint not null,
+        problems bigint not null,
+        read_at timestamptz not null,
+        primary key (use_case, batch)
+    );
+    create sequence leeway.label_changes;
+    create table leeway.labels (
+        id bigint primary key default nextval('leeway.label_changes'),
+        use_case text not null,
+        batch text not null,
+        row_number bigint not null,
+        row_key text,
+        label text,
+        event_at timestamptz,
+        arrived_at timestamptz not null,
+        problem text,
+        read_at timestamptz not null,
+        withdrawn_at timestamptz,
+        withdrawn_by bigint
+    );
+    create index labels_of_key on leeway.labels (use_case, row_key) where problem is null;
+    create index labels_of_batch on leeway.labels (use_case, batch) where withdrawn_at is null;
+end $$;

@@ -48,6 +48,7 @@ def check_use_case(use_case: UseCase) -> None:
     if use_case.task != "experiment":
         _check_search(use_case)
     _check_costs(use_case)
+    _check_labels(use_case)
     if use_case.task == "experiment" and any(use_case.schedules.model_dump().values()):
         raise ValueError("schedules: an experiment has no model to score or train; leave them out")
     judged = METRIC_RANGES[use_case.task] | (POSITIVE_RANGES if use_case.costs else {})
@@ -198,6 +199,23 @@ def _check_costs(use_case: UseCase) -> None:
             "of decisions between two; give it two values, or leave costs out"
         )
     require_known("costs.positive", [use_case.costs.positive], classes)
+
+
+def _check_labels(use_case: UseCase) -> None:
+    if use_case.labels is None:
+        return
+    if use_case.task == "experiment":
+        raise ValueError("labels: an experiment has a response in each run; leave labels out")
+    if use_case.key.type not in ("integer", "text", "category"):
+        raise ValueError(
+            f"labels: the key {use_case.key.name!r} is a {use_case.key.type} column, and labels "
+            "find their rows by a key of type integer, text or category"
+        )
+    if use_case.target.required:
+        raise ValueError(
+            f"columns: target {use_case.target.name!r} is required, and with labels that come "
+            "later a row has none at first; remove required"
+        )
 
 
 Ranges = Mapping[str, tuple[float | None, float | None]]

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from leeway.spec.base import Identifier, Strict
 from leeway.spec.damage import Damage
 from leeway.spec.experiment import Experiment
+from leeway.spec.labels import Labels
 from leeway.spec.metrics import Gate
 from leeway.spec.policies import Drift, Freshness, Monitoring, Retraining, Schedules
 from leeway.spec.rules import check_use_case
@@ -41,6 +42,9 @@ class UseCase(Strict):
     source: Source
     stand_in: StandIn | None = None
     columns: tuple[Column, ...] = Field(min_length=1)
+    labels: Labels | None = Field(
+        default=None, description="labels that come apart from their rows, and later"
+    )
     required_any: tuple[Identifier, ...] = Field(
         default=(), description="a row must have a value in at least one of these columns"
     )

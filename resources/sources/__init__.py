@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from leeway.spec import FileSource, UseCase
+from leeway.spec.labels import Labels, LabelSource
 from resources.files import Layout, SourceError
 from resources.opening import within
 from resources.settings import PROJECT, get_settings
@@ -35,6 +36,7 @@ __all__ = [
     "SqlTable",
     "Synthetic",
     "Topic",
+    "open_labels",
     "open_source",
 ]
 
@@ -49,17 +51,27 @@ def open_source(use_case: UseCase, web: Web | None = None) -> BatchSource:
     source = use_case.source
     if source.kind == "package":
         return Package(source)
-    if source.kind == "archive":
-        return Archive(source, web)
-    if source.kind == "http":
-        return HttpApi(source, web)
-    if source.kind == "sql":
-        return SqlTable(source, use_case.key.name)
     if source.kind == "kafka":
         read = [column for column in use_case.given_columns if not column.from_position]
         return Topic(source, [column.in_source for column in read])
     if source.kind == "simulator":
         return Synthetic(use_case, source, "simulator of synthetic rows")
+    return _tables(source, use_case.key.name, web)
+
+
+def open_labels(labels: Labels) -> BatchSource:
+    """The source of a use case's labels; nothing is asked of it yet."""
+    return _tables(labels.source, labels.key, None)
+
+
+def _tables(source: LabelSource, key: str, web: Web | None) -> BatchSource:
+    """A source of tables whose columns somebody else judges; rows of a database come by `key`."""
+    if source.kind == "archive":
+        return Archive(source, web)
+    if source.kind == "http":
+        return HttpApi(source, web)
+    if source.kind == "sql":
+        return SqlTable(source, key)
     path = _path_of(source)
     inside = get_settings().data_dir if source.below == "data_dir" else None
     if path.is_dir():
