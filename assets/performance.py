@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets.incident import incident_on
+from assets.labelled import labelled
 from assets.released import Batch, node_of_batches
 from assets.stage import Stage, Work, metadata_of
 from leeway.data.tables import from_parquet
@@ -52,10 +53,10 @@ def _measure(batch: Batch) -> dict[str, Any]:
     from leeway.performance import measure
 
     stage, champion = batch.stage, batch.champion
-    work = batch.begin("performance", "predictions", "clean")
-    clean, predicted = (
-        from_parquet(work.read(name, batch.name)) for name in ("clean", "predictions")
-    )
+    more = ("labels",) if stage.use_case.labels else ()
+    work = batch.begin("performance", "predictions", "clean", *more)
+    clean = labelled(work, batch.name)
+    predicted = from_parquet(work.read("predictions", batch.name))
     trained = part_of(from_parquet(work.get(champion.manifest["files"]["training_set"])), TRAIN)
     classes, key = champion.manifest["classes"], stage.use_case.key.name
     found = measure(clean, predicted, stage.use_case, classes, trained[key])
@@ -79,6 +80,7 @@ def _measure(batch: Batch) -> dict[str, Any]:
         labelled_rows=found.labelled,
         rows_fitted_on=found.fitted,
         unknown_labels=found.unknown_labels,
+        maturity="undefined" if found.maturity is None else found.maturity,
         metrics=dg.MetadataValue.table(records=records, schema=SCHEMA),
     )
 
@@ -117,6 +119,7 @@ def _commit(batch: Batch, work: Work, found: "Performance") -> Commit:
         facts={
             "broken_gates": broken_gates(gates, metrics),
             "version": champion.release.version,
+            "maturity": found.maturity,
             "incident": incident.digest if incident else None,
         },
         also=record,

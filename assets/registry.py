@@ -17,6 +17,7 @@ from assets import (
     effects,
     experiment,
     explainers,
+    labels,
     performance,
     predictions,
     profile,
@@ -39,6 +40,8 @@ def assets_of(stage: Stage) -> Sequence[dg.AssetsDefinition]:
         made = [*data, experiment.build(stage), effects.build(stage)]
         block = stage.use_case.experiment
         return made if block is None or block.savings is None else [*made, savings.build(stage)]
+    if stage.use_case.labels is not None:
+        data.append(labels.build(stage, stage.use_case.labels))
     return [
         *data,
         profile.build(stage),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import dagster as dg
 
 from leeway.code_version import code_version, definition_of, input_digest, with_upstream
-from leeway.graph import Node, graph_of, node
+from leeway.graph import Node, graph_of
 from leeway.plan import WHOLE, label
 from leeway.spec import UseCase, as_timedelta
 from resources.definitions import Lineage
@@ -46,6 +46,10 @@ class Stage:
         """The asset key of a node."""
         return dg.AssetKey([self.name, node_name])
 
+    def node(self, name: str) -> Node:
+        """The node of the use case's graph."""
+        return next(each for each in graph_of(self.use_case) if each.name == name)
+
     def asset(
         self, name: str, description: str, *kinds: str, required: bool = True
     ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
@@ -57,7 +61,7 @@ class Stage:
             kinds: technologies, which the UI shows as icons; at most four.
             required: False when a run may leave the node as it is, and say why.
         """
-        each = node(name)
+        each = self.node(name)
         partitioned: dict[str, Any] = {}
         if each.per_batch:
             partitioned = {
@@ -82,7 +86,7 @@ class Stage:
     def _dep(self, each: Node, upstream: str) -> dg.AssetDep:
         """Batch reads its own batch; a whole node reads every batch of a batched one."""
         mapping = None
-        if node(upstream).per_batch and not each.per_batch:
+        if self.node(upstream).per_batch and not each.per_batch:
             mapping = dg.AllPartitionMapping()
         return dg.AssetDep(self.key(upstream), partition_mapping=mapping)
 
@@ -179,7 +183,9 @@ class Work:
             StaleAttempt: when a newer attempt has begun; nothing is changed.
         """
         stored = self.platform.store.put(prefix, self.stage.name, suffix, data)
-        made_by = definition_of(self.stage.name, self.stage.use_case, node(self.attempt.node))
+        made_by = definition_of(
+            self.stage.name, self.stage.use_case, self.stage.node(self.attempt.node)
+        )
         return self.platform.ledger.commit(
             self.attempt,
             input_digest=self.input_digest,
@@ -215,8 +221,8 @@ def begin(
     if inputs is None:
         inputs = {
             label(upstream, at): platform.ledger.require(stage.name, upstream, at)
-            for upstream in node(name).upstream
-            for at in [batch if node(upstream).per_batch else WHOLE]
+            for upstream in stage.node(name).upstream
+            for at in [batch if stage.node(upstream).per_batch else WHOLE]
         }
     give_back_memory()  # of the node before
     attempt = platform.ledger.begin(stage.name, name, batch, context.run.run_id)

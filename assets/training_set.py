@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.columns import columns_of_clean
+from assets.labelled import labelled
 from assets.requested import begin_training
 from assets.stage import Input, Stage, Work, metadata_of
 from leeway.data.tables import from_parquet, to_parquet
@@ -38,8 +39,12 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             label("clean", batch): platform.ledger.require(stage.name, "clean", batch)
             for batch in batches
         }
+        labels = {label("labels", b): b for b in batches} if stage.use_case.labels else {}
+        inputs |= {
+            name: platform.ledger.require(stage.name, "labels", b) for name, b in labels.items()
+        }
         work = begin_training(stage, platform, context, "training_set", inputs)
-        tables = {batch: from_parquet(work.read("clean", batch)) for batch in batches}
+        tables = {batch: labelled(work, batch) for batch in batches}
         try:
             made = build_training_set(tables, stage.use_case)
         except NotEnoughRows as error:
@@ -47,6 +52,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         marks = made.table.select([PART])
         parts = {part: part_of(marks, part).num_rows for part in (TRAIN, TEST)}
         facts = {"batches": batches, "left_out": left_out, "unlabelled": made.unlabelled, **parts}
+        facts["settled"] = {name: inputs[name].digest for name in labels}
         data, rows = to_parquet(made.table), made.table.num_rows
         commit = work.commit("clean", "parquet", data, rows=rows, facts=facts)
         return dg.MaterializeResult(

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from cli.output import say
@@ -22,8 +23,10 @@ from orchestration.use_cases import InvalidUseCase, find_use_case
 from resources.instance import prepare
 from resources.ledger import Ledger
 from resources.releases import Releases
+from resources.settings import Settings
 from resources.stand_ins import reading_of
 
+Sources = Mapping[str, Mapping[str, str | None]]
 # What JSON and people call a verdict.
 DECISIONS = {"promote": "promoted", "hold": "held", "reject": "rejected"}
 
@@ -80,7 +83,10 @@ def run(
     found = source.batches()
     ledger.register_batches(name, found)
     ledger.forget_batches(name, keep=found)  # a file that could not be read, and was removed
-    sources = {each: source.fingerprint(each) for each in ledger.batches(name)}
+    sources: Sources = {
+        "raw": {each: source.fingerprint(each) for each in ledger.batches(name)},
+        "labels": _labels(settings, name, use_case),
+    }
     steps = narrowed(plan_of(name, use_case, ledger, sources, everything), batch, select)
     report = RunReport(name, "success")
     report.skipped = [_shown(step) for step in steps if not step.runs]
@@ -101,11 +107,21 @@ def run(
     return report
 
 
+def _labels(settings: Settings, name: str, use_case: UseCase) -> Mapping[str, str | None]:
+    """Takes in labels that are new; by batch, what changes when one of its labels does."""
+    if use_case.labels is None:
+        return {}
+    from resources.labels import changes, take_in
+
+    take_in(settings, name, use_case, use_case.labels, lambda: datetime.now(UTC))
+    return changes(settings, name, use_case.key.name)
+
+
 def plan_of(
     name: str,
     use_case: UseCase,
     ledger: Ledger,
-    sources: Mapping[str, str | None],
+    sources: Sources,
     everything: bool = False,
 ) -> list[Step]:
     """What would be materialized now, and why."""
@@ -118,6 +134,7 @@ def plan_of(
             tuple(commit.facts.get("batches", ())),
             commit.told,
             commit.facts.get("source_digest"),
+            commit.facts.get("settled", {}),
         )
         for key, commit in ledger.every_current(name).items()
     }

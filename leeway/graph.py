@@ -7,7 +7,7 @@ depends on (`leeway.node_code`), or the digest of both (`leeway.code_version`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leeway.spec import Task, UseCase
 
@@ -19,7 +19,8 @@ class Node:
     A field may name a part of one, such as `retraining.non_inferiority`.
 
     `per_batch` nodes are materialized batch by batch. `checks` names the checks that Leeway itself
-    has for the node; dbt's tests come on top.
+    has for the node; dbt's tests come on top. `settled` names inputs that it takes as they are when
+    it is made: what becomes of them later is news, and does not make it stale.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Node:
     fields: tuple[str, ...] = ()
     per_batch: bool = False
     checks: tuple[str, ...] = ()
+    settled: tuple[str, ...] = ()
 
 
 DATA_NODES = (
@@ -34,6 +36,7 @@ DATA_NODES = (
     Node("staged", ("raw",), per_batch=True),
     Node("clean", ("staged",), per_batch=True),
 )
+LABELS = Node("labels", ("clean",), ("labels", "columns"), per_batch=True)
 MODEL_NODES = (
     Node("profile", ("clean",), ("columns",), per_batch=True),
     Node("training_set", ("clean",), ("task", "columns", "split", "max_rejected")),
@@ -94,7 +97,7 @@ EXPERIMENT_NODES = (
 
 
 def nodes_of(task: Task) -> tuple[Node, ...]:
-    """The nodes that a task can have, each after everything that it reads."""
+    """The nodes that a task always has, each after everything that it reads."""
     return DATA_NODES + (EXPERIMENT_NODES if task == "experiment" else MODEL_NODES)
 
 
@@ -103,7 +106,24 @@ def graph_of(use_case: UseCase) -> tuple[Node, ...]:
     block = use_case.experiment
     without_costs = block is not None and block.savings is None
     found = nodes_of(use_case.task)
+    if use_case.labels is not None:
+        found = _with_labels(found)
     return tuple(each for each in found if not (each.name == "savings" and without_costs))
+
+
+def _with_labels(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The nodes where labels come apart from their rows: what reads a target reads them, too."""
+    readers = {
+        "training_set": {"settled": ("labels",)},  # as a new batch: trained on when it is wanted
+        "performance": {},
+    }
+    found = []
+    for each in nodes:
+        if each.name in readers:
+            upstream = (*each.upstream, "labels")
+            each = replace(each, upstream=upstream, settled=readers[each.name].get("settled", ()))
+        found += [each, LABELS] if each.name == "clean" else [each]
+    return tuple(found)
 
 
 def node(name: str) -> Node:
@@ -112,7 +132,7 @@ def node(name: str) -> Node:
     Raises:
         KeyError: when there is none.
     """
-    for each in DATA_NODES + MODEL_NODES + EXPERIMENT_NODES:
+    for each in (*DATA_NODES, LABELS, *MODEL_NODES, *EXPERIMENT_NODES):
         if each.name == name:
             return each
     raise KeyError(name)

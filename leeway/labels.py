@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from leeway.data.shared_keys import as_text
 from leeway.data.validation import SchemaMismatch
 from leeway.data.values import Parsed, parse_column
-from leeway.spec import Column, UseCase
-from leeway.spec.labels import Labels
+from leeway.spec import Column, Labels, UseCase
 
 COLUMNS = ("row_number", "row_key", "label", "event_at", "arrived_at", "problem")
 
@@ -67,21 +65,6 @@ def read_labels(table: pa.Table, use_case: UseCase, labels: Labels) -> GivenLabe
     numbers = pa.array(range(1, table.num_rows + 1), pa.int64())
     found = {**columns, **texts, "row_number": numbers, "problem": pa.array(problems, pa.string())}
     return GivenLabels(pa.table({name: found[name] for name in COLUMNS}))
-
-
-def with_labels(rows: pa.Table, labels: pa.Table, use_case: UseCase) -> pa.Table:
-    """The rows with the label of each, where one is known, in place of their own target.
-
-    Args:
-        rows: of a batch, with its key and target.
-        labels: columns `key` and `label`, each of the type of its column; a key comes once.
-        use_case: names key and target.
-    """
-    target = use_case.target.name
-    position = pc.index_in(rows[use_case.key.name], value_set=labels["key"])
-    known = labels["label"].take(position)
-    place = rows.column_names.index(target)
-    return rows.set_column(place, target, pc.coalesce(known, rows[target]))
 
 
 def _as(column: Column, name: str) -> Column:

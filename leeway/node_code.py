@@ -28,11 +28,16 @@ _CHOOSING = (
     "leeway/metrics/inputs.py",
     "leeway/metrics/perfection.py",
 )
+_TRAINING_ROWS = (
+    "assets/labelled.py",
+    "assets/training_set.py",
+    "leeway/data/labelled.py",
+)
 _SEARCHING = (
     "assets/choices.py",
     "assets/training.py",
     "assets/training_frame.py",
-    "assets/training_set.py",
+    *_TRAINING_ROWS,
     "leeway/data/frames.py",
     "leeway/data/training_set.py",
     *_FITTING,
@@ -127,8 +132,19 @@ CODE: Mapping[str, tuple[str, ...]] = {
         "leeway/drift/declared.py",
         *_PROFILING,
     ),
+    "labels": (
+        "assets/labels.py",
+        "leeway/labels.py",
+        "leeway/data/messages.py",
+        "leeway/data/notations.py",
+        "leeway/data/records.py",
+        "leeway/data/shared_keys.py",
+        "leeway/data/validation.py",
+        "leeway/data/values.py",
+        "resources/labels.py",
+    ),
     "training_set": (
-        "assets/training_set.py",
+        *_TRAINING_ROWS,
         "leeway/data/training_set.py",
         "leeway/data/frames.py",
     ),
@@ -137,7 +153,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
     "explainers": (
         "assets/explainers.py",
         "assets/training_frame.py",
-        "assets/training_set.py",
+        *_TRAINING_ROWS,
         "leeway/data/frames.py",
         "leeway/data/training_set.py",
         "leeway/training/model_file.py",
@@ -153,7 +169,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
     ),
     "reference_profile": (
         "assets/reference_profile.py",
-        "assets/training_set.py",
+        *_TRAINING_ROWS,
         "leeway/data/training_set.py",
         "leeway/drift/declared.py",
         "leeway/drift/training_part.py",
@@ -163,7 +179,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
     "release": (
         "assets/release.py",
         "assets/served.py",
-        "assets/training_set.py",
+        *_TRAINING_ROWS,
         "leeway/fast/blocks.py",
         "leeway/fast/copied.py",
         "leeway/fast/copied_models.py",
@@ -253,6 +269,8 @@ CODE: Mapping[str, tuple[str, ...]] = {
     ),
     "performance": (
         "assets/performance.py",
+        "assets/labelled.py",
+        "leeway/data/labelled.py",
         "assets/incident.py",
         "leeway/performance.py",
         "leeway/data/frames.py",

@@ -41,10 +41,16 @@ class Performance:
     unknown_labels: int
     fitted: int
 
+    @property
+    def maturity(self) -> float | None:
+        """The share of rows whose label is in; None where there are no rows."""
+        return (self.labelled + self.fitted) / self.rows if self.rows else None
+
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return {
             "rows": self.rows,
+            "maturity": self.maturity,
             "labelled": self.labelled,
             "unknown_labels": self.unknown_labels,
             "fitted": self.fitted,

@@ -8,7 +8,7 @@ part of the training set does not make it stale; that is what drift and freshnes
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from leeway.code_version import input_digest
 from leeway.graph import Node
@@ -22,8 +22,9 @@ class Committed:
     """What the plan needs to know of one commit.
 
     `batches` are those that a whole node has read, where it did not read every one. `told` is false
-    when its run ended before Dagster had a record of it. `source` is the
-    fingerprint of what a batch of `raw` was read from.
+    when its run ended before Dagster had a record of it. `source` is the fingerprint of what a
+    batch was read from, outside of the graph. `settled` are the digests of inputs that it took as
+    they were.
     """
 
     input_digest: str
@@ -31,6 +32,7 @@ class Committed:
     batches: tuple[str, ...] = ()
     told: bool = True
     source: str | None = None
+    settled: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def plan(
     batches: Sequence[str],
     committed: Mapping[tuple[str, str], Committed],
     champion: str | None,
-    sources: Mapping[str, str | None],
+    sources: Mapping[str, Mapping[str, str | None]],
     *,
     everything: bool = False,
 ) -> list[Step]:
@@ -61,8 +63,9 @@ def plan(
         batches: known batches, oldest first.
         committed: what readers see, by (node, batch).
         champion: digest of the release that predictions and drift refer to.
-        sources: fingerprint by batch of what the source holds now; None, or no entry: it does not
-            hold the batch any more, and what was read of it stays.
+        sources: by node that reads from outside of the graph, the fingerprint by batch of what is
+            there now; None, or no entry: the batch is not there any more, and what was read of it
+            stays.
         everything: materialize whatever is up to date, too.
     """
     steps: dict[tuple[str, str], Step] = {}
@@ -76,9 +79,9 @@ def plan(
                 steps[key] = Step(node.name, batch, runs=False, reason=NO_CHAMPION)
                 continue
             reason = _why(node, batch, versions, batches, committed, champion, steps)
-            if not reason and not node.upstream and sources.get(batch):
-                corrected = sources[batch] != committed[key].source
-                reason = "its source changed" if corrected else ""
+            held = sources.get(node.name, {}).get(batch)
+            if not reason and held and held != committed[key].source:
+                reason = "its source changed"
             if everything and not reason:
                 reason = "asked for everything"
             steps[key] = Step(node.name, batch, bool(reason), reason or "up to date")
@@ -117,6 +120,9 @@ def _why(
     inputs: dict[str, str] = {}
     for name in node.upstream:
         for key in _sources(name, batch, node, members, steps):
+            if name in node.settled and label(*key) in found.settled:
+                inputs[label(*key)] = found.settled[label(*key)]
+                continue
             if steps[key].runs:
                 return f"{key[0]}{' ' + key[1] if key[1] else ''} is materialized again"
             inputs[label(*key)] = (

@@ -17,6 +17,8 @@ COMMAND_TAG = "leeway/command"  # the same of all runs that one `leeway run` was
 CHECKS_TAG = "leeway/checks"  # of a run of `leeway check`, which materializes nothing
 # What holds a batch against the champion.
 LOOKED = ("drift", "damage", "predictions", "performance", "report")
+# What rests on labels that came.
+LABELLED = ("labels", "performance", "report")
 RETRAINED = (
     "training_set",
     "model_selection",

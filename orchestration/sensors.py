@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from assets.stage import Stage
-from orchestration.jobs import LOOKED, graph_job_name, retrain_job_name
+from leeway.spec import Labels
+from orchestration.jobs import LABELLED, LOOKED, graph_job_name, retrain_job_name
 from orchestration.retraining import retraining_tick
 from resources.platform import Platform
 from resources.reaper import reap
@@ -27,7 +28,10 @@ def sensors_of(stage: Stage) -> Sequence[dg.SensorDefinition]:
     batches = _batches_sensor(stage)
     if stage.use_case.task == "experiment":
         return [batches]
-    return [batches, _retrain_sensor(stage), _looks_sensor(stage)]
+    of_a_model = [batches, _retrain_sensor(stage), _looks_sensor(stage)]
+    if stage.use_case.labels is not None:
+        of_a_model.append(_labels_sensor(stage, stage.use_case.labels))
+    return of_a_model
 
 
 def reaper_sensor() -> dg.SensorDefinition:
@@ -70,6 +74,45 @@ def _batches_sensor(stage: Stage) -> dg.SensorDefinition:
         return dg.SensorResult(dynamic_partitions_requests=[stage.batches.build_add_request(found)])
 
     return new_batches
+
+
+def _labels_sensor(stage: Stage, source: Labels) -> dg.SensorDefinition:
+    """Takes in labels that came, and has what rests on them made again for their batches.
+
+    The key names the newest change, so that each asks for one run.
+    """
+
+    @dg.sensor(
+        name=f"{stage.name}_new_labels",
+        job_name=graph_job_name(stage.name),
+        minimum_interval_seconds=60,
+        default_status=RUNNING,
+        description=f"Takes in new labels of {stage.name}.",
+    )
+    def new_labels(
+        context: dg.SensorEvaluationContext, platform: Platform
+    ) -> dg.SensorResult | dg.SkipReason:
+        from resources.labels import changes, take_in
+
+        settings, use_case = platform.settings, stage.use_case
+        take_in(settings, stage.name, use_case, source, lambda: datetime.now(UTC))
+        asked = []
+        for batch, change in changes(settings, stage.name, use_case.key.name).items():
+            known = platform.ledger.current(stage.name, "labels", batch)
+            if known is not None and known.facts["source_digest"] != change:
+                nodes = [stage.key(node) for node in LABELLED]
+                request = dg.RunRequest(
+                    run_key=f"labels:{batch}:{change}",
+                    job_name=graph_job_name(stage.name),
+                    partition_key=batch,
+                    asset_selection=nodes,
+                )
+                asked.append(request)
+        if not asked:
+            return dg.SkipReason("no label of a batch is new")
+        return dg.SensorResult(run_requests=asked)
+
+    return new_labels
 
 
 def _looks_sensor(stage: Stage) -> dg.SensorDefinition:

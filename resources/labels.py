@@ -16,8 +16,7 @@ from leeway.data.shared_keys import as_text
 from leeway.data.validation import SchemaMismatch
 from leeway.data.values import ARROW_TYPES
 from leeway.labels import GivenLabels, read_labels
-from leeway.spec import UseCase
-from leeway.spec.labels import Labels
+from leeway.spec import Labels, UseCase
 from resources.files import SourceError
 from resources.postgres import transaction
 from resources.settings import Settings

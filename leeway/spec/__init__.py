@@ -7,6 +7,7 @@ into assets (`assets`), or any rule about rows (`leeway.data.validation`). Impor
 
 from leeway.spec.damage import Damage
 from leeway.spec.experiment import CuttingMinutes, Experiment, SavingsCosts
+from leeway.spec.labels import Labels, LabelSource
 from leeway.spec.metrics import LOWER_IS_BETTER, METRIC_RANGES, Gate, unit_of
 from leeway.spec.policies import (
     SCHEDULED,
@@ -74,6 +75,8 @@ __all__ = [
     "Gate",
     "HttpSource",
     "KafkaSource",
+    "LabelSource",
+    "Labels",
     "PackageSource",
     "Retraining",
     "Role",

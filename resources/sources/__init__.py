@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leeway.spec import FileSource, UseCase
-from leeway.spec.labels import Labels, LabelSource
+from leeway.spec import FileSource, Labels, LabelSource, UseCase
 from resources.files import Layout, SourceError
 from resources.opening import within
 from resources.settings import PROJECT, get_settings

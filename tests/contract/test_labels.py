@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from leeway.labels import with_labels
+from leeway.data.labelled import with_labels
 from leeway.spec import UseCase
 from resources.files import SourceError
 from resources.labels import known_labels, take_in

@@ -10,7 +10,7 @@ import pytest
 
 from leeway import code_version as versioning
 from leeway.code_version import code_version, with_upstream
-from leeway.graph import Node, graph_of, nodes_of
+from leeway.graph import LABELS, Node, graph_of, nodes_of
 from leeway.node_code import CODE
 from leeway.spec import UseCase
 from orchestration.use_cases import load_use_cases
@@ -130,6 +130,7 @@ def test_a_changed_field_changes_the_version_of_the_nodes_that_use_it(
 
 
 OF_USE_CASES = [(name, each) for name in USE_CASES for each in graph_of(USE_CASES[name])]
+OF_USE_CASES.append(("penguins", LABELS))
 
 
 def test_every_node_has_its_files_and_nothing_else_has() -> None:

@@ -25,7 +25,7 @@ class History:
     versions: dict[str, str] = field(default_factory=lambda: {n.name: "1" for n in NODES})
     committed: dict[tuple[str, str], Committed] = field(default_factory=dict)
     champion: str | None = CHAMPION
-    sources: dict[str, str | None] = field(default_factory=dict)
+    sources: dict[str, str | None] = field(default_factory=dict)  # of `raw`
 
     def steps(self, *, everything: bool = False) -> list[Step]:
         return plan(
@@ -34,7 +34,7 @@ class History:
             self.batches,
             self.committed,
             self.champion,
-            self.sources,
+            {"raw": self.sources},
             everything=everything,
         )
 
