@@ -312,7 +312,7 @@ def keys() -> None:
     type=click.Choice(["predict", "admin"]),
     default="predict",
     show_default=True,
-    help="admin also opens reload and /health/deep.",
+    help="admin also moves champions, and reads history and why.",
 )
 @click.option("--name", default="", help="Whose key it is, for the list.")
 @JSON

@@ -33,7 +33,8 @@ def use_cases(settings: Settings) -> dict[str, Literal["experiment", "model"]]:
 def batches(settings: Settings, use_case: str, limit: int) -> list[dict[str, Any]]:
     """The newest batches, newest first: what came, what was found, how good predictions were.
 
-    `drift`, `damage` and `performance` are what these nodes recorded, None where they did not.
+    `drift`, `damage` and `performance` are what these nodes recorded, None where they did not;
+    `distances` are of each column from the reference, by measure.
     `metrics` are of all labelled rows, under the release that `performance` names.
 
     Raises:
@@ -54,11 +55,25 @@ def batches(settings: Settings, use_case: str, limit: int) -> list[dict[str, Any
             "rows": facts.get("raw", {}).get("rows"),
             "rejected": facts.get("raw", {}).get("rejected"),
             "origin": facts.get("raw", {}).get("origin"),
-            **{node: facts.get(node) for node in _JUDGED},
+            **{node: _told(facts.get(node)) for node in _JUDGED},
+            "distances": _distances(facts.get("drift") or {}),
             "metrics": metrics.get(batch, {}),
         }
         for batch, at, facts in rows
     ]
+
+
+def _told(facts: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What was recorded, but for what is for machines alone."""
+    return facts and {name: value for name, value in facts.items() if name != "effects"}
+
+
+def _distances(drift: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """By column and measure; beside each distance its noise is recorded."""
+    return {
+        column: {measure: found[0] for measure, found in measures.items()}
+        for column, measures in drift.get("effects", {}).items()
+    }
 
 
 _BATCHES = """
@@ -66,8 +81,7 @@ _BATCHES = """
         select batch, discovered_at, ordinal from leeway.batches where use_case = %(use_case)s
         order by ordinal desc limit %(limit)s)
     select newest.batch, discovered_at,
-        coalesce(jsonb_object_agg(m.node, m.facts - 'effects') filter (where m.node is not null),
-                 '{}')
+        coalesce(jsonb_object_agg(m.node, m.facts) filter (where m.node is not null), '{}')
     from newest
     left join leeway.current as c
         on c.use_case = %(use_case)s and c.batch = newest.batch

@@ -72,7 +72,16 @@ def add_routes(app: FastAPI, keeper: Keeper, inferences: InferenceLog) -> None:
             instances = [msgspec.structs.asdict(each) for each in answered.instances]
             answers = msgspec.msgpack.encode(answered.answers)
             job = Job(kind, loaded.pointer, instances, answers)
-            return Response(await pool.ask(job), media_type=JSON)
+            return Response(await told(loaded, job), media_type=JSON)
+
+    async def told(loaded: Loaded, job: Job) -> bytes:
+        try:
+            content = await pool.ask(job)
+        except Exception:
+            metrics.explained(loaded, well=False)
+            raise
+        metrics.explained(loaded, well=True)
+        return content
 
     @app.post(f"{API}/explain")
     @described(
@@ -106,4 +115,4 @@ def add_routes(app: FastAPI, keeper: Keeper, inferences: InferenceLog) -> None:
     async def draw(use_case: str) -> Response:
         loaded = served(keeper, use_case)
         with pool.admitted():
-            return Response(await pool.ask(Job("map", loaded.pointer)), media_type=JSON)
+            return Response(await told(loaded, Job("map", loaded.pointer)), media_type=JSON)

@@ -90,6 +90,9 @@ LOGGED = _counter(
     "inference_log_rows_total", "Answers by what became of their row in the log.", "outcome"
 )
 LOADED = _gauge("model_loaded", "1: the release is served, 0: no longer.", *_RELEASE, good=True)
+EXPLAINER = _gauge(
+    "explainer_loaded", "1: it explained last time, 0: it could not.", *_RELEASE, good=True
+)
 WAITING = _gauge("champion_waiting", "1: the champion is not served.", "use_case")
 BREAKER = _gauge("ledger_breaker_open", "1: the ledger failed often and is left alone.")
 LEDGER_FAILURES = _counter("ledger_failures_total", "Times that the ledger did not answer.")
@@ -123,6 +126,11 @@ def predicted(loaded: Loaded, answers: Answers, seconds: float) -> None:
     for each in answers.predictions:  # type: ignore[attr-defined]  # both have them
         for warning in each.warnings:
             WARNED.labels(*release, warning.input, warning.code).inc()
+
+
+def explained(loaded: Loaded, *, well: bool) -> None:
+    """Tells whether what explains a release did."""
+    EXPLAINER.labels(loaded.pointer.use_case, str(loaded.pointer.version)).set(well)
 
 
 def state_changed(before: State, after: State, *, breaker_open: bool) -> None:

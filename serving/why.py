@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import anyio
 import anyio.to_thread
 import msgspec
-from fastapi import FastAPI, Query, Response
+from fastapi import FastAPI, Query, Request, Response
 
 from leeway.why.statement import Answer
 from resources.postgres import PostgresUnavailable
@@ -21,6 +21,7 @@ from resources.settings import get_settings
 from resources.store import LocalStore
 from resources.why.answers import why_version
 from resources.why.reading import NotRecorded
+from serving.guard import ADMIN, need
 from serving.problems import Refusal
 
 SECONDS = 5.0
@@ -38,14 +39,16 @@ def add_routes(app: FastAPI) -> None:
     """Adds `why` for every use case that the ledger has, served or not."""
     limiter = anyio.CapacityLimiter(AT_ONCE)
 
-    @app.get("/api/v1/{use_case}/why", responses=REFUSALS)
+    @app.get("/api/v1/{use_case}/why", responses=REFUSALS, openapi_extra=ADMIN)
     async def why(
         use_case: str,
+        request: Request,
         version: Annotated[
             int | None,
             Query(ge=1, le=MOST, description="a version, such as 2; without it the champion"),
         ] = None,
     ) -> Response:
+        need(request, "admin")  # it names people, and where things are
         read = partial(_answer, use_case, version)
         try:
             with anyio.fail_after(SECONDS):

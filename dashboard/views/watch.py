@@ -11,13 +11,10 @@ import altair as alt
 import streamlit as st
 
 from dashboard.answers import moment, number
-from dashboard.service import Service
+from dashboard.drifted import COLOURS, columns_chart
+from dashboard.service import Failed, Service
 
 SHOWN = 200
-COLOURS = alt.Scale(
-    domain=["none", "suspect", "confirmed", "undefined"],
-    range=["#4c9a6a", "#e0a030", "#c0392b", "#999999"],
-)
 
 
 def page(service: Service, use_case: str) -> None:
@@ -25,6 +22,7 @@ def page(service: Service, use_case: str) -> None:
     batches = service.get("api/v1", use_case, "batches", limit=SHOWN)["batches"][::-1]
     decisions = service.get("api/v1", use_case, "decisions", limit=SHOWN)["decisions"]
     st.header(f"Data and model of {use_case} over time")
+    _answers(service, use_case, decisions)
     names = sorted({name for each in batches for name in each["metrics"]})
     if names:
         name = st.selectbox("Metric", names, key=f"metric.{use_case}")
@@ -32,6 +30,12 @@ def page(service: Service, use_case: str) -> None:
         st.caption("Bars are 95 % intervals of labelled rows; colours are the verdict on drift.")
     else:
         st.info("No batch has labels yet that the champion was not fitted on.")
+    st.subheader("Drift of each column")
+    if any(each["distances"] for each in batches):
+        st.altair_chart(columns_chart(batches), width="stretch")
+        st.caption("The number is the distance from the reference, 0 to 1.")
+    else:
+        st.info("No batch was held against a champion yet.")
     st.subheader("Batches")
     st.dataframe([_row(each) for each in batches[::-1]], hide_index=True)
     st.subheader("What the retraining policy decided")
@@ -41,6 +45,21 @@ def page(service: Service, use_case: str) -> None:
         st.dataframe(rows, hide_index=True)
     else:
         st.info("Nothing yet: the sensors work under `leeway dev`.")
+
+
+def _answers(service: Service, use_case: str, decisions: list[Any]) -> None:
+    """How the last day went, in three numbers."""
+    answered, slowest, state = st.columns(3)
+    try:
+        found = service.get("api/v1", use_case, "metrics/summary", hours=24)["releases"]
+    except Failed as error:  # what is recorded is shown, also where nothing is served
+        st.warning(str(error))
+        found = []
+    answered.metric("Predictions in 24 hours", f"{sum(each['predictions'] for each in found):,}")
+    times = [each["latency_seconds"]["p95"] for each in found]
+    told = f"{1000 * max(times):.3g} ms" if times else "undefined"
+    slowest.metric("95th percentile of their time", told)
+    state.metric("Retraining", decisions[0]["state"] if decisions else "no decision yet")
 
 
 def _drift(batch: Any) -> str:

@@ -39,7 +39,9 @@ def test_batches_come_newest_first_with_what_was_found_of_each(settings: Setting
     Ledger(settings).register_batches("other", ["c"])
     for batch in ("a", "b"):
         commit(settings, "raw", batch, rows=10, rejected=1, origin="real")
-    commit(settings, "drift", "b", verdict="confirmed", version=2, effects={"large": 1})
+    commit(
+        settings, "drift", "b", verdict="confirmed", version=2, effects={"x": {"ks": [0.4, 0.01]}}
+    )
     commit(settings, "performance", "b", version=2)
     commit(settings, "effects", "", best=1)
     assert use_cases(settings) == {"other": "model", "u": "experiment"}
@@ -47,7 +49,8 @@ def test_batches_come_newest_first_with_what_was_found_of_each(settings: Setting
     assert (c["batch"], c["rows"], c["drift"], c["metrics"]) == ("c", None, None, {})
     assert (b["batch"], b["rows"], b["rejected"], b["origin"]) == ("b", 10, 1, "real")
     assert b["drift"] == {"verdict": "confirmed", "version": 2}
-    assert b["damage"] is None
+    assert b["distances"] == {"x": {"ks": 0.4}}
+    assert (b["damage"], c["distances"]) == (None, {})
     assert b["metrics"]["accuracy"]["low"] == 0.8
     assert [each["batch"] for each in batches(settings, "u", 9)] == ["c", "b", "a"]
     assert batches(settings, "other", 9)[0]["rows"] is None

@@ -22,6 +22,9 @@ from resources.postgres import transaction
 from tests.batches import age
 from tests.conftest import used_installation
 from tests.graph.conftest import Graph, check_results, opened
+from tests.service.pages import drawn
+from tests.service.pages import opened as opened_page
+from tests.service.service import Here, serving
 
 NAME = "tool_life"
 FACTORS = ("cutting_speed", "tool_geometry", "cutting_angle")
@@ -179,6 +182,23 @@ def test_the_effects_show_their_plots_and_tables(graph: Experiment) -> None:
     yates = metadata["yates"]
     assert isinstance(yates, dg.TableMetadataValue)
     assert [record.data["treatment"] for record in yates.records][:4] == ["(1)", "a", "b", "ab"]
+
+
+def test_the_dashboard_shows_effects_best_setting_and_savings(
+    graph: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(Here()) as client:
+        monkeypatch.setenv("LEEWAY_API_URL", f"http://127.0.0.1:{client.port}")
+        shown = opened_page()
+        assert not shown.exception
+        assert shown.header[0].value == f"Experiment {NAME}"
+        ((*_, rows),) = drawn(shown)
+        estimates = {each["effect"]: each["estimate"] for each in rows}
+        assert estimates["B: tool_geometry"] == pytest.approx(EFFECTS["B"])
+        values = {each.label: each.value for each in shown.metric}
+        assert "tool_geometry" in values["Setting"]
+        _, told = client.get(f"/api/v1/{NAME}/experiment")
+        assert values["Saving per year"].endswith(told["savings"]["currency"])
 
 
 def test_an_analysis_follows_its_runs_once_each(graph: Experiment) -> None:

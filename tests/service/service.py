@@ -6,25 +6,45 @@ Belongs here: starting, asking and ending one. Does not belong here: what it sho
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 import urllib3
 
 from tests.faults.harness import until
-from tests.installed import Installed
 from tests.project_copy import NAME
 
 API = f"/api/v1/{NAME}"
 PREDICT, EXPLAIN, NEIGHBOURS, MAP, BATCH = (
     f"{API}/{each}" for each in ("predict", "explain", "neighbours", "map", "batch_predict")
 )
+
+
+class Startable(Protocol):
+    """What has a command line of its own, such as an installation."""
+
+    def start(self, *arguments: str, **extra: str) -> subprocess.Popen[str]: ...
+
+
+class Here:
+    """The installation that this process is in."""
+
+    def start(self, *arguments: str, **extra: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "cli.main", *arguments],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | extra,
+        )
 
 
 class Client:
@@ -121,7 +141,7 @@ def received(connection: socket.socket, seconds: float = 30) -> bytes:
 
 
 @contextmanager
-def serving(installed: Installed, *arguments: str, **variables: str) -> Iterator[Client]:
+def serving(installed: Startable, *arguments: str, **variables: str) -> Iterator[Client]:
     """A service of the installation; it ends with the block."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -135,7 +155,7 @@ def serving(installed: Installed, *arguments: str, **variables: str) -> Iterator
 
 
 @contextmanager
-def ready(installed: Installed, *arguments: str, **variables: str) -> Iterator[Client]:
+def ready(installed: Startable, *arguments: str, **variables: str) -> Iterator[Client]:
     """As `serving`, when its models are loaded."""
     with serving(installed, *arguments, **variables) as client:
         assert until(client.ready, 60) is not None

@@ -9,8 +9,8 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from resources.settings import PROJECT
 from tests.project_copy import NAME
+from tests.service.pages import drawn, opened
 from tests.service.service import Client
 
 pytestmark = pytest.mark.timeout(300)
@@ -20,11 +20,7 @@ pytestmark = pytest.mark.timeout(300)
 def shown(client: Client, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The first page, with the use case of the tests chosen."""
     monkeypatch.setenv("LEEWAY_API_URL", f"http://127.0.0.1:{client.port}")
-    return started()
-
-
-def started() -> AppTest:
-    return AppTest.from_file(str(PROJECT / "dashboard" / "app.py"), default_timeout=60).run()
+    return opened()
 
 
 def page(shown: AppTest, name: str) -> AppTest:
@@ -74,6 +70,24 @@ def test_the_values_of_a_category_are_compared_side_by_side(shown: AppTest) -> N
     assert islands == {"Biscoe", "Dream", "Torgersen"}
 
 
+def test_a_prediction_is_explained_and_shown_among_its_neighbours(shown: AppTest) -> None:
+    page(shown, "Explain")
+    submit(shown, "Explain")
+    _, (bars,), places = drawn(shown)
+    assert {"body_mass_g", "island"} <= {each["input"] for each in bars}
+    assert sorted(len(each) > 200 for each in places) == [False, True], "it, and where it is among"
+    assert len(shown.dataframe[0].value) == 5, "the nearest rows"
+    assert shown.metric[-1].label == "of them agree"
+
+
+def test_why_shows_statements_with_what_they_rest_on(shown: AppTest) -> None:
+    page(shown, "Why")
+    topics = " ".join(each.value for each in shown.markdown)
+    assert "trained because" in topics
+    assert "champion" in topics
+    assert any("sha256:" in each.value for each in shown.caption)
+
+
 def test_releases_are_listed_and_a_move_needs_a_reason(shown: AppTest) -> None:
     page(shown, "Releases")
     assert shown.metric[0].value == "version 1"
@@ -89,6 +103,14 @@ def test_releases_are_listed_and_a_move_needs_a_reason(shown: AppTest) -> None:
 
 def test_batches_show_their_drift_and_their_metrics(shown: AppTest) -> None:
     page(shown, "Data, drift and performance")
+    assert [each.label for each in shown.metric][:2] == [
+        "Predictions in 24 hours", "95th percentile of their time"
+    ]  # fmt: skip
+    assert "Drift of each column" in [each.value for each in shown.subheader]
+    (tiles,) = drawn(shown)[-1]
+    assert {each["column"] for each in tiles} >= {"body_mass_g", "island"}
+    assert {each["state"] for each in tiles} == {"none"}
+    assert all(0 <= each["distance"] <= 1 for each in tiles)
     table = shown.dataframe[0].value
     assert list(table["batch"])
     assert set(table["drift"]) <= {"none", "suspect", "confirmed", "undefined", "not looked at"}
@@ -96,6 +118,6 @@ def test_batches_show_their_drift_and_their_metrics(shown: AppTest) -> None:
 
 def test_without_a_service_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEEWAY_API_URL", "http://127.0.0.1:9")
-    found = started()
+    found = opened()
     assert not found.exception
     assert "leeway serve" in found.error[0].value

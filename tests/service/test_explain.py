@@ -142,6 +142,31 @@ def test_a_worker_that_was_killed_is_replaced_and_nobody_sees_it(
     assert not {worker.pid, second.pid} & {each.pid for each in client.workers()}
 
 
+def explains(client: Client) -> float:
+    """The metric `explainer_loaded` of the champion."""
+    text = client.ask("GET", "/metrics").data.decode()
+    (line,) = [each for each in text.splitlines() if each.startswith("explainer_loaded{")]
+    assert 'use_case="penguins"' in line
+    return float(line.rpartition(" ")[2])
+
+
+def test_whether_it_explained_is_told_by_the_metrics(client: Client, body: Instances) -> None:
+    assert client.post(EXPLAIN, body)[0] == 200
+    assert explains(client) == 1
+    killed = 0
+    with ThreadPoolExecutor(1) as sending:
+        asked = sending.submit(client.post, EXPLAIN, body)
+        while not asked.done():  # the worker that there is, and the one that takes its place
+            for worker in client.workers():
+                worker.kill()
+                killed += 1
+    assert asked.result()[0] == 503
+    assert killed >= 2
+    assert explains(client) == 0
+    assert client.post(EXPLAIN, body)[0] == 200
+    assert explains(client) == 1
+
+
 def test_who_finds_the_queue_full_is_told_when_to_come_again_and_the_others_are_answered(
     client: Client, body: Instances
 ) -> None:

@@ -21,7 +21,7 @@ from serving.guard import OPEN
 from tests.faults.harness import until
 from tests.installed import Complete
 from tests.project_copy import NAME
-from tests.service.service import PREDICT, Client, ready
+from tests.service.service import API, PREDICT, Client, ready
 
 pytestmark = pytest.mark.timeout(300)
 BODY = b'{"instances": [{}]}'
@@ -101,7 +101,8 @@ def test_a_key_opens_what_its_scope_says(closed: Client, keys: dict[str, str]) -
         shown = bearer(keys[scope])
         assert closed.ask("POST", PREDICT, BODY, shown).status == 200
         assert closed.ask("GET", "/metrics", headers=shown).status == 200
-        for method, path in (("GET", "/health/deep"), ("POST", f"/api/v1/{NAME}/reload")):
+        admin = (("GET", "/health/deep"), ("POST", f"{API}/reload"), ("GET", f"{API}/why"))
+        for method, path in admin:
             answer = closed.ask(method, path, headers=shown)
             assert answer.status == allowed
             assert allowed == 200 or 'scope="admin"' in answer.headers["www-authenticate"]

@@ -71,3 +71,9 @@ def test_the_program_is_called_leeway_however_it_was_started() -> None:
         [sys.executable, "-m", "cli.main", "nosuch"], capture_output=True, text=True, check=False
     )
     assert "Usage: leeway " in done.stderr
+
+
+def test_the_port_of_the_service_is_that_of_the_variable() -> None:
+    done = CliRunner().invoke(cli, ["serve"], env={"PORT": "70000"})
+    assert done.exit_code == 2
+    assert "70000 is not in the range" in done.stderr
