@@ -81,8 +81,7 @@ def decided_classes(
     position = list(classes).index(threshold.positive)
     names: NDArray[np.object_] = np.array(classes, dtype=object)
     passed = probabilities[:, position] >= threshold.value
-    chosen: NDArray[np.object_] = np.where(passed, names[position], names[1 - position])
-    return chosen
+    return names[np.where(passed, position, 1 - position)]
 
 
 def prediction_table(

@@ -26,6 +26,7 @@ from orchestration.schedules import schedule_tick
 from orchestration.use_cases import load_use_cases
 from resources.postgres import transaction
 from tests.conftest import used_installation
+from tests.graph.answered import assert_service_agrees
 from tests.graph.conftest import Graph, opened
 
 NAME = "churn"
@@ -137,6 +138,11 @@ def test_the_threshold_of_the_costs_decides(scored: Graph) -> None:
     assert [each == "true" for each in predictions["prediction"]] == reached
     half = [each >= 0.5 for each in predictions["probability_true"]]
     assert half != reached, "the control: an offer is cheaper than a loss"
+
+
+def test_the_service_decides_by_the_threshold_as_the_graph_does(scored: Graph) -> None:
+    """Guards: with a threshold, no answer could be written as JSON."""
+    assert_service_agrees(scored.platform, NAME, NEW)
 
 
 def test_the_day_with_labels_is_judged_by_area_and_ethnic_group(scored: Graph) -> None:

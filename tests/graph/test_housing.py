@@ -27,6 +27,7 @@ from leeway.training.preprocessing import build_preprocessor
 from orchestration.use_cases import load_use_cases
 from resources.platform import Platform
 from tests.conftest import used_installation
+from tests.graph.answered import assert_service_agrees
 from tests.graph.conftest import opened
 
 NAME = "housing"
@@ -74,6 +75,11 @@ def test_rows_that_were_made_up_are_said_to_be(shown: Mapping[str, Mapping[str, 
     data = status_of(NAME)["use_cases"][NAME]["data"]
     assert (data["origin"], data["rows"], data["last_batch"]) == ("synthetic", ROWS, "synthetic-1")
     assert data["source"].startswith("synthetic rows of the same schema")
+
+
+@pytest.mark.usefixtures("shown")
+def test_the_service_predicts_as_the_graph_does() -> None:
+    assert_service_agrees(Platform(), NAME, "synthetic-1")
 
 
 def test_the_choices_are_on_the_node_with_their_numbers_and_pictures(

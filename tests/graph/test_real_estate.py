@@ -15,6 +15,7 @@ from orchestration.use_cases import load_use_cases
 from resources.postgres import transaction
 from resources.settings import get_settings
 from tests.conftest import used_installation
+from tests.graph.answered import assert_service_agrees
 from tests.graph.conftest import Graph, check_results, opened
 from tests.reference import Reference, serving
 
@@ -103,6 +104,8 @@ def test_months_become_a_champion_and_larger_houses_are_drift(
         ("no house: land alone", 2),
     ]
     assert rejects == [("price", "6000000.0")]
+
+    assert_service_agrees(graph.platform, "real_estate", MONTHS[0])
 
     # The API has another month, of houses twice as large: KS of each feature says which moved.
     reference.hold({month: listings(seed) for seed, month in enumerate(MONTHS)} | {
