@@ -19,6 +19,8 @@ VIEWPORT = {"width": 1300, "height": 850}
 FOLDER = Path(__file__).parent / "dashboard"
 COLOURS = 128
 SECONDS = 90_000  # milliseconds; the first explanation of a release loads libraries
+# What is about to be drawn again is marked as stale.
+DONE = """() => !document.querySelector("[data-testid=stStatusWidget], [data-stale=true]")"""
 
 Step = Callable[[Page], None]
 
@@ -26,7 +28,7 @@ Step = Callable[[Page], None]
 def settled(page: Page) -> None:
     """Waits until the script of the page has run and its charts are drawn."""
     page.wait_for_timeout(500)  # before which it has not begun
-    page.get_by_test_id("stStatusWidget").wait_for(state="detached", timeout=SECONDS)
+    page.wait_for_function(DONE, timeout=SECONDS)
     page.wait_for_timeout(1_500)
 
 

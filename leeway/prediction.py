@@ -81,7 +81,8 @@ def decided_classes(
     position = list(classes).index(threshold.positive)
     names: NDArray[np.object_] = np.array(classes, dtype=object)
     passed = probabilities[:, position] >= threshold.value
-    return names[np.where(passed, position, 1 - position)]
+    decided: NDArray[np.object_] = names[np.where(passed, position, 1 - position)]
+    return decided
 
 
 def prediction_table(

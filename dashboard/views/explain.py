@@ -101,13 +101,14 @@ def _map(drawn: Any, found: Any) -> Any:
     ]
     kind = "N" if rows and isinstance(rows[0]["target"], str) else "Q"
     unit = f" [{drawn['unit']}]" if drawn["unit"] else ""
+    colours = alt.Scale(scheme="tableau10" if kind == "N" else "viridis")
     points = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_circle(opacity=0.5)
         .encode(
             x=alt.X("x:Q", title=across),
             y=alt.Y("y:Q", title=up),
-            color=alt.Color(f"target:{kind}", title=f"{drawn['target']}{unit}"),
+            color=alt.Color(f"target:{kind}", title=f"{drawn['target']}{unit}", scale=colours),
         )
     )
     x, y = found["coordinates"]

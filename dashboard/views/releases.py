@@ -41,11 +41,7 @@ def page(service: Service, use_case: str) -> None:
 
 
 def _row(release: Any, champion: int | None) -> dict[str, Any]:
-    metrics = "; ".join(
-        f"{name} {number(each['value'], None)} ({number(each['low'], None)} to "
-        f"{number(each['high'], each['unit'])})"
-        for name, each in list(release["metrics"].items())[:3]
-    )
+    metrics = "; ".join(_metric(*each) for each in list(release["metrics"].items())[:3])
     role = "champion" if release["version"] == champion else ""
     if release["awaits_person"] and not role:
         role = "waits for a person"
@@ -58,6 +54,13 @@ def _row(release: Any, champion: int | None) -> dict[str, Any]:
         "held out": metrics,
         "reason": release["reason"],
     }
+
+
+def _metric(name: str, found: Any) -> str:
+    told = f"{name} {number(found['value'], found['unit'])}"
+    if found["low"] is None:
+        return told
+    return f"{told} ({number(found['low'], None)} to {number(found['high'], None)})"
 
 
 def _move(service: Service, use_case: str, action: str, version: int | None, why: str) -> None:

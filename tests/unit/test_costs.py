@@ -133,6 +133,7 @@ def test_a_row_is_decided_for_from_the_threshold_on() -> None:
     at = Threshold("yes", 0.3)
     assert decided_classes(probabilities, CLASSES, at).tolist() == ["no", "yes", "yes"]
     assert decided_classes(probabilities, CLASSES, None).tolist() == ["no", "no", "yes"]
+    assert {type(each) for each in decided_classes(probabilities, CLASSES, at)} == {str}, "for JSON"
     other = Threshold("no", 0.75)
     assert decided_classes(probabilities, CLASSES, other).tolist() == ["no", "yes", "yes"]
 
