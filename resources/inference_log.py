@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _COPY = f"copy monitoring.inference_log ({', '.join(COLUMNS)}) from stdin with (format csv)"
 # A service shuts down within seconds, and what it could not write is kept on its disk.
 _LIMITS = "set local statement_timeout = '10s'; set local lock_timeout = '5s'"
+_CUT_OFF_SECONDS = 15.0  # for a server that does not keep to that any more
 
 
 class Unwritable(ValueError):
@@ -43,7 +44,7 @@ def write(settings: Settings, rows: bytes) -> None:
     from psycopg2 import DataError, errors
 
     try:
-        with transaction(settings) as cursor:
+        with transaction(settings, seconds=_CUT_OFF_SECONDS) as cursor:
             cursor.execute(_LIMITS)
             cursor.copy_expert(_COPY, io.BytesIO(rows))
     except errors.UniqueViolation:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -272,9 +274,17 @@ def _unreachable(settings: Settings, database: Database, error: Exception) -> Po
 
 @contextmanager
 def transaction(
-    settings: Settings | None = None, database: Database = "leeway"
+    settings: Settings | None = None,
+    database: Database = "leeway",
+    *,
+    seconds: float | None = None,
 ) -> Iterator[psycopg2.extensions.cursor]:
     """A cursor on one of the databases; commits when the block ends, rolls back when it raises.
+
+    Args:
+        settings: of the installation; None: those of this process.
+        database: which of its databases.
+        seconds: after which the connection is cut off; None: it waits as long as the server lives.
 
     Raises:
         PostgresUnavailable: when the server cannot be reached, or goes away meanwhile (whether a
@@ -291,7 +301,7 @@ def transaction(
             f"PostgreSQL cannot be reached: {str(error).strip()}. Run `leeway doctor`."
         ) from error
     try:
-        with connection, connection.cursor() as cursor:
+        with _cut_off_after(seconds, connection), connection, connection.cursor() as cursor:
             yield cursor
     except errors.LockNotAvailable as error:
         raise PostgresUnavailable(
@@ -310,3 +320,30 @@ def transaction(
         ) from error
     finally:
         connection.close()
+
+
+@contextmanager
+def _cut_off_after(
+    seconds: float | None, connection: psycopg2.extensions.connection
+) -> Iterator[None]:
+    """Ends the connection's socket when the block takes longer, which fails as a lost connection.
+
+    Nothing else ends the wait for a server whose machine answers for it, or whose network swallows
+    all that is sent: a time-out of the statement is the server's, and keep-alive is answered.
+    """
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, _cut_off, (connection,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()  # it is not to end a socket that got the same number
+
+
+def _cut_off(connection: psycopg2.extensions.connection) -> None:
+    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as found:
+        found.shutdown(socket.SHUT_RDWR)

@@ -19,6 +19,7 @@ from resources.settings import Settings
 from resources.store import LocalStore
 from serving.loading import Pointer
 
+LOOK_SECONDS = 10.0
 UNREAD_SECONDS = 24 * 3600.0
 _CHAMPIONS = """
     select distinct on (m.use_case) m.use_case, m.version, r.digest, r.facts ->> 'uri'
@@ -32,9 +33,10 @@ def champions(settings: Settings) -> dict[str, Pointer]:
     """The champion of each use case that has one, as the ledger says now.
 
     Raises:
-        psycopg2.Error: when the database does not answer.
+        resources.postgres.PostgresUnavailable: when the database does not answer in time.
+        psycopg2.Error: when it refuses.
     """
-    with transaction(settings) as cursor:
+    with transaction(settings, seconds=LOOK_SECONDS) as cursor:
         cursor.execute(_CHAMPIONS)
         return {row[0]: Pointer(*row) for row in cursor.fetchall()}
 

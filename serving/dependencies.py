@@ -103,7 +103,7 @@ def _timed(look: Look) -> Seen:
 def _database(settings: Settings) -> None:
     from resources.postgres import transaction
 
-    with transaction(settings) as cursor:
+    with transaction(settings, seconds=2 * TIMEOUT_SECONDS) as cursor:
         cursor.execute("select 1")
 
 

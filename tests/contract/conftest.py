@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.synchronize import Barrier
@@ -25,6 +19,7 @@ from resources.settings import Settings, get_settings
 from tests.conftest import installation
 from tests.contract.sql_tables import VARIABLE
 from tests.mariadb import running_mariadb
+from tests.mlflow_server import running_mlflow
 from tests.reference import Reference, asking_this_machine, serving
 
 
@@ -90,40 +85,10 @@ def database(
 def mlflow_server(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a real MLflow server whose tables are in PostgreSQL."""
     folder = tmp_path_factory.mktemp("mlflow")
-    with installation(server_home, folder) as found, socket.socket() as free:
+    with installation(server_home, folder) as found:
         database = dsn("mlflow", found)
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    address = f"http://127.0.0.1:{port}"
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database,
-             "--host", "127.0.0.1", "--port", port, "--workers", "1"],
-            cwd=folder, stdout=log, stderr=log, start_new_session=True,
-            # Its jobs are seven processes more, which nothing here asks for.
-            env=os.environ
-            | {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"}
-            | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        )  # fmt: skip
-    try:
-        _wait_for(f"{address}/health", server, folder / "log")
+    with running_mlflow(database, folder) as address:
         yield address
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        assert server.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(address, timeout=1).close()  # noqa: S310  # of this machine
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    raise AssertionError(f"no answer from {address}: {log.read_text()}")
 
 
 @pytest.fixture(scope="module", params=["tables", "server"])

@@ -330,3 +330,19 @@ def test_every_word_that_postgresql_reserves_is_refused_as_an_identifier(shared:
         except ValueError:
             continue
     assert accepted == []
+
+
+def test_a_statement_that_takes_longer_than_it_may_is_cut_off_whatever_the_server_does(
+    shared: Settings,
+) -> None:
+    """A server that is frozen, or whose network swallows all, ends nothing by itself."""
+    begun = time.monotonic()
+    with (
+        pytest.raises(PostgresUnavailable, match="the connection to PostgreSQL was lost"),
+        transaction(shared, seconds=0.5) as cursor,
+    ):
+        cursor.execute("select pg_sleep(20)")
+    assert time.monotonic() - begun < 10
+    with transaction(shared, seconds=20) as cursor:
+        cursor.execute("select 1")
+        assert cursor.fetchall() == [(1,)]
