@@ -300,8 +300,9 @@ def transaction(
         raise PostgresUnavailable(
             f"PostgreSQL cannot be reached: {str(error).strip()}. Run `leeway doctor`."
         ) from error
+    cut_off = _cut_off_after(seconds, connection)
     try:
-        with _cut_off_after(seconds, connection), connection, connection.cursor() as cursor:
+        with connection, connection.cursor() as cursor:
             yield cursor
     except errors.LockNotAvailable as error:
         raise PostgresUnavailable(
@@ -319,31 +320,30 @@ def transaction(
             "Run the command again: what was committed stays, nothing is committed twice."
         ) from error
     finally:
+        if cut_off is not None:
+            cut_off.cancel()
+            cut_off.join()  # it is not to end a socket that got the same number
         connection.close()
 
 
-@contextmanager
 def _cut_off_after(
     seconds: float | None, connection: psycopg2.extensions.connection
-) -> Iterator[None]:
-    """Ends the connection's socket when the block takes longer, which fails as a lost connection.
+) -> threading.Timer | None:
+    """Will end the connection's socket, which fails as a lost connection; None: it will not.
 
-    Nothing else ends the wait for a server whose machine answers for it, or whose network swallows
-    all that is sent: a time-out of the statement is the server's, and keep-alive is answered.
+    Nothing else ends the wait for a server that is frozen, or whose network swallows what it says:
+    a time-out of the statement is the server's, and its machine may go on answering for it.
     """
+    import psycopg2
+
     if seconds is None:
-        yield
-        return
-    timer = threading.Timer(seconds, _cut_off, (connection,))
+        return None
+
+    def end() -> None:
+        with suppress(OSError, psycopg2.Error), socket.socket(fileno=os.dup(connection.fileno())) as found:
+            found.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()  # it is not to end a socket that got the same number
-
-
-def _cut_off(connection: psycopg2.extensions.connection) -> None:
-    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as found:
-        found.shutdown(socket.SHUT_RDWR)
+    return timer
