@@ -340,7 +340,10 @@ def _cut_off_after(
         return None
 
     def end() -> None:
-        with suppress(OSError, psycopg2.Error), socket.socket(fileno=os.dup(connection.fileno())) as found:
+        with (
+            suppress(OSError, psycopg2.Error),
+            socket.socket(fileno=os.dup(connection.fileno())) as found,
+        ):
             found.shutdown(socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, end)

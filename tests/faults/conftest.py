@@ -21,6 +21,13 @@ def shared(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
+def fresh(server_home: Path, tmp_path: Path) -> Iterator[Settings]:
+    """An installation for one test alone."""
+    with installation(server_home, tmp_path / "home") as found:
+        yield found
+
+
+@pytest.fixture
 def settings(shared: Settings) -> Settings:
     """The installation of the module, without what a test before left in the ledger."""
     with transaction(shared) as cursor:

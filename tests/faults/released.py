@@ -8,6 +8,8 @@ that need one have the fixture `installed`.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,9 +25,11 @@ from leeway.training.search import fit_final
 from resources.moves import promote
 from resources.postgres import transaction
 from resources.releases import Release, Releases
-from resources.settings import Settings
+from resources.settings import PROJECT, Settings
 from resources.store import LocalStore
+from tests.installed import Installed
 from tests.project_copy import NAME
+from tests.service.service import Client, ready
 from tests.unit.measured_penguins import PENGUINS, TABLE, TARGET
 
 INPUTS = inputs_of(TABLE, PENGUINS)
@@ -104,3 +108,13 @@ def make(settings: Settings, version: int) -> Made:
 def make_champion(settings: Settings, version: int) -> None:
     """Moves the champion, as `leeway promote` does."""
     promote(Releases(settings), NAME, version, "tests", "for a test")
+
+
+@contextmanager
+def served(settings: Settings, *arguments: str, **variables: str) -> Iterator[Client]:
+    """A service of an installation, when its models are loaded."""
+    address = settings.database_url
+    assert address is not None
+    variables = {"LEEWAY_DATABASE_URL": address.get_secret_value()} | variables
+    with ready(Installed(PROJECT, settings.home), *arguments, **variables) as found:
+        yield found
