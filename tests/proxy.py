@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Literal
 
 How = Literal["passes", "refuses", "is silent", "is slow", "garbles"]
-SLOW_SECONDS = 0.5  # for each piece that passes
+SLOW_SECONDS = 0.6  # for each piece that passes
 
 
 class Proxy:
