@@ -22,6 +22,7 @@ MOST_INSTANCES = 100
 MOST_EXPLAINED = 10  # of a large forest, each takes half a second
 LONGEST_TEXT = 10_000
 _INT64 = (-(2**63), 2**63 - 1)
+_NO_NUL = r"^[^\u0000]*$"
 _PLACE = re.compile(r" - at `\$\.?(.*)`$")
 _STEP = re.compile(r"\[(\d+)\]|([^.\[]+)")
 
@@ -203,9 +204,11 @@ def _field(each: Input) -> Any:
         kind = Annotated[kind, Meta(ge=low, le=high)]
     elif each.type == "category":
         kind = Annotated[kind, Meta(max_length=LONGEST_TEXT)]
-    more = {"unit": each.unit} if each.unit else {}
+    more: dict[str, Any] = {"unit": each.unit} if each.unit else {}
     if each.values is not None:
-        more["enum"] = [*each.values, *([] if each.required else [None])]  # type: ignore[assignment]
+        more["enum"] = [*each.values, *([] if each.required else [None])]
+    elif each.type == "category":
+        more["pattern"] = _NO_NUL
     about = Meta(description=each.description, examples=[each.example], extra_json_schema=more)
     if each.required:
         return (each.name, Annotated[kind, about])
@@ -222,8 +225,12 @@ def _spelt(each: Input, value: str | None, row: int) -> str | None:
     """The category as it is read from a batch; of allowed ones as they are spelt there."""
     text = "" if value is None else normalize("NFC", value).strip()
     found = spelling(each, text) or None
-    if found is None and (text or each.required):
+    what = None
+    if "\0" in text:
+        what = "holds a NUL character, which PostgreSQL cannot store"
+    elif found is None and (text or each.required):
         what = "is not allowed" if text else "is missing"
+    if what is not None:
         problem = Problem(
             f"instances[{row}].{each.name}", f"the category {what}", value, allowed_told(each)
         )

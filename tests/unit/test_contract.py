@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -112,6 +113,17 @@ def test_a_category_is_read_as_in_a_batch_and_spelt_as_it_is_allowed() -> None:
     found = CONTRACT.instances(body({"island": " dream ", "sex": " "}, {"sex": "cafe\u0301"}))
     assert (found[0]["island"], found[0]["sex"]) == ("Dream", None)
     assert found[1]["sex"] == "caf\u00e9"
+
+
+def test_a_category_that_the_inference_log_cannot_hold_is_refused_as_in_a_batch() -> None:
+    with pytest.raises(BadRequest) as caught:
+        CONTRACT.instances(body({}, {"sex": "fe\0male"}))
+    problem = caught.value.problem
+    assert (problem.where, problem.value) == ("instances[1].sex", "fe\0male")
+    assert problem.message == "the category holds a NUL character, which PostgreSQL cannot store"
+    schema = msgspec.json.schema(CONTRACT.instance)["$defs"]["Instance"]["properties"]["sex"]
+    assert re.fullmatch(schema["pattern"], "fe male")
+    assert not re.fullmatch(schema["pattern"], "fe\0male")
 
 
 def test_what_the_model_does_not_know_is_warned_of() -> None:
