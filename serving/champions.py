@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -19,6 +20,7 @@ from resources.settings import Settings
 from resources.store import LocalStore
 from serving.loading import Pointer
 
+log = logging.getLogger("leeway.serving")
 LOOK_SECONDS = 10.0
 UNREAD_SECONDS = 24 * 3600.0
 _CHAMPIONS = """
@@ -59,11 +61,15 @@ class Copies:
         write_whole(self._last, json.dumps(content, indent=1).encode())
 
     def last(self) -> dict[str, Pointer]:
-        """The champions that were served last; none where there is no record."""
+        """The champions that were served last; none where there is no record, or a broken one."""
         if not self._last.exists():
             return {}
-        content = json.loads(self._last.read_bytes())
-        return {name: Pointer(**each) for name, each in content.items()}
+        try:
+            content = json.loads(self._last.read_bytes())
+            return {name: Pointer(**each) for name, each in content.items()}
+        except (ValueError, TypeError, AttributeError) as error:
+            log.error("%s does not say what was served last: %s", self._last, error)
+            return {}
 
     def get(self, uri: str, digest: str) -> bytes:
         """The bytes of an object, verified; the store's, else the copy of this machine.

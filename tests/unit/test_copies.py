@@ -49,3 +49,15 @@ def test_a_copy_that_was_changed_is_fetched_again(tmp_path: Path) -> None:
     copy.unlink()
     with pytest.raises(FileNotFoundError):
         copies.get(stored.uri, stored.digest)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\xff", b"[1]", b'{"a": 1}', b'{"a": {"version": 1}}']
+)
+def test_a_record_that_is_none_says_nothing(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    copies = Copies(tmp_path, LocalStore(tmp_path / "store"))
+    (tmp_path / "champions.json").write_bytes(content)
+    assert copies.last() == {}
+    assert "does not say what was served last" in caplog.text
