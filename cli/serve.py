@@ -38,6 +38,16 @@ LOG: dict[str, Any] = {
 }
 
 
+class _Workers(Multiprocess):
+    """uvicorn's, which listens on while its workers drain: nobody would ever answer."""
+
+    def terminate_all(self) -> None:
+        """Who comes after the last worker has ended listening finds no connection."""
+        for each in self.sockets:
+            each.close()
+        super().terminate_all()
+
+
 def serve(host: str, port: int, workers: int) -> int:
     """Serves until Ctrl-C or SIGTERM, and answers what it has taken; returns the exit code."""
     settings = get_settings()
@@ -110,7 +120,7 @@ def _together(make: partial[ASGIApp], found: socket.socket, workers: int) -> Non
     folder = tempfile.mkdtemp(prefix="leeway-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     try:
-        Multiprocess(_config(make, workers), sockets=[found]).run()
+        _Workers(_config(make, workers), sockets=[found]).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

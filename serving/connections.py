@@ -23,6 +23,7 @@ LONGEST_HEAD = 65_536  # bytes of method, path and headers
 FIRST_SECONDS = 10.0
 BYTES_A_SECOND = 10_000
 UNREAD_SECONDS = 20.0
+LAST_SECONDS = 0.3  # for what is on its way when the service is asked to end
 
 
 class Connection(HttpToolsProtocol):
@@ -35,6 +36,7 @@ class Connection(HttpToolsProtocol):
     _came = 0
     _head = True  # what comes belongs to a head, or to nothing yet
     _partial = False  # a request has begun and is not whole
+    _last = False  # the service ends: no request after this one
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Of too many, this one is told so and ends."""
@@ -75,11 +77,24 @@ class Connection(HttpToolsProtocol):
         """The head is whole."""
         self._head = False
         super().on_headers_complete()
+        if self._last and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """The request is whole; the next one begins at nothing."""
         self._partial, self._head, self._came = False, True, 0
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """The service ends: what was taken is answered, and what comes in a last moment, too.
+
+        uvicorn ends idle connections at once, with the request that a client is just sending.
+        """
+        self._last = True
+        if self._idle():
+            self.loop.call_later(LAST_SECONDS, self._end_idle)
+        else:
+            super().shutdown()
 
     def pause_writing(self) -> None:
         """The client does not read."""
@@ -103,6 +118,13 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is told in the shape of all problems."""
         self._refuse(400, "this is no HTTP request", "not_http")
+
+    def _idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _end_idle(self) -> None:
+        if self._idle():
+            self.transport.close()
 
     def _wait(self) -> None:
         if self._due is None:

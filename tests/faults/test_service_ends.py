@@ -5,7 +5,7 @@ that explain and predict batches (tests/service/test_pool.py), or that metrics a
 (tests/service/test_metrics.py).
 
 Reliability matrix, S10. Requests that found no connection are counted apart: a client, or the proxy
-before the service, may send them again.
+before the service, may send them again. What was predicted is known from the inference log.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
+from resources.postgres import transaction
 from resources.settings import Settings
 from tests.faults.harness import figure, seeded, times, until, zero
 from tests.faults.load import load
@@ -38,6 +40,14 @@ def installed(shared: Settings) -> Settings:
     return shared
 
 
+def logged(settings: Settings) -> int:
+    """Answers in the inference log."""
+    with transaction(settings) as cursor:
+        cursor.execute("select count(*) from monitoring.inference_log")
+        ((found,),) = cursor.fetchall()
+    return int(found)
+
+
 def whole(client: Client, workers: list[psutil.Process]) -> bool:
     """Whether both workers are there, none of them one of these, and ready."""
     now = spawned(client)
@@ -49,15 +59,17 @@ def test_a_worker_that_is_killed_takes_none_of_the_others_requests_with_it(
     installed: Settings, tmp_path: Path
 ) -> None:
     draw, killed = seeded("workers"), 0
-    with served(installed, "--workers", "2") as client:
-        with load(client.port, BODIES, PER_SECOND, tmp_path, connections=0) as found:
-            time.sleep(1)
-            for _ in range(min(times(2), 100)):
-                before = spawned(client)
-                draw.choice(before).kill()
-                killed += 1
-                assert until(lambda b=before: whole(client, b), 60) is not None
-                time.sleep(draw.uniform(0.2, 1))
+    with (
+        served(installed, "--workers", "2") as client,
+        load(client.port, BODIES, PER_SECOND, tmp_path, connections=0) as found,
+    ):
+        time.sleep(1)
+        for _ in range(min(times(2), 100)):
+            before = spawned(client)
+            draw.choice(before).kill()
+            killed += 1
+            assert until(partial(whole, client, before), 60) is not None
+            time.sleep(draw.uniform(0.2, 1))
     statuses = Counter(each.status for each in found.asked)
     figure(
         f"workers: {killed} kill -9 of one of two, {PER_SECOND} requests a second, each on its own "
@@ -74,19 +86,23 @@ def test_a_service_that_is_asked_to_end_answers_what_it_has_taken(
     installed: Settings, tmp_path: Path, workers: int, connections: int
 ) -> None:
     statuses: Counter[int] = Counter()
-    ends = min(times(1), 30)
+    ends, before = min(times(1), 30), logged(installed)
     for _ in range(ends):
-        with served(installed, "--workers", str(workers)) as client:
-            with load(client.port, BODIES, PER_SECOND, tmp_path, connections) as found:
-                time.sleep(1)
-                client.process.send_signal(signal.SIGTERM)
-                client.process.wait(timeout=30)
-                time.sleep(0.2)
-        statuses += Counter(each.status for each in found.asked)
+        with (
+            served(installed, "--workers", str(workers)) as client,
+            load(client.port, BODIES, PER_SECOND, tmp_path, connections) as found,
+        ):
+            time.sleep(1)
+            client.process.send_signal(signal.SIGTERM)
+            client.process.wait(timeout=30)
+            time.sleep(0.2)
+        statuses.update(each.status for each in found.asked)
     figure(
         f"SIGTERM to {workers} worker(s), {ends} times under {PER_SECOND} requests a second, "
         f"{'on 8 connections' if connections else 'each on its own connection'}: "
-        f"{zero(statuses[200], 'requests that were taken were lost')}, {statuses[REFUSED]} found "
-        "no connection afterwards"
+        f"{zero(statuses[200], 'requests that were taken were lost')}; {statuses[REFUSED]} found "
+        f"no connection afterwards, {statuses[LOST]} waited for one when the socket was closed"
     )
-    assert set(statuses) == {200, REFUSED}
+    assert set(statuses) <= {200, REFUSED, LOST}
+    assert logged(installed) - before == statuses[200], "what was predicted was answered"
+    assert statuses[LOST] <= (0 if connections else 3 * ends)
