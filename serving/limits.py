@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import OrderedDict
 from types import TracebackType
 
 from serving.problems import Refusal
 
 MOST_AT_ONCE = 128
+ROUND_SECONDS = 0.002
 MOST_KNOWN = 10_000
 LARGEST_BODY = 1_000_000  # bytes
 MOST_HELD = 64_000_000  # bytes of all bodies that are not small
@@ -52,11 +54,14 @@ class Turns:
 
     Models answer on the event loop, one after the other: each request lets all others that have
     arrived take their turns first, so that those beyond the limit are refused before the first
-    model runs.
+    model runs. In each round of the loop models run for `ROUND_SECONDS`, and those whose turn comes
+    later wait for the next: else what has just arrived would wait for all of them, a round for each
+    step from its connection to its turn, and so would its refusal, and /health.
     """
 
     def __init__(self, most: int = MOST_AT_ONCE) -> None:
         self._most, self._taken = most, 0
+        self._began = self._spent = 0.0  # this round
 
     async def __aenter__(self) -> None:
         """Takes a turn.
@@ -69,14 +74,23 @@ class Turns:
         self._taken += 1
         try:
             await asyncio.sleep(0)
+            while self._spent > ROUND_SECONDS:
+                await asyncio.sleep(0)
         except BaseException:
             self._taken -= 1
             raise
+        self._began = time.perf_counter()
 
     async def __aexit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
         self._taken -= 1
+        if self._spent == 0.0:
+            asyncio.get_running_loop().call_soon(self._next_round)
+        self._spent += time.perf_counter() - self._began
+
+    def _next_round(self) -> None:
+        self._spent = 0.0
 
 
 class Held:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
-from serving.limits import MOST_KNOWN, SMALL, Held, Rate, Turns
+from serving.limits import MOST_KNOWN, ROUND_SECONDS, SMALL, Held, Rate, Turns
 from serving.problems import Refusal
 
 
@@ -102,3 +103,25 @@ def test_large_bodies_are_bounded_together_and_small_ones_never_refused() -> Non
     held.add(0, SMALL)
     held.drop(SMALL + 60)
     held.add(0, SMALL + 60)
+
+
+def test_models_run_for_a_while_in_each_round_of_the_loop_and_let_others_in_between() -> None:
+    """Who has just connected would else wait for all that have turns, some rounds long."""
+
+    async def whole() -> list[int]:
+        turns, done, between = Turns(most=64), [0], []
+
+        async def request() -> None:
+            async with turns:
+                time.sleep(2 * ROUND_SECONDS)  # as a model does
+                done[0] += 1
+
+        requests = [asyncio.create_task(request()) for _ in range(20)]
+        while done[0] < len(requests):
+            before = done[0]
+            await asyncio.sleep(0)
+            between.append(done[0] - before)
+        await asyncio.gather(*requests)
+        return between
+
+    assert max(asyncio.run(whole())) == 1

@@ -4,7 +4,9 @@
 
 Belongs here: requests that are due by the clock (an open loop: who waits for an answer before the
 next request hides the queue), over CONNECTIONS that are used in turn and more where these are busy;
-with 0, each request has a connection of its own. Does not belong here: what an answer should be.
+with 0, each request has a connection of its own. With a RATE of 0 each connection asks again when
+it was answered, which finds how much the service can do. Does not belong here: what an answer
+should be.
 
 BODIES has a JSON body a line. It says `started`, goes on until its input ends, and then writes a
 line to OUT for each request: when it was due (seconds since 1970), when it was sent and answered
@@ -88,6 +90,14 @@ async def main() -> None:
         idle.append(await asyncio.open_connection("127.0.0.1", int(PORT)))
     print("started", flush=True)  # noqa: T201
     ended = asyncio.create_task(told.read())
+
+    async def again(which: int) -> None:
+        while not ended.done():
+            await ask(time.time(), which % len(requests))
+            which += CONNECTIONS
+
+    if float(RATE) == 0:
+        await asyncio.gather(*(again(which) for which in range(CONNECTIONS)))
     began, number = time.time(), 0
     while not ended.done():
         while (due := began + number / float(RATE)) <= time.time():
