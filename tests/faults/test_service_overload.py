@@ -99,11 +99,12 @@ def row_of(name: str, asked: list[Asked], probes: list[float]) -> tuple[float, s
     per_second = len(good) / seconds
     shown = (
         f"{name}: offered {len(asked) / span:.0f}/s, answered {per_second:.0f}/s, 429 "
-        f"{statuses[429] / span:.0f}/s, 503 {statuses[503] / span:.0f}/s, neither {len(asked) - len(good) - len(rest)}; p50 "
+        f"{statuses[429] / span:.0f}/s, 503 {statuses[503] / span:.0f}/s, neither "
+        f"{len(asked) - len(good) - len(rest)}; p50 "
         f"{quantile(good, 0.5) * 1e3:.1f}, p99 {quantile(good, 0.99) * 1e3:.1f}, p99.9 "
         f"{quantile(good, 0.999) * 1e3:.1f} ms; refused after "
         f"{quantile(rest, 0.5) * 1e3 if rest else 0:.1f} ms; /health "
-        f"{max(probes) * 1e3:.0f} ms at most; the load itself {lateness(asked) * 1e3:.1f} ms late (p99)"
+        f"{max(probes) * 1e3:.0f} ms at most; the load itself {lateness(asked) * 1e3:.1f} ms late"
     )
     return per_second, shown
 

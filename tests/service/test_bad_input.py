@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.faults.harness import until
+from tests.faults.harness import figure, until
 from tests.project_copy import NAME
 from tests.service.service import PREDICT, Client, received
 
@@ -244,7 +244,11 @@ def test_a_body_without_an_end_is_refused_and_takes_no_memory(client: Client) ->
             pass  # the service ends the connection whenever it likes
         else:
             assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
-    assert process.memory_info().rss - before < 20_000_000
+    grown = process.memory_info().rss - before
+    figure(
+        f"a body without an end: refused after {sent / 1e6:.0f} MB, {grown / 1e6:+.1f} MB of memory"
+    )
+    assert grown < 20_000_000
 
 
 def test_a_head_as_long_as_memory_is_refused(client: Client) -> None:
@@ -259,7 +263,9 @@ def test_a_head_as_long_as_memory_is_refused(client: Client) -> None:
             pass  # refused, and ended
         else:
             raise AssertionError("20 MB of headers were read")
-    assert process.memory_info().rss - before < 10_000_000
+    grown = process.memory_info().rss - before
+    figure(f"20 MB of headers: refused, {grown / 1e6:+.1f} MB of memory")
+    assert grown < 10_000_000
     with client.raw() as connection:
         connection.sendall(b"GET /" + b"x" * 66_000)
         assert received(connection).startswith(b"HTTP/1.1 431 ")

@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 from serving.guard import OPEN
-from tests.faults.harness import until
+from serving.process import service
+from tests.faults.harness import figure, until, zero
 from tests.installed import Complete
 from tests.project_copy import NAME
-from tests.service.service import API, PREDICT, Client, ready
+from tests.service.service import API, PREDICT, Client, ready, received
 
 pytestmark = pytest.mark.timeout(300)
 BODY = b'{"instances": [{}]}'
@@ -96,6 +97,51 @@ def ask(
     return answer.status, json.loads(answer.data) if is_json else {}
 
 
+def routes() -> set[tuple[str, str]]:
+    """Method and path of everything that the application routes, as it was put together."""
+    guard = service("127.0.0.1", closed=True)
+    app = guard._app._app  # type: ignore[attr-defined]  # behind what counts and what asks for keys
+    return {
+        (method, each.path.replace("{use_case}", NAME))
+        for each in app.routes
+        for method in getattr(each, "methods", None) or {"GET"}
+    }
+
+
+def spelt(path: str) -> list[str]:
+    """Ways to write a path that a server, a proxy or a guard may read as another one."""
+    return [
+        *(f"{path}/", f"/{path}", f"{path}//", f"{path}%2f", f"{path}?", f"{path}%00", f"/.{path}"),
+        *(f"/health/..{path}", f"/health/%2e%2e{path}", f"/ready/%2e%2e%2f..{path}", path.upper()),
+        *(f"/%{ord(path[1]):02x}{path[2:]}" if path[1:] else "/%2e", f"{path};/health"),
+        *(f"{path}%23/health", f"/docs{path}", f"http://127.0.0.1/health/..{path}"),
+    ]
+
+
+def test_no_route_no_method_and_no_spelling_of_a_path_is_open(closed: Client) -> None:
+    asked = [*sorted(routes())]
+    assert len(asked) > 20, "the control: there are routes"
+    paths = sorted({path for _, path in asked})
+    asked += [(m, path) for path in paths for m in ("HEAD", "OPTIONS", "TRACE", "PUT", "DELETE")]
+    asked += [("GET", odd) for path in paths if path not in OPEN for odd in spelt(path)]
+    opened = []
+    for method, path in asked:
+        time.sleep(0.055)  # strangers have 20 tries a second
+        status = raw_status(closed, method, path)
+        if path.partition("?")[0] not in OPEN and status not in (400, 401, 404, 405, 421):
+            opened.append((method, path, status))
+    assert opened == []
+    figure(f"keys: {zero(len(asked), 'routes, methods and spellings of paths were open')}")
+
+
+def raw_status(client: Client, method: str, path: str) -> int:
+    """Of a request whose path goes over the wire as it is."""
+    with client.raw() as connection:
+        head = f"{method} {path} HTTP/1.1\r\nHost: evil.org\r\nConnection: close\r\n"
+        connection.sendall(f"{head}Content-Length: 0\r\n\r\n".encode())
+        return int(received(connection)[9:12])
+
+
 def test_a_key_opens_what_its_scope_says(closed: Client, keys: dict[str, str]) -> None:
     for scope, allowed in (("predict", 403), ("admin", 200)):
         shown = bearer(keys[scope])
@@ -149,6 +195,10 @@ def test_keys_are_added_and_revoked_under_load_without_a_failed_request(
     assert seconds is not None
     assert set(statuses) == {200}
     assert len(statuses) > 100
+    figure(
+        f"keys: {zero(len(statuses), 'requests failed')} while a key was made and another revoked, "
+        f"which was refused {seconds:.2f} s after the command ended"
+    )
 
 
 def test_the_list_shows_no_secret_and_a_wrong_id_is_told(
@@ -174,6 +224,17 @@ ORIGINS = {
     "*": False,
     "https://dashboard.example.org:8443": False,
     "https://xdashboard.example.org": False,
+    "https://dashboard.example.org.": False,
+    "https://dashboard.example.org:443": False,
+    "https://dashboard.example.org/": False,
+    "https://dashboard.example.org@evil.org": False,
+    "https://user@dashboard.example.org": False,
+    "https://evil.org?https://dashboard.example.org": False,
+    "https://evil.org, https://dashboard.example.org": False,
+    "https://dashboard.example.org https://evil.org": False,
+    "https://dashboardXexample.org": False,
+    "file://": False,
+    "https://*": False,
 }
 
 
