@@ -113,7 +113,8 @@ def stages(home: Path) -> tuple[dict[str, ASGIApp], str]:
 
 def inputs() -> tuple[Input, ...]:
     """Of the instance, without bounds."""
-    nothing = dict.fromkeys(("unit", "low", "high", "values", "seen_low", "seen_high", "seen"))
+    names = ("unit", "low", "high", "values", "seen_low", "seen_high", "seen")
+    nothing = dict.fromkeys((*names, "source_name", "written", "affix")) | {"missing": ()}
     return tuple(
         Input.from_dict(
             nothing

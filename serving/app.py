@@ -129,6 +129,7 @@ def _model(loaded: Loaded) -> dict[str, Any]:
         "classes": manifest["classes"],
         "coverage": loaded.calibration.coverage,
         "path": loaded.told,
+        "key": None if loaded.contract.key is None else loaded.contract.key.as_dict(),
         "inputs": [each.as_dict() for each in loaded.inputs],
         **{name: manifest[name] for name in named},
     }

@@ -53,8 +53,9 @@ def _predicted(loaded: Loaded, body: bytes) -> Answered:
         rows = loaded.contract.rows(body, MOST_EXPLAINED)
     except BadRequest as error:
         raise Refusal(422 if error.readable else 400, error.problem) from error
+    keys = loaded.contract.keys(rows)
     answers = loaded.predict(rows)
-    return Answered(at, time.perf_counter() - started, rows, answers)
+    return Answered(at, time.perf_counter() - started, rows, answers, keys)
 
 
 def add_routes(app: FastAPI, keeper: Keeper, inferences: InferenceLog) -> None:
@@ -69,7 +70,7 @@ def add_routes(app: FastAPI, keeper: Keeper, inferences: InferenceLog) -> None:
             answered = _predicted(loaded, await read_json(request))
             metrics.predicted(loaded, answered.answers, answered.latency_seconds)
             inferences.offer(answered)
-            instances = [msgspec.structs.asdict(each) for each in answered.instances]
+            instances = [loaded.contract.by_name(each) for each in answered.instances]
             answers = msgspec.msgpack.encode(answered.answers)
             job = Job(kind, loaded.pointer, instances, answers)
             return Response(await told(loaded, job), media_type=JSON)

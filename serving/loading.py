@@ -22,6 +22,7 @@ from leeway.served import golden
 from leeway.served.answers import classified, estimated, warnings_of
 from leeway.served.contract import Answers, Classes, Contract, Estimates, Warned
 from leeway.served.inputs import Input, Instance
+from leeway.served.row_keys import RowKey
 from leeway.training.model_file import load_model
 from serving.paths import FastPath, Path, PipelinePath
 
@@ -141,7 +142,8 @@ def load(pointer: Pointer, objects: Objects) -> Loaded:
         return objects.get(entry["uri"], entry["digest"])
 
     inputs = tuple(Input.from_dict(each) for each in json.loads(read("inputs")))
-    contract = Contract(inputs)
+    keys = [each for each in manifest["columns"] if each["role"] == "key"]
+    contract = Contract(inputs, RowKey(keys[0]) if keys else None)
     known = golden.from_bytes(read("golden"))
     by_pipeline = PipelinePath(lambda: load_model(read("model")), inputs)
     path, reason = _path(manifest, read, contract, known, by_pipeline)

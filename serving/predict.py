@@ -71,9 +71,10 @@ class Predict:
             rows = loaded.contract.rows(body)
         except BadRequest as error:
             raise Refusal(422 if error.readable else 400, error.problem) from error
+        keys = loaded.contract.keys(rows)
         answers = loaded.predict(rows)
         content = _encode(answers)
         seconds = time.perf_counter() - started
         metrics.predicted(loaded, answers, seconds)
-        self._inferences.offer(Answered(at, seconds, rows, answers))
+        self._inferences.offer(Answered(at, seconds, rows, answers, keys))
         return content

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from leeway.served.inputs import Input, Instance
+from leeway.served.row_keys import RowKey
 from leeway.spec.table import LARGEST_NUMBER
 
 MOST_INSTANCES = 100
@@ -97,13 +98,14 @@ class BadRequest(ValueError):
 
 
 class Contract:
-    """The request of one release."""
+    """The request of one release: its inputs, and the key of a row where it has one."""
 
-    def __init__(self, inputs: Sequence[Input]) -> None:
+    def __init__(self, inputs: Sequence[Input], key: RowKey | None = None) -> None:
         self.inputs = {each.name: each for each in inputs}
+        self.key = key
         self.instance = msgspec.defstruct(
             "Instance",
-            [_field(each) for each in inputs],
+            [*(_field(each) for each in inputs), *([] if key is None else [key.field()])],
             kw_only=True,
             forbid_unknown_fields=True,
         )
@@ -117,7 +119,15 @@ class Contract:
 
     def instances(self, body: bytes, most: int = MOST_INSTANCES) -> Sequence[Instance]:
         """As `rows`, by name of the input."""
-        return [msgspec.structs.asdict(each) for each in self.rows(body, most)]
+        return [self.by_name(each) for each in self.rows(body, most)]
+
+    def by_name(self, row: Any) -> dict[str, Any]:
+        """A row by name of the input, without its key."""
+        return {name: getattr(row, name) for name in self.inputs}
+
+    def keys(self, rows: Sequence[Any]) -> list[str | None] | None:
+        """Takes the keys out of rows; None where none has one."""
+        return None if self.key is None else self.key.taken(rows)
 
     def rows(self, body: bytes, most: int = MOST_INSTANCES) -> list[Any]:
         """The instances of a body, of the type `instance`: its attributes are the inputs.
@@ -156,10 +166,13 @@ class Contract:
         place = _PLACE.search(message)
         where = place.group(1) if place else ""
         steps = [int(number) if number else name for number, name in _STEP.findall(where)]
-        known = self.inputs.get(str(steps[-1])) if steps else None
-        allowed = None if known is None else allowed_told(known)
+        name = str(steps[-1]) if steps else ""
+        allowed = allowed_told(self.inputs[name]) if name in self.inputs else None
+        if self.key is not None and name == self.key.name:
+            allowed = self.key.allowed
         if "unknown field" in message:
             allowed = f"one of {', '.join(self.inputs)}"
+            allowed += "" if self.key is None else f", or the key {self.key.name}"
         return Problem(where or "body", _PLACE.sub("", message), _value_at(body, steps), allowed)
 
 

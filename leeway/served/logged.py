@@ -34,13 +34,15 @@ _encode = msgspec.json.Encoder().encode
 class Answered(NamedTuple):
     """One request that was answered; `at` in seconds since 1970, UTC.
 
-    An instance is whatever JSON makes an object of, by the names of the inputs.
+    An instance is whatever JSON makes an object of, by the names of the inputs. `row_keys` are what
+    the client calls the rows; None where it calls none of them anything.
     """
 
     at: float
     latency_seconds: float
     instances: Sequence[Any]
     answers: Classes | Estimates
+    row_keys: Sequence[str | None] | None = None
 
 
 def as_copied(answered: Iterable[Answered]) -> bytes:
@@ -50,7 +52,8 @@ def as_copied(answered: Iterable[Answered]) -> bytes:
     for each in answered:
         answers, at = each.answers, datetime.fromtimestamp(each.at, UTC).isoformat()
         given: Sequence[Classified | Estimated] = answers.predictions
-        for instance, answer in zip(each.instances, given, strict=True):
+        keys = each.row_keys or [None] * len(given)
+        for instance, answer, key in zip(each.instances, given, keys, strict=True):
             writer.writerow(
                 (
                     answer.prediction_id,
@@ -59,7 +62,7 @@ def as_copied(answered: Iterable[Answered]) -> bytes:
                     answers.release,
                     at,
                     repr(each.latency_seconds),
-                    None,
+                    key,
                     _encode(instance).decode(),
                     _encode(answer).decode(),
                 )

@@ -96,7 +96,7 @@ def away(settings: Settings) -> Iterator[None]:
 
 
 def test_an_answer_is_there_as_it_was_given(settings: Settings, spool: Spool) -> None:
-    request = answered(2, text='it, "is"\n\\ here ü')
+    request = answered(2, text='it, "is"\n\\ here ü')._replace(row_keys=["17, or ü", None])
     with running(settings, spool) as log:
         log.offer(request)
     one, two = newest(settings, "birds", 10, None)
@@ -108,6 +108,8 @@ def test_an_answer_is_there_as_it_was_given(settings: Settings, spool: Spool) ->
     assert found in (one, two)
     assert found is not None
     assert found.inputs == request.instances[0]
+    assert found.row_key == "17, or ü"
+    assert {one.row_key, two.row_key} == {found.row_key, None}
     assert found.answer["probabilities"] == {"owl": 0.9, "tit": 0.1}
     assert found.answer["warnings"][0]["message"] == 'says "x", and\nmore'
     assert (found.version, found.release, found.latency_seconds) == (3, "sha256:abc", 0.002)

@@ -117,6 +117,27 @@ def test_every_answer_is_in_the_history_and_in_the_summary(
     assert client.get(f"/api/v1/{NAME}/predictions/history?limit=0")[0] == 422
 
 
+def test_a_key_is_logged_with_the_answer_to_its_row_and_is_no_input(
+    client: Client, example: dict[str, Any]
+) -> None:
+    _, model = client.get(f"/api/v1/{NAME}/model")
+    assert model["key"] == {"name": "penguin_id", "type": "integer"}
+    named = example | {"penguin_id": 271}
+    for path in (PREDICT, f"/api/v1/{NAME}/explain"):
+        assert client.post(path, {"instances": [named, example]})[0] == 200
+    assert client.post(PREDICT, {"instances": [named | {"penguin_id": "x"}]})[0] == 422
+
+    def logged() -> bool:
+        _, page = client.get(f"/api/v1/{NAME}/predictions/history?limit=4")
+        found = page["predictions"]
+        keys = [each["row_key"] for each in found]
+        return sorted(map(str, keys)) == ["271", "271", "None", "None"] and all(
+            each["inputs"] == example for each in found
+        )
+
+    assert until(logged, 10) is not None
+
+
 def test_what_is_recorded_of_a_use_case_is_told(client: Client) -> None:
     status, found = client.get(f"/api/v1/{NAME}/releases")
     assert (status, found["champion"]) == (200, 1)

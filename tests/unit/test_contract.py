@@ -12,6 +12,7 @@ import pytest
 from leeway.served.answers import warnings_of
 from leeway.served.contract import MOST_INSTANCES, BadRequest, Contract
 from leeway.served.inputs import inputs_of
+from leeway.served.row_keys import LONGEST_KEY, RowKey
 from leeway.spec import UseCase
 from tests.unit.measured_penguins import ATTRIBUTES, TABLE
 
@@ -31,6 +32,11 @@ def use_case() -> UseCase:
 INPUTS = inputs_of(TABLE, use_case())
 CONTRACT = Contract(INPUTS)
 EXAMPLE = {each.name: each.example for each in INPUTS}
+
+
+def keyed(kind: str) -> Contract:
+    """One whose rows have a key of that type."""
+    return Contract(INPUTS, RowKey({"name": "penguin_id", "type": kind}))
 
 
 def body(*instances: dict[str, Any]) -> bytes:
@@ -147,3 +153,50 @@ def test_the_schema_says_what_is_taken() -> None:
     assert (bill["unit"], bill["examples"]) == ("mm", [EXAMPLE["bill_length_mm"]])
     assert fields["island"]["enum"] == ["Biscoe", "Dream", "Torgersen", None]
     assert schema["$defs"]["Instance"]["required"] == ["year"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "taken"),
+    [
+        ("integer", [7, -1], ["7", "-1"]),
+        ("text", ["2009-17", " x "], ["2009-17", "x"]),
+        ("category", ["cafe\u0301", None], ["caf\u00e9", None]),
+        ("text", [" ", "a"], [None, "a"]),
+        ("text", [None, None], [None, None]),
+    ],
+)
+def test_a_key_is_taken_as_the_text_that_labels_have_and_is_no_input(
+    kind: str, given: list[Any], taken: list[str | None]
+) -> None:
+    contract = keyed(kind)
+    rows = contract.rows(body(*({"penguin_id": each} for each in given)))
+    assert contract.keys(rows) == taken
+    assert [contract.by_name(row) for row in rows] == [EXAMPLE, EXAMPLE]
+    assert [msgspec.json.decode(msgspec.json.encode(row)) for row in rows] == [EXAMPLE, EXAMPLE]
+
+
+def test_rows_without_a_key_have_none() -> None:
+    contract = keyed("integer")
+    assert contract.keys(contract.rows(body({}, {}))) is None
+    assert contract.keys(contract.rows(body({}, {"penguin_id": 1}))) == [None, "1"]
+    assert CONTRACT.keys(CONTRACT.rows(body({}))) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("integer", "7"), ("integer", 2**63), ("integer", 7.5), ("text", 7), ("text", "a\0b"),
+     ("text", "k" * (LONGEST_KEY + 1))],
+)  # fmt: skip
+def test_a_key_that_cannot_be_one_is_named_with_what_is_allowed(kind: str, value: Any) -> None:
+    contract = keyed(kind)
+    with pytest.raises(BadRequest) as caught:
+        contract.rows(body({"penguin_id": value}))
+    problem = caught.value.problem
+    assert (problem.where, problem.value) == ("instances[0].penguin_id", value)
+    assert problem.allowed == contract.key.allowed  # type: ignore[union-attr]
+
+
+def test_the_key_is_named_among_what_an_instance_may_have() -> None:
+    with pytest.raises(BadRequest, match="unknown field") as caught:
+        keyed("text").rows(body({"penguin": 1}))
+    assert str(caught.value.problem.allowed).endswith("or the key penguin_id")
