@@ -22,7 +22,7 @@ from leeway.digests import canonical_json
 from leeway.drift.stored import Stored, to_bytes
 from resources.platform import Platform
 from resources.registry import project_aliases
-from resources.releases import Release, promote_in
+from resources.releases import Release, promote_in, try_in
 from resources.tracking import TRAINING_KEY
 from resources.trainings import end_in
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from leeway.metrics.evaluation import Metric
     from leeway.prediction import Model
     from leeway.release import Cause, Uncompared
+    from leeway.spec import Trial
 
 
 def build(stage: Stage) -> dg.AssetsDefinition:
@@ -68,8 +69,8 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             metadata=metadata_of(
                 commit,
                 version=version,
-                verdict=found.decision.verdict,
-                reason=found.decision.reason,
+                verdict=commit.facts["verdict"],
+                reason=commit.facts["reason"],
                 algorithm=tuned["algorithm"],
                 **{name: "unknown" if v is None else v for name, v in training.items()},
                 metrics=_metric_table({WHOLE: found.metrics}),
@@ -209,14 +210,18 @@ def _commit(
     data = canonical_json(manifest)
     stored = work.put("models", "json", data)
     judged = champion.release.version if champion else None
+    policy = _trial(work, manifest, found)
+    verdict, reason = found.decision.verdict, found.decision.reason
+    if policy is not None:
+        verdict, reason = "hold", f"{reason} It is tried beside version {judged} first."
     release = Release(
         use_case=work.stage.name,
         version=manifest["version"],
         digest=str(stored["digest"]),
         training_key=manifest["training_key"],
         algorithm=manifest["algorithm"],
-        verdict=found.decision.verdict,
-        reason=found.decision.reason,
+        verdict=verdict,
+        reason=reason,
         facts={
             "uri": stored["uri"],
             "metrics": manifest["metrics"],
@@ -224,6 +229,7 @@ def _commit(
             "batches": manifest["batches"],
             "training": training,
             "awaits_person": found.decision.awaits_person,
+            "awaits_trial": policy is not None,
             "judged_against": judged,
         },
         incident=asked.incident if asked else None,
@@ -235,7 +241,9 @@ def _commit(
         if asked is not None:
             end_in(cursor, release.use_case, asked, release.version)
         work.platform.releases.record(cursor, release)
-        if release.verdict == "promote":
+        if policy is not None and judged is not None:
+            try_in(cursor, release.use_case, release.version, release.digest, judged, policy)
+        elif release.verdict == "promote":
             promote_in(cursor, release.use_case, release.version, judged, release.reason)
 
     return work.commit(
@@ -251,6 +259,19 @@ def _commit(
         },
         also=record,
     )
+
+
+def _trial(work: Work, manifest: Mapping[str, Any], found: "Evidence") -> "Trial | None":
+    """The trial that a release stands before it is promoted; None: it is promoted at once, or not.
+
+    One that could not be compared with the champion cannot answer what that is asked, either. One
+    that is champion already has nothing to stand.
+    """
+    promoted = found.decision.verdict == "promote" and found.comparison is not None
+    champion = work.platform.releases.champion(work.stage.name)
+    if not promoted or champion is None or champion.training_key == manifest["training_key"]:
+        return None
+    return work.stage.use_case.trial
 
 
 def _metric_table(segments: "Mapping[str, Mapping[str, Metric]]") -> dg.TableMetadataValue:

@@ -132,7 +132,13 @@ def status(name: str | None, as_json: bool) -> None:
 
     Example: leeway status penguins --json
     """
-    from cli.status import decisions_of, print_status, status_of, waiting_versions
+    from cli.status import (
+        decisions_of,
+        print_status,
+        print_trials,
+        status_of,
+        waiting_versions,
+    )
 
     found = status_of(name)
     if as_json:
@@ -140,6 +146,7 @@ def status(name: str | None, as_json: bool) -> None:
     else:
         names = found["use_cases"]
         print_status(found, waiting_versions(names), decisions_of(names))
+        print_trials(names)
 
 
 @cli.command()

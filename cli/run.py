@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from cli.output import say
-from cli.recovery import recover
+from cli.recovery import recover, tell_registry
 from leeway.code_version import code_version
 from leeway.graph import graph_of
 from leeway.plan import NO_CHAMPION, Committed, Step, plan
@@ -87,6 +87,7 @@ def run(
         "raw": {each: source.fingerprint(each) for each in ledger.batches(name)},
         "labels": _labels(settings, name, use_case),
     }
+    _judge_trial(settings, name, use_case)  # with the labels that came, and before the plan
     steps = narrowed(plan_of(name, use_case, ledger, sources, everything), batch, select)
     report = RunReport(name, "success")
     report.skipped = [_shown(step) for step in steps if not step.runs]
@@ -105,6 +106,21 @@ def run(
     report.seconds = round(time.monotonic() - started, 1)
     _print(report)
     return report
+
+
+def _judge_trial(settings: Settings, name: str, use_case: UseCase) -> None:
+    """Carries out what follows from a trial that runs, for those who have no daemon."""
+    from resources import trials
+
+    if trials.running_of(settings, name) is None:
+        return
+    from resources.trial_judge import judge_trial
+
+    found = judge_trial(settings, name, use_case, datetime.now(UTC))
+    if found is not None:
+        say(f"{name}: {found.told}")
+        if found.ended:
+            tell_registry(settings, name)
 
 
 def _labels(settings: Settings, name: str, use_case: UseCase) -> Mapping[str, str | None]:

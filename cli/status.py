@@ -6,7 +6,7 @@ here: computing anything that is not recorded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from cli.run import DECISIONS
 from leeway.freshness import freshness_state
 from leeway.spec import UseCase
 from orchestration.use_cases import find_use_case, load_use_cases
+from resources import trials
 from resources.decisions import Decisions
 from resources.instance import open_instance
 from resources.ledger import Commit, Ledger
@@ -246,6 +247,18 @@ def print_status(
             markup=False,
         )
         console.print(f"  last run   {run['status'] + ' ' + run['id'] if run else 'none'}")
+
+
+def print_trials(names: Collection[str]) -> None:
+    """Prints the trials that run, with what each waits for."""
+    for name, trial in sorted(trials.running(get_settings()).items()):
+        if name in names:
+            told = trial.reason or "nobody has judged it yet"
+            console.print(
+                f"trial of {name}: version {trial.version} beside version {trial.champion}, "
+                f"{trial.policy.mode}, since {trial.began_at:%Y-%m-%d %H:%M} UTC: {told}",
+                markup=False,
+            )
 
 
 def _about(name: str, champion: dict[str, Any] | None, waiting: int | None) -> str:

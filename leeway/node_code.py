@@ -192,6 +192,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
         "leeway/served/contract.py",
         "leeway/served/golden.py",
         "leeway/served/inputs.py",
+        "leeway/served/row_keys.py",
         "leeway/data/notations.py",
         "leeway/data/values.py",
         "leeway/spec/base.py",

@@ -29,6 +29,8 @@ def sensors_of(stage: Stage) -> Sequence[dg.SensorDefinition]:
     if stage.use_case.task == "experiment":
         return [batches]
     of_a_model = [batches, _retrain_sensor(stage), _looks_sensor(stage)]
+    if stage.use_case.trial is not None:
+        of_a_model.append(_trial_sensor(stage))
     if stage.use_case.labels is not None:
         of_a_model.append(_labels_sensor(stage, stage.use_case.labels))
     return of_a_model
@@ -113,6 +115,39 @@ def _labels_sensor(stage: Stage, source: Labels) -> dg.SensorDefinition:
         return dg.SensorResult(run_requests=asked)
 
     return new_labels
+
+
+def _trial_sensor(stage: Stage) -> dg.SensorDefinition:
+    """Judges the trial that runs; the verdict is carried out in the ledger, by whoever is first."""
+
+    @dg.sensor(
+        name=f"{stage.name}_trial",
+        target=dg.AssetSelection.assets(stage.key("release")),
+        minimum_interval_seconds=30,
+        default_status=RUNNING,
+        description=f"Judges a release of {stage.name} that is tried beside the champion.",
+    )
+    def trial(
+        context: dg.SensorEvaluationContext, platform: Platform
+    ) -> dg.SensorResult | dg.SkipReason:
+        from resources.registry import RegistryUnavailable, project_aliases
+        from resources.trial_judge import judge_trial
+
+        found = judge_trial(platform.settings, stage.name, stage.use_case, datetime.now(UTC))
+        if found is None:
+            return dg.SkipReason("no release is tried")
+        if not found.ended:
+            return dg.SkipReason(found.told)
+        try:
+            project_aliases(platform.settings, stage.name)
+        except RegistryUnavailable as error:
+            context.log.warning("%s", error)
+        seen = dg.AssetObservation(
+            stage.key("release"), description=found.told, metadata=found.evidence
+        )
+        return dg.SensorResult(skip_reason=found.told, asset_events=[seen])
+
+    return trial
 
 
 def _looks_sensor(stage: Stage) -> dg.SensorDefinition:

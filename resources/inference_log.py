@@ -41,17 +41,22 @@ def write(settings: Settings, rows: bytes) -> None:
         psycopg2.Error: when it refuses now; whether it took them is then unknown. Write them again.
         Unwritable: when it never will.
     """
+    copy_once(settings, _COPY, rows)
+
+
+def copy_once(settings: Settings, statement: str, rows: bytes) -> None:
+    """As `write`, by a COPY into a table of ours whose key is in the rows."""
     from psycopg2 import DataError, errors
 
     try:
         with transaction(settings, seconds=_CUT_OFF_SECONDS) as cursor:
             cursor.execute(_LIMITS)
-            cursor.copy_expert(_COPY, io.BytesIO(rows))
+            cursor.copy_expert(statement, io.BytesIO(rows))
     except errors.UniqueViolation:
         return  # a chunk is committed whole, and no other has its ids
     except errors.UndefinedTable:  # an installation from before there was the table
         Ledger(settings).prepare()
-        write(settings, rows)
+        copy_once(settings, statement, rows)
     except DataError as error:
         raise Unwritable(str(error).strip()) from error
 

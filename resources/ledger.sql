@@ -274,3 +274,29 @@ do $$ begin
     create index labels_of_key on leeway.labels (use_case, row_key) where problem is null;
     create index labels_of_batch on leeway.labels (use_case, batch) where withdrawn_at is null;
 end $$;
+
+-- Releases that are or were tried beside a champion before they take its place, each with the policy
+-- as it stood. A release is tried once beside a champion; one trial of a use case runs at a time.
+do $$ begin
+    if to_regclass('leeway.trials') is not null then
+        return;
+    end if;
+    create table leeway.trials (
+        id bigint generated always as identity primary key,
+        use_case text not null,
+        version integer not null,
+        release_digest text not null,
+        champion integer not null,
+        policy jsonb not null,
+        began_at timestamptz not null,
+        ended_at timestamptz,
+        judged_at timestamptz, -- when the reason and the evidence were found; a verdict ends it
+        verdict text check (verdict in ('promoted', 'back', 'failed', 'superseded', 'stopped')),
+        reason text,
+        evidence jsonb,
+        check ((ended_at is null) = (verdict is null)),
+        foreign key (use_case, version) references leeway.releases,
+        unique (use_case, release_digest, champion)
+    );
+    create unique index trials_running on leeway.trials (use_case) where ended_at is null;
+end $$;

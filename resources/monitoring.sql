@@ -53,3 +53,26 @@ do $$ begin
     );
     create index inference_log_newest on monitoring.inference_log (use_case, at, prediction_id);
 end $$;
+
+-- One row per request while a release is tried: what the challenger answered behind the champion's
+-- answer (shadow), or which of both was to answer (a canary), and whether the challenger failed.
+-- `prediction_ids` are those of the answer that went out, in the order of the instances, and
+-- `answers` those of a shadow in the same order; `key_at` is where among them the key that decided
+-- is, from 1, and null where no instance had one.
+do $$ begin
+    if to_regclass('monitoring.trial_log') is not null then
+        return;
+    end if;
+    create table monitoring.trial_log (
+        request_id uuid primary key,
+        trial bigint not null,
+        at timestamptz not null,
+        role text not null check (role in ('shadow', 'challenger', 'champion')),
+        latency_seconds double precision,
+        prediction_ids uuid[] not null,
+        key_at integer,
+        answers jsonb,
+        error text
+    );
+    create index trial_log_of_trial on monitoring.trial_log (trial);
+end $$;

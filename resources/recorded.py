@@ -30,6 +30,9 @@ _OUTCOME = """
                   or moves.previous_version = r.version and moves.action = 'rollback')
          order by moves.id desc limit 1),
         case when (r.facts ->> 'awaits_person')::boolean then 'proposed to a person'
+             when exists (select from leeway.trials
+                          where (trials.use_case, trials.version) = (r.use_case, r.version)
+                              and ended_at is null) then 'on trial'
              when r.verdict = 'reject' then 'rejected' else 'held' end)
 """
 

@@ -14,6 +14,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from leeway.controller.facts import Cause, Incident, Origin
+from leeway.spec import Trial
+from resources import trials
 from resources.faults import fault
 from resources.postgres import transaction
 from resources.settings import Settings
@@ -182,8 +184,7 @@ class Releases:
         from psycopg2 import errors
 
         with transaction(self.settings) as cursor:
-            cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"champion.{use_case}",))
-            current = _champion(cursor, use_case)
+            current = lock_champion(cursor, use_case)
             target = choose(current, _line(cursor, use_case))
             if target == current:
                 return current, target
@@ -276,7 +277,8 @@ def insert_move(
     who: str,
     why: str,
 ) -> None:
-    """Appends a move of the champion, which makes `version` the champion."""
+    """Appends a move of the champion, which makes `version` the champion and ends any trial."""
+    trials.champion_moved_in(cursor, use_case, version, who, why)
     cursor.execute(
         "insert into leeway.moves (use_case, version, previous_version, action, who, why) "
         "values (%s, %s, %s, %s, %s, %s)",
@@ -292,16 +294,52 @@ def promote_in(
     Raises:
         ChampionMoved: when the champion is no longer the version that it was compared with.
     """
-    cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"champion.{use_case}",))
-    current = _champion(cursor, use_case)
+    if _may_follow(cursor, use_case, version, judged):
+        insert_move(cursor, use_case, version, judged, "promote", "leeway", why)
+
+
+def try_in(
+    cursor: psycopg2.extensions.cursor,
+    use_case: str,
+    version: int,
+    digest: str,
+    judged: int,
+    policy: Trial,
+) -> None:
+    """Begins the trial of a release inside the transaction that records it.
+
+    Raises:
+        ChampionMoved: when the champion is no longer the version that it was compared with.
+    """
+    if _may_follow(cursor, use_case, version, judged):
+        trials.begin_in(cursor, use_case, version, digest, judged, policy)
+
+
+def _may_follow(
+    cursor: psycopg2.extensions.cursor, use_case: str, version: int, judged: int | None
+) -> bool:
+    """Whether the champion is who the version was compared with, until the transaction ends.
+
+    False: the version is champion itself.
+
+    Raises:
+        ChampionMoved: when it is another.
+    """
+    current = lock_champion(cursor, use_case)
     if current == version:
-        return
+        return False
     if current != judged:
         raise ChampionMoved(
             f"{use_case}: version {version} was compared with champion {judged}, but the champion "
             f"is {current} now; run `leeway run {use_case} --select release` to compare again"
         )
-    insert_move(cursor, use_case, version, current, "promote", "leeway", why)
+    return True
+
+
+def lock_champion(cursor: psycopg2.extensions.cursor, use_case: str) -> int | None:
+    """The champion's version, which nobody else moves until the transaction ends."""
+    cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"champion.{use_case}",))
+    return _champion(cursor, use_case)
 
 
 def _champion(cursor: psycopg2.extensions.cursor, use_case: str) -> int | None:

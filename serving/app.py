@@ -23,11 +23,13 @@ from serving.inference_log import InferenceLog
 from serving.keeper import Keeper
 from serving.loading import Loaded
 from serving.problems import handle_problems
+from serving.trials import Trials
 
 
 def create_app(
     keeper: Keeper,
     inferences: InferenceLog,
+    trials: Trials,
     dependencies: Dependencies,
     settings: Settings,
     *,
@@ -69,7 +71,7 @@ def create_app(
     async def ready(request: Request) -> Response:
         return _ready(keeper, whole=identified(request))
 
-    predict.add_routes(app, keeper, inferences)
+    predict.add_routes(app, keeper, inferences, trials)
     explanations.add_routes(app, keeper, inferences)
     why.add_routes(app)
     batches.add_routes(app, keeper)

@@ -1,8 +1,8 @@
-"""The inference log: answers on their way to the database, which no request waits for.
+"""The inference log, and that of trials: on their way to the database, which no request waits for.
 
 Belongs here: the queue, what is done when it or the database cannot take more, and the counts of
-that. Does not belong here: the rows (`leeway.served.logged`), the table
-(`resources.inference_log`) or the files (`serving.spool`).
+that. Does not belong here: the rows (`leeway.served.logged`, `leeway.served.tried`), the tables
+(`resources.inference_log`, `resources.tried`) or the files (`serving.spool`).
 
 A request leaves its answer in a queue. One thread makes chunks of rows from it and hands them to
 another, which writes them. Where that one is behind, because the database is slow or away, chunks
@@ -17,10 +17,13 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, Protocol, TypeVar
 
+from prometheus_client import Counter
+
+from leeway.served import tried
 from leeway.served.logged import Answered, as_copied
 from resources.inference_log import Unwritable
 from serving import metrics
@@ -47,22 +50,39 @@ class Counts:
     def __post_init__(self) -> None:
         """Two threads count."""
         self._lock = threading.Lock()
+        self.told: Counter = metrics.LOGGED
 
     def add(self, outcome: Literal["written", "spooled", "dropped", "refused"], rows: int) -> None:
         """Counts rows, for Prometheus, too."""
         with self._lock:
             setattr(self, outcome, getattr(self, outcome) + rows)
-        metrics.LOGGED.labels(outcome).inc(rows)
+        self.told.labels(outcome).inc(rows)
 
 
-class InferenceLog:
-    """Takes answers, and writes them in the background."""
+class Loggable(Protocol):
+    """What a log takes: it becomes so many rows."""
 
-    def __init__(self, write: Callable[[bytes], None], spool: Spool) -> None:
+    @property
+    def rows(self) -> int:
+        """Of the table."""
+
+
+T = TypeVar("T", bound=Loggable)
+
+
+class Log(Generic[T]):
+    """Takes what becomes rows of a table, and writes them in the background."""
+
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        spool: Spool,
+        copied: Callable[[Sequence[T]], bytes],
+    ) -> None:
         self.counts = Counts()
         self.problem: str | None = None  # why the database takes nothing now
-        self._write, self._spool = write, spool
-        self._queue: deque[Answered] = deque()
+        self._write, self._spool, self._copied = write, spool, copied
+        self._queue: deque[T] = deque()
         self._handed: queue.Queue[Chunk] = queue.Queue(MOST_HANDED)
         self._in_hand: Chunk | None = None
         self._wait, self._again_at = 0.0, 0.0
@@ -86,12 +106,12 @@ class InferenceLog:
         for chunk in left:
             self._keep(chunk)
 
-    def offer(self, answered: Answered) -> None:
-        """Leaves an answer to be written, at once; one too many is dropped, and counted."""
+    def offer(self, found: T) -> None:
+        """Leaves something to be written, at once; one too many is dropped, and counted."""
         if len(self._queue) >= MOST_QUEUED:
-            self.counts.add("dropped", len(answered.instances))
+            self.counts.add("dropped", found.rows)
             return
-        self._queue.append(answered)
+        self._queue.append(found)
 
     def _collect(self) -> None:
         while not self._ended.wait(EVERY_SECONDS):
@@ -102,7 +122,7 @@ class InferenceLog:
         while self._queue:
             count = min(len(self._queue), MOST_IN_CHUNK)
             taken = [self._queue.popleft() for _ in range(count)]
-            chunk = Chunk(sum(len(each.instances) for each in taken), as_copied(taken))
+            chunk = Chunk(sum(each.rows for each in taken), self._copied(taken))
             try:
                 self._handed.put_nowait(chunk)
             except queue.Full:
@@ -137,7 +157,7 @@ class InferenceLog:
         except Unwritable as error:
             self.counts.add("refused", chunk.rows)
             aside = self._spool.refuse(file)
-            log.error("%d answers are not in the inference log: %s; %s", chunk.rows, error, aside)
+            log.error("%d rows are not in the log: %s; %s", chunk.rows, error, aside)
         except OSError as error:
             self._failed(f"the spool cannot be read: {error}")
         return False
@@ -165,7 +185,7 @@ class InferenceLog:
         self._wait = min(max(2 * self._wait, 1.0), LONGEST_WAIT_SECONDS)
         self._again_at = time.monotonic() + self._wait
         if self.problem is None:
-            log.warning("the inference log goes to the disk: %s", problem)
+            log.warning("the log of answers goes to the disk: %s", problem)
         self.problem = problem
 
     def _keep(self, chunk: Chunk) -> None:
@@ -175,3 +195,18 @@ class InferenceLog:
             log.error("the spool cannot be written: %s", error)
             kept = False
         self.counts.add("spooled" if kept else "dropped", chunk.rows)
+
+
+class InferenceLog(Log[Answered]):
+    """Of answers."""
+
+    def __init__(self, write: Callable[[bytes], None], spool: Spool) -> None:
+        super().__init__(write, spool, as_copied)
+
+
+class TrialLog(Log[tried.Request]):
+    """Of what challengers did."""
+
+    def __init__(self, write: Callable[[bytes], None], spool: Spool) -> None:
+        super().__init__(write, spool, tried.as_copied)
+        self.counts.told = metrics.TRIAL_LOGGED

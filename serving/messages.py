@@ -20,14 +20,15 @@ from serving.loading import Pointer
 
 PART, END = b"P", b"E"
 HEADER = struct.Struct(">cI")  # which of both, and the bytes that follow
-Kind = Literal["explain", "neighbours", "map", "batch"]
+Kind = Literal["explain", "neighbours", "map", "batch", "shadow"]
 
 
 class Job(Struct, frozen=True):
     """One thing to do with one release.
 
     `answers` are those of the instances, as MessagePack. Of a batch, `given` and `wanted` are the
-    formats of the body, which has `size` bytes, and of the answer.
+    formats of the body, which has `size` bytes, and of the answer. Of shadows, `bodies` are those
+    of the requests.
     """
 
     kind: Kind
@@ -37,6 +38,7 @@ class Job(Struct, frozen=True):
     given: str = ""
     wanted: str = ""
     size: int = 0
+    bodies: list[bytes] = []
 
 
 class Refused(Struct, frozen=True):

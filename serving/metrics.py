@@ -89,6 +89,24 @@ WARNED = _counter(
 LOGGED = _counter(
     "inference_log_rows_total", "Answers by what became of their row in the log.", "outcome"
 )
+TRIED = _counter(
+    "challenger_requests_total",
+    "Requests that a challenger was to answer: answered, failed, or dropped for want of time.",
+    *_RELEASE,
+    "mode",
+    "outcome",
+)
+TRIED_SECONDS = Histogram(
+    "challenger_latency_seconds",
+    "Of a request that a challenger answered.",
+    (*_RELEASE, "mode"),
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+TRIAL_LOGGED = _counter(
+    "trial_log_rows_total", "Requests of trials by what became of their row in the log.", "outcome"
+)
+ON_TRIAL = _gauge("challenger_on_trial", "1: it is tried, 0: no longer.", *_RELEASE)
 LOADED = _gauge("model_loaded", "1: the release is served, 0: no longer.", *_RELEASE, good=True)
 EXPLAINER = _gauge(
     "explainer_loaded", "1: it explained last time, 0: it could not.", *_RELEASE, good=True

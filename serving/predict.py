@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 
 import msgspec
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from leeway.served.contract import BadRequest
+from leeway.served.contract import BadRequest, Classes, Estimates
 from leeway.served.logged import Answered
 from serving import metrics
 from serving.answer import API, served
@@ -24,6 +24,7 @@ from serving.keeper import Keeper
 from serving.limits import Turns
 from serving.loading import Loaded
 from serving.problems import Refusal
+from serving.trials import Trials, Turn
 
 PATH = f"{API}/predict"
 # FastAPI documents its own routes alone.
@@ -31,9 +32,10 @@ OPERATION = {"post": {"summary": "Predict", "operationId": "predict"}}
 _encode = msgspec.json.Encoder().encode
 
 
-def add_routes(app: FastAPI, keeper: Keeper, inferences: InferenceLog) -> None:
-    """Adds the route to the service."""
-    predict = Predict(keeper, inferences)
+def add_routes(app: FastAPI, keeper: Keeper, inferences: InferenceLog, trials: Trials) -> None:
+    """Adds the route to the service, and the trials of challengers of its champions."""
+    app.include_router(APIRouter(lifespan=trials.alive))  # of no route: it ends them
+    predict = Predict(keeper, inferences, trials)
     predict.route = Route(PATH, predict, methods=["POST"])
     app.router.routes.append(predict.route)
 
@@ -48,8 +50,9 @@ class Predict:
         takes={JSON: lambda loaded: loaded.contract.request},
     )
 
-    def __init__(self, keeper: Keeper, inferences: InferenceLog) -> None:
+    def __init__(self, keeper: Keeper, inferences: InferenceLog, trials: Trials) -> None:
         self._keeper, self._inferences, self._turns = keeper, inferences, Turns()
+        self._trials = trials
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; what it refuses is told by the handlers of the service."""
@@ -57,24 +60,36 @@ class Predict:
         loaded = served(self._keeper, scope["path_params"]["use_case"])
         body = await read_json(Request(scope, receive))
         async with self._turns:
-            content = self._answered(loaded, body)
+            content, answers, turn = self._answered(loaded, body, scope["state"]["request_id"])
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(content)).encode()),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
+        if turn is not None:
+            self._trials.sent(turn, answers)
 
-    def _answered(self, loaded: Loaded, body: bytes) -> bytes:
+    def _answered(
+        self, loaded: Loaded, body: bytes, identity: str
+    ) -> tuple[bytes, Classes | Estimates, Turn | None]:
+        """The bytes of the answer, the answer, and whose turn it was where there is a trial."""
         started, at = time.perf_counter(), time.time()
         try:
             rows = loaded.contract.rows(body)
         except BadRequest as error:
             raise Refusal(422 if error.readable else 400, error.problem) from error
         keys = loaded.contract.keys(rows)
-        answers = loaded.predict(rows)
+        turn = self._trials.turn(loaded, at, body, keys, identity)
+        if turn is None or turn.answers is None:
+            answers = loaded.predict(rows)
+        else:
+            rows, answers = list(turn.rows), turn.answers
+            loaded = turn.challenger.loaded or loaded
         content = _encode(answers)
         seconds = time.perf_counter() - started
         metrics.predicted(loaded, answers, seconds)
         self._inferences.offer(Answered(at, seconds, rows, answers, keys))
-        return content
+        if turn is not None:
+            self._trials.answered(turn, answers)
+        return content, answers, turn

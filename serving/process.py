@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from resources import tried
 from resources.inference_log import write
 from resources.keys import Keys, Ring
 from resources.settings import Settings, get_settings
+from resources.trials import fail, running
 from serving.app import create_app
+from serving.challengers import Challengers
 from serving.champions import champions, copies_of
 from serving.cors import Cors
 from serving.dependencies import Dependencies, dependencies_of
 from serving.guard import THIS_MACHINE, Access, Guard
-from serving.inference_log import InferenceLog
+from serving.inference_log import InferenceLog, TrialLog
 from serving.keeper import Keeper
 from serving.limits import Rate
 from serving.observed import Observed
 from serving.spool import Spool
+from serving.trials import Trials
 
 RATE = 1_000  # requests a second of one key
 # For which a thread in the background may hold the interpreter while the event loop waits for it,
@@ -42,14 +47,23 @@ def service(host: str, *, closed: bool, loaded: bool = False) -> ASGIApp:
     keeper = Keeper(copies_of(settings), partial(champions, settings))
     if loaded:
         keeper.refresh()
-    spool = Spool(settings.home / "serving" / "inference_log")
-    inferences = InferenceLog(partial(write, settings), spool)
+    kept = settings.home / "serving"
+    inferences = InferenceLog(partial(write, settings), Spool(kept / "inference_log"))
+    trials = trials_of(settings, kept / "trial_log")
     dependencies = Dependencies(dependencies_of(settings))
-    app = create_app(keeper, inferences, dependencies, settings, closed=closed)
+    app = create_app(keeper, inferences, trials, dependencies, settings, closed=closed)
     guarded: ASGIApp = Guard(app, access_of(settings, host, closed=closed))
     if settings.serve_origins:
         guarded = Cors(guarded, settings.serve_origins)
     return Observed(guarded)
+
+
+def trials_of(settings: Settings, kept: Path) -> Trials:
+    """What is tried; rows of its log that the database cannot take are kept in a folder."""
+    challengers = Challengers(
+        copies_of(settings), partial(running, settings), partial(fail, settings)
+    )
+    return Trials(challengers, TrialLog(partial(tried.write, settings), Spool(kept)))
 
 
 def access_of(settings: Settings, host: str, *, closed: bool) -> Access:

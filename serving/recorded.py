@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from fastapi import FastAPI, Query, Request, Response
 
-from resources import moves, overview
+from resources import moves, overview, trials
 from resources.moves import Move
 from resources.releases import NoSuchVersion, Release, Releases
 from resources.settings import Settings
@@ -61,9 +61,11 @@ def add_routes(app: FastAPI, keeper: Keeper, settings: Settings) -> None:
         moved = await asked(lambda: releases.moves(use_case))
         if not found:
             raise Refusal(404, f"there is no release of {use_case!r}")
+        tried = await asked(lambda: trials.newest(settings, use_case))
         champion = moved[0]["version"] if moved else None
         shown = [_release(each) for each in reversed(found)]
-        return as_json({"champion": champion, "releases": shown, "moves": moved})
+        told = [asdict(each) | {"policy": each.policy.model_dump()} for each in tried]
+        return as_json({"champion": champion, "releases": shown, "moves": moved, "trials": told})
 
     @app.get(f"{API}/batches")
     async def batches(use_case: str, limit: Limit = 100) -> Response:

@@ -33,6 +33,7 @@ from serving.explainable import Explainable
 from serving.loading import Loaded, Pointer, load
 from serving.loading import Refused as Unloadable
 from serving.messages import PART, Done, Job, Refused, done_frame, framed, read_job
+from serving.shadow_work import Shadows, shadowed
 
 NICE = 5  # a third of the processor where the service wants all of it, else whatever is free
 KEPT = 8  # releases; their memory is bounded by that of the process (`serving.pool`)
@@ -73,12 +74,21 @@ class Desk:
         if job.kind == "batch":
             loaded = self._release(job.pointer)
             return msgspec.json.encode(predict_batch(loaded, job, body, self._settings, send))
+        if job.kind == "shadow":
+            return msgspec.msgpack.encode(self._shadowed(job))
         explainable = self._explained(job.pointer)
         if job.kind == "map":
             return msgspec.json.encode(explainable.map())
         answers = msgspec.msgpack.decode(job.answers, type=explainable.loaded.answers)
         does = explainable.explain if job.kind == "explain" else explainable.neighbours
         return msgspec.json.encode(does(job.instances, answers))
+
+    def _shadowed(self, job: Job) -> Shadows:
+        try:
+            loaded = self._release(job.pointer)
+        except (Unloadable, CorruptObject) as error:
+            return Shadows(unproven=str(error))
+        return shadowed(loaded, job.bodies)
 
     def _explained(self, pointer: Pointer) -> Explainable:
         return _kept(

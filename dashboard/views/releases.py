@@ -20,6 +20,9 @@ def page(service: Service, use_case: str) -> None:
     st.header(f"Releases of {use_case}")
     st.metric("Champion", "none" if champion is None else f"version {champion}")
     st.dataframe([_row(each, champion) for each in found["releases"]], hide_index=True)
+    if found["trials"]:
+        st.subheader("Trials beside the champion")
+        st.dataframe([_trial(each) for each in found["trials"]], hide_index=True)
     st.subheader("Moves of the champion")
     names = {"moved_at": "when", "action": "action", "previous_version": "from", "version": "to",
              "who": "who", "why": "why"}  # fmt: skip
@@ -61,6 +64,26 @@ def _metric(name: str, found: Any) -> str:
     if found["low"] is None:
         return told
     return f"{told} ({number(found['low'], None)} to {number(found['high'], None)})"
+
+
+def _trial(trial: Any) -> dict[str, Any]:
+    evidence, policy = trial["evidence"] or {}, trial["policy"]
+    benefit = evidence.get("benefit") or {}
+    interval = ""
+    if benefit.get("low") is not None:
+        interval = f"{number(benefit['low'], None)} to {number(benefit['high'], benefit['unit'])}"
+    return {
+        "version": trial["version"],
+        "beside": trial["champion"],
+        "mode": policy["mode"] if policy["mode"] == "shadow" else f"canary, {policy['share']:.0%}",
+        "began": moment(trial["began_at"]),
+        "verdict": trial["verdict"] or "runs",
+        "answered": evidence.get("answered"),
+        "failed": evidence.get("failed"),
+        "labels": evidence.get("labelled_rows"),
+        "loses less by": interval,
+        "reason": trial["reason"] or "nobody has judged it yet",
+    }
 
 
 def _move(service: Service, use_case: str, action: str, version: int | None, why: str) -> None:

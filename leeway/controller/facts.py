@@ -25,6 +25,7 @@ Outcome = Literal[
     "rejected",
     "unchanged",
     "proposed to a person",
+    "on trial",
     "refused",
     "failed",
 ]
@@ -37,8 +38,9 @@ RESULTS: tuple[Outcome, ...] = (
     "rejected",
     "unchanged",
     "proposed to a person",
+    "on trial",
 )
-# The champion is none the better for it. A proposal is neither: nobody has decided yet.
+# The champion is none the better for it. Of a proposal and a trial nothing is decided yet.
 WITHOUT_BENEFIT: tuple[Outcome, ...] = ("taken back", "held", "rejected", "unchanged")
 
 

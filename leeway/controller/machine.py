@@ -27,6 +27,7 @@ from leeway.controller.words import (
     NOTHING,
     OWN_FAULT,
     PERSON,
+    TRIAL,
     about,
     diagnosis,
 )
@@ -223,6 +224,8 @@ def _answered(case: Incident, outcome: Outcome, facts: Facts) -> Decision:
         return decision
     if outcome == "proposed to a person":
         return replace(decision, state="trial", diagnosis=PERSON)
+    if outcome == "on trial":
+        return replace(decision, state="trial", diagnosis=TRIAL)
     row = without_benefit(facts.trainings)
     if row > 1:
         told += f" So it was {row} times in a row."

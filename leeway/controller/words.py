@@ -11,6 +11,7 @@ from leeway.controller.facts import Cause, Incident
 NOTHING = "nothing to do"
 LOOK_AGAIN = "it may have changed: the next batch decides"
 PERSON = "a person decides: promote the release that waits, or leave it"
+TRIAL = "the release is tried beside the champion, and what comes of it decides"
 OWN_FAULT = "our own pipeline changed the data: mend it; a training would learn the fault"
 FAILING = "training fails: look at its runs"
 NO_HELP = "training does not help: look at the data or the features"

@@ -44,6 +44,11 @@ class Answered(NamedTuple):
     answers: Classes | Estimates
     row_keys: Sequence[str | None] | None = None
 
+    @property
+    def rows(self) -> int:
+        """Of the log."""
+        return len(self.instances)
+
 
 def as_copied(answered: Iterable[Answered]) -> bytes:
     """A row for each instance, as CSV without a header, in the order of `COLUMNS`."""

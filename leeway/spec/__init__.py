@@ -46,6 +46,7 @@ from leeway.spec.training import (
     DecisionCosts,
     DerivedFeature,
 )
+from leeway.spec.trial import Trial
 from leeway.spec.use_case import Task, UseCase
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "StandIn",
     "SyntheticRows",
     "Task",
+    "Trial",
     "Truth",
     "UseCase",
     "Wear",

@@ -49,6 +49,7 @@ def check_use_case(use_case: UseCase) -> None:
         _check_search(use_case)
     _check_costs(use_case)
     _check_labels(use_case)
+    _check_trial(use_case)
     if use_case.task == "experiment" and any(use_case.schedules.model_dump().values()):
         raise ValueError("schedules: an experiment has no model to score or train; leave them out")
     judged = METRIC_RANGES[use_case.task] | (POSITIVE_RANGES if use_case.costs else {})
@@ -215,6 +216,23 @@ def _check_labels(use_case: UseCase) -> None:
         raise ValueError(
             f"columns: target {use_case.target.name!r} is required, and with labels that come "
             "later a row has none at first; remove required"
+        )
+
+
+def _check_trial(use_case: UseCase) -> None:
+    trial = use_case.trial
+    if trial is None:
+        return
+    if use_case.task == "experiment":
+        raise ValueError("trial: an experiment has no model to try; leave trial out")
+    if use_case.promotion == "manual":
+        raise ValueError(
+            "trial: promotion is manual, and a trial promotes by itself; remove one of both"
+        )
+    if trial.labelled_rows is not None and use_case.labels is None:
+        raise ValueError(
+            f"trial.labelled_rows: {trial.labelled_rows} rows with a label are waited for, and "
+            "the use case has no labels; add labels, or set null and hours"
         )
 
 

@@ -28,6 +28,7 @@ from leeway.spec.training import (
     Search,
     Split,
 )
+from leeway.spec.trial import Trial
 
 Task = Literal["classification", "regression", "experiment"]
 
@@ -62,6 +63,11 @@ class UseCase(Strict):
     promotion: Literal["automatic", "manual"] = Field(
         default="automatic",
         description="manual: a release that would be promoted waits for `leeway promote`",
+    )
+    trial: Trial | None = Field(
+        default=None,
+        description="what a release that is proven better stands beside the champion, in the "
+        "service, before it takes its place; null: it does so at once",
     )
     drift: Drift = Drift()
     damage: Damage = Damage()

@@ -22,5 +22,5 @@ def is_challenged(trial: str, key: str, share: float) -> bool:
         key: of the row, or of the request where rows have none.
         share: of the keys, 0 to 1.
     """
-    digest = blake2b(f"{trial}\\0{key}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    digest = blake2b(f"{trial}\0{key}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") < share * _PLACES

@@ -25,8 +25,9 @@ class Prediction:
     """A prediction that was found, wherever it was recorded.
 
     `content` is what was answered, `version` and `release` say who answered, `rests_on` where that
-    is recorded. The rest is of a row of a batch: its `key`, its clean values, and the number and
-    the place that it had in the source, each of which may not be known any more.
+    is recorded. `trial` is the id of the one in which a challenger answered. The rest is of a row
+    of a batch: its `key`, its clean values, and the number and the place that it had in the source,
+    each of which may not be known any more.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Prediction:
     raw_row: int | Gone = NO_BATCH
     lineage: Lineage = field(default_factory=Lineage)
     runs: Runs = field(default_factory=Runs)
+    trial: int | None = None
 
 
 def about_prediction(found: Prediction, story: Story | None, history: History) -> Answer:
@@ -54,6 +56,9 @@ def about_prediction(found: Prediction, story: Story | None, history: History) -
     told = some([f"{name} {_shown(value)}" for name, value in found.content.items()], 12)
     text = f"Version {found.version} said, {moment(found.at)}: {told}."
     statements = [Statement(TOPIC, text, found.rests_on), _release(found, story, history)]
+    if found.trial is not None:
+        text = f"Version {found.version} was not champion: it was tried on a share of the requests."
+        statements.append(Statement(TOPIC, text, (row("leeway.trials", id=found.trial),)))
     if found.batch is not None:
         statements += _row(found)
     if story is not None:

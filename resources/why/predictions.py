@@ -15,6 +15,7 @@ from leeway.why.facts import Commit, Gone
 from leeway.why.predicted import Prediction
 from leeway.why.rows import OLDER
 from leeway.why.statement import Citation, row, run, stored
+from resources.inference_log import Entry
 from resources.inference_log import find as find_answer
 from resources.settings import Settings
 from resources.store import CorruptObject
@@ -94,7 +95,30 @@ def of_service(
     warned = [each["message"] for each in found.answer["warnings"]]
     content = {**told, "warnings": warned, **found.inputs}
     cited = (row("monitoring.inference_log", prediction_id=found.prediction_id),)
-    return Prediction(name, found.use_case, found.version, found.release, content, found.at, cited)
+    return Prediction(
+        name,
+        found.use_case,
+        found.version,
+        found.release,
+        content,
+        found.at,
+        cited,
+        trial=_trial(cursor, found),
+    )
+
+
+def _trial(cursor: psycopg2.extensions.cursor, answer: Entry) -> int | None:
+    """The trial in which a challenger gave an answer; None where the champion gave it."""
+    cursor.execute("select to_regclass('leeway.trials') is not null")
+    if cursor.fetchone() != (True,):
+        return None
+    cursor.execute(
+        "select id from leeway.trials where (use_case, release_digest) = (%s, %s) "
+        "and policy ->> 'mode' = 'canary' and %s between began_at and coalesce(ended_at, now())",
+        (answer.use_case, answer.release, answer.at),
+    )
+    found = cursor.fetchone()
+    return None if found is None else int(found[0])
 
 
 FINDERS: tuple[Finder, ...] = (of_batch, of_service)

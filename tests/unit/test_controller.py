@@ -34,6 +34,7 @@ from leeway.controller.words import (
     OWN_FAULT,
     PERSON,
     TRAIN,
+    TRIAL,
 )
 from leeway.spec import Retraining
 
@@ -106,6 +107,7 @@ def test_each_cause_trains_where_the_policy_names_it_and_nowhere_else(cause: Cau
         ("rejected", "no benefit", NO_HELP),
         ("unchanged", "no benefit", NO_HELP),
         ("proposed to a person", "trial", PERSON),
+        ("on trial", "trial", TRIAL),
     ],
 )
 def test_an_incident_that_came_to_a_result_is_never_trained_for_again(
@@ -141,7 +143,7 @@ def test_nothing_starts_while_any_training_runs(of: str | None) -> None:
     assert decided(trainings=answered).incident is None
 
 
-@pytest.mark.parametrize("outcome", ["promoted", "proposed to a person"])
+@pytest.mark.parametrize("outcome", ["promoted", "proposed to a person", "on trial"])
 @pytest.mark.parametrize("of", ["other", None])
 def test_the_cool_down_counts_from_the_last_result_to_the_second(
     of: str | None, outcome: Outcome

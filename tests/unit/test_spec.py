@@ -202,6 +202,15 @@ BROKEN_RULES = [
         "time",
         "column with role time",
     ),
+    (put({"mode": "ab"}, "trial"), "trial.mode", "'ab'", "'shadow' or 'canary'"),
+    (put({"share": 0.6}, "trial"), "trial.share", "0.6", "less than or equal to 0.5"),
+    (put({"labelled_rows": 100}, "trial"), "trial.labelled_rows", "100 rows", "set null and hours"),
+    (
+        lambda a: (put({}, "trial")(a), put("manual", "promotion")(a)),
+        "trial",
+        "manual",
+        "remove one of both",
+    ),
 ]
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from leeway.spec.trial import Trial
+from leeway.trial.evidence import BRIER, Labelled, of_canary, of_shadow, unit_of
 from leeway.trial.losses import absolute_losses, assigned, brier_losses, paired
 from leeway.trial.sequence import LEAST_ROWS, sequential_mean
 from leeway.trial.share import is_challenged
@@ -140,3 +141,32 @@ def test_losses_of_a_row() -> None:
     assert found == pytest.approx([0.02, 0.5, 0.68 + 1])
     assert absolute_losses(np.array([1.0, 4.0]), np.array([2.0, 2.0])).tolist() == [1, 2]
     assert assigned(NONE, np.empty(0, bool), 0.1).size == 0
+
+
+def classes(**shares: float) -> dict[str, object]:
+    return {"prediction": max(shares, key=lambda name: shares[name]), "probabilities": shares}
+
+
+def test_answers_as_they_are_logged_become_differences() -> None:
+    sure, torn = classes(a=1.0, b=0.0), classes(a=0.5, b=0.5)
+    rows = [Labelled(torn, sure, "a"), Labelled(torn, sure, "b"), Labelled(sure, torn, "c")]
+    assert of_shadow(rows) == pytest.approx([0.5, -1.5, 0.5])
+    numbers = [Labelled({"prediction": 4.0}, {"prediction": 2.5}, "2")]
+    assert of_shadow(numbers).tolist() == [1.5]
+    assert of_shadow([]).size == 0
+    assert unit_of("USD", classes=False) == "USD of absolute error"
+    assert unit_of(None, classes=True) == BRIER
+
+
+def test_of_a_canary_a_row_that_the_champion_answered_in_place_is_the_challengers() -> None:
+    own = {"prediction": 1.0}
+    rows = [Labelled(own, None, "0"), Labelled(None, own, "0"), Labelled(own, None, "3")]
+    found = of_canary(rows, [False, True, True], 0.5)
+    assert found == pytest.approx([0, 0, -2 * (2 - 1)])
+
+
+def test_releases_whose_classes_have_another_order_are_compared_by_name() -> None:
+    one, other = classes(a=0.9, b=0.1), classes(b=0.1, a=0.9)
+    assert of_shadow([Labelled(one, other, "a")]) == pytest.approx([0])
+    mixed = [Labelled(one, None, "a"), Labelled(None, other, "b")]
+    assert of_canary(mixed, [False, True], 0.5)[1] == pytest.approx(-2 * (1.62 - 0.02))
