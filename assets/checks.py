@@ -13,6 +13,7 @@ from leeway.gates import gates_told
 from leeway.graph import graph_of
 from resources.ledger import WHOLE, Commit
 from resources.platform import Platform
+from resources.traffic import windows
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 Judge = Callable[[Stage, Commit], dg.AssetCheckResult]
@@ -25,6 +26,7 @@ def build(stage: Stage) -> Sequence[dg.AssetChecksDefinition]:
         "passes_gates": ("The held-out metrics keep every gate.", gates),
         "keeps_gates": ("No batch of the run, or else the newest one, breaks a gate.", kept),
         "no_drift": ("No batch of the run, or else the newest one, has drifted.", drift),
+        "few_warnings": ("Few answers of any window of the run were warned of.", warnings),
         "no_damage": ("No batch of the run, or else the newest one, harms the champion.", harm),
         "is_balanced": ("Every cell of the design was run equally often.", balance),
         "has_pure_error": ("Repeated runs say how much one run varies.", pure_error),
@@ -48,8 +50,9 @@ def _check(
             judge(stage, commit) for commit in _judged(platform, stage, node, context.run.run_id)
         ]
         if not judged:
+            live = stage.node(node).live  # many use cases are not served: nothing is amiss
             return dg.AssetCheckResult(
-                passed=False,
+                passed=live,
                 severity=WARN,
                 description=f"undefined: {node} has nothing to judge yet",
             )
@@ -62,13 +65,18 @@ def _judged(platform: Platform, stage: Stage, node: str, run_id: str) -> list[Co
     """What a check looks at, newest batch first.
 
     Rejects are looked at in every batch, because training takes them all. Drift, damage and
-    performance are looked at in the batches of this run: that an older one had drifted, and was
-    retrained for or not, is past.
+    performance, and live traffic, are looked at in the batches of this run: that an older one had
+    drifted, and was retrained for or not, is past.
     """
     committed = platform.ledger.every_current(stage.name)
-    batches = [*reversed(platform.ledger.batches(stage.name)), WHOLE]
+    live = stage.node(node).live
+    if live:
+        known = [each.name for each in windows(platform.settings, stage.name)]
+    else:
+        known = platform.ledger.batches(stage.name)
+    batches = [*reversed(known), WHOLE]
     found = [committed[node, batch] for batch in batches if (node, batch) in committed]
-    if node in ("drift", "damage", "performance"):
+    if live or node in ("drift", "damage", "performance"):
         return [commit for commit in found if commit.run_id == run_id] or found[:1]
     return found
 
@@ -93,6 +101,27 @@ def rejects(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
             "rows": rows,
             "allowed_share": allowed,
             "reasons": dg.MetadataValue.json(commit.facts["reasons"]),
+        },
+    )
+
+
+def warnings(stage: Stage, commit: Commit) -> dg.AssetCheckResult:
+    """Fails as a warning when a larger share of answers was warned of than may be rejected.
+
+    An input outside of the training range, or of a category never seen, is answered all the same.
+    """
+    warned, rows, allowed = commit.facts["warned"], commit.rows or 0, stage.use_case.max_rejected
+    share = warned / rows if rows else 0.0
+    return dg.AssetCheckResult(
+        passed=share <= allowed,
+        severity=WARN,
+        description=f"Window {commit.batch}: {warned} of {rows} answers came with a warning, "
+        f"{share:.1%}; allowed are {allowed:.1%}, as of rejected rows.",
+        metadata={
+            "batch": commit.batch,
+            "answers_with_a_warning": warned,
+            "answers": rows,
+            "warnings": dg.MetadataValue.json(commit.facts["warnings"]),
         },
     )
 

@@ -29,6 +29,10 @@ from leeway.drift.verdict import BatchDrift, without_reference
 from leeway.drift.who_moved import who_told
 from resources.ledger import Commit
 
+BY_CLIENTS = Origin(
+    "unknown", None, "Clients sent it so: live traffic passes none of the steps that batches do."
+)
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -86,8 +90,16 @@ def build(stage: Stage) -> dg.AssetsDefinition:
 
 def _materialize(batch: Batch) -> dict[str, Any]:
     work = batch.begin("drift", "profile")
-    judged = _judge(batch, from_bytes(work.read("profile", batch.name)))
-    incident = _incident(batch, work, judged)
+    judged = judge(batch, from_bytes(work.read("profile", batch.name)))
+    commit = keep(batch, work, judged, "profile")
+    return metadata_of_verdict(judged, commit, batch)
+
+
+def keep(
+    batch: Batch, work: Work, judged: Judged, upstream: str, facts: Mapping[str, Any] | None = None
+) -> Commit:
+    """Stores the verdict, with its incident; `upstream` is the node whose data are the evidence."""
+    incident = _incident(batch, work, judged, upstream)
     content = content_of(
         judged.verdict,
         judged.origins,
@@ -95,23 +107,24 @@ def _materialize(batch: Batch) -> dict[str, Any]:
         judged.facts["who_moved"],
         batch.stage.use_case.drift.reference,
     )
-    commit = work.commit(
+    return work.commit(
         "reports",
         "json",
         canonical_json(content),
         rows=len(judged.verdict.columns),
         facts={
             **judged.facts,
+            **(facts or {}),
             "version": batch.champion.release.version,
             "reference": batch.stage.use_case.drift.reference,
             "incident": incident.digest if incident else None,
         },
         also=incident.record if incident else None,
     )
-    return _metadata(judged, commit, batch)
 
 
-def _judge(batch: Batch, stored: Stored) -> Judged:
+def judge(batch: Batch, stored: Stored) -> Judged:
+    """The verdict on a batch, from its profile."""
     use_case, name = batch.stage.use_case, batch.name
     current = stored.profiles["clean"]
     reference, earlier = reference_of(batch, current), before(batch)
@@ -131,11 +144,14 @@ def _judge(batch: Batch, stored: Stored) -> Judged:
         for each in found.columns
         if each.verdict == "confirmed" and each.measure is not None
     }
-    alike = made_alike(batch, made_by) if confirmed else []
-    origins = {
-        column: origin_of(column, measure, reference, stored, use_case.drift.min_rows, alike)
-        for column, measure in confirmed.items()
-    }
+    if batch.live:
+        origins = dict.fromkeys(confirmed, BY_CLIENTS)
+    else:
+        alike = made_alike(batch, made_by) if confirmed else []
+        origins = {
+            column: origin_of(column, measure, reference, stored, use_case.drift.min_rows, alike)
+            for column, measure in confirmed.items()
+        }
     # A model that was trained on a batch cannot be surprised by it: training again would give the
     # same model, and a batch that differs from those before it would ask for that for ever.
     trained_on = name in batch.champion.manifest["batches"]
@@ -143,15 +159,16 @@ def _judge(batch: Batch, stored: Stored) -> Judged:
     return Judged(found, origins, shown, trained_on, made_by, again)
 
 
-def _incident(batch: Batch, work: Work, judged: Judged) -> FoundIncident | None:
+def _incident(batch: Batch, work: Work, judged: Judged, upstream: str) -> FoundIncident | None:
     """The incident that a confirmed verdict is; None where it is none."""
     found = judged.verdict
     if found.verdict != "confirmed" or judged.trained_on:
         return None
-    return incident_on(batch, work, "profile", found.drifted, "drift", judged.who or "unknown")
+    return incident_on(batch, work, upstream, found.drifted, "drift", judged.who or "unknown")
 
 
-def _metadata(judged: Judged, commit: Commit, batch: Batch) -> dict[str, Any]:
+def metadata_of_verdict(judged: Judged, commit: Commit, batch: Batch) -> dict[str, Any]:
+    """What the UI shows of it."""
     from leeway.plots_drift import distributions_plot, drift_plot
 
     found = judged.verdict

@@ -24,16 +24,28 @@ def exact_distances(
     if batch.stage.use_case.drift.reference != "training_part" or not columns:
         return {}
     platform, trained = batch.platform, batch.champion.manifest["files"]["training_set"]
-    clean = platform.ledger.require(batch.stage.name, "clean", batch.name)
     ours = platform.store.get(str(trained["uri"]), str(trained["digest"]))
-    theirs = platform.store.get(clean.uri, clean.digest)
-    before, now = part_of(_table(ours, *columns, PART), TRAIN), _table(theirs, *columns)
+    before, now = part_of(_table(ours, *columns, PART), TRAIN), _rows(batch, columns)
     found = {}
     for name in columns:
         one, other = reference.columns[name], current.columns[name]
         if isinstance(one, NumberProfile) and isinstance(other, NumberProfile):
             found[name] = exact_ks(one, other, (before[name].chunks, now[name].chunks))
     return found
+
+
+def _rows(batch: Batch, columns: Sequence[str]) -> "pa.Table":
+    """The columns of the batch; a window has them within what was asked."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    node = "traffic" if batch.live else "clean"
+    commit = batch.platform.ledger.require(batch.stage.name, node, batch.name)
+    data = batch.platform.store.get(commit.uri, commit.digest)
+    if not batch.live:
+        return _table(data, *columns)
+    asked = _table(data, "inputs")["inputs"]
+    return pa.table({name: pc.struct_field(asked, name) for name in columns})
 
 
 def _table(data: bytes, *columns: str) -> "pa.Table":

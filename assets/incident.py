@@ -28,6 +28,7 @@ class FoundIncident:
     columns: Sequence[str]
     cause: Cause
     origin: Origin
+    node: str
 
     def record(self, cursor: "psycopg2.extensions.cursor") -> None:
         """Records it, within the transaction that commits the node."""
@@ -41,6 +42,7 @@ class FoundIncident:
             run_id=self.batch.context.run.run_id,
             cause=self.cause,
             origin=self.origin,
+            node=self.node,
         )
 
 
@@ -55,4 +57,4 @@ def incident_on(
     """An incident of which the batch's commit at the node `upstream` is the evidence."""
     evidence = work.inputs[label(upstream, batch.name)].digest
     digest = incident_digest(batch.stage.name, batch.champion.digest, evidence, columns, cause)
-    return FoundIncident(batch, digest, columns, cause, origin)
+    return FoundIncident(batch, digest, columns, cause, origin, work.attempt.node)

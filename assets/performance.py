@@ -61,7 +61,20 @@ def _measure(batch: Batch) -> dict[str, Any]:
     classes, key = champion.manifest["classes"], stage.use_case.key.name
     found = measure(clean, predicted, stage.use_case, classes, trained[key])
     commit = _commit(batch, work, found)
-    records = [
+    return metadata_of(
+        commit,
+        batch=batch.name,
+        labelled_rows=found.labelled,
+        rows_fitted_on=found.fitted,
+        unknown_labels=found.unknown_labels,
+        maturity="undefined" if found.maturity is None else found.maturity,
+        metrics=dg.MetadataValue.table(records=records_of(found), schema=SCHEMA),
+    )
+
+
+def records_of(found: "Performance") -> list[dg.TableRecord]:
+    """One per segment and metric, for the UI."""
+    return [
         dg.TableRecord(
             {
                 "segment": segment,
@@ -74,15 +87,6 @@ def _measure(batch: Batch) -> dict[str, Any]:
         for segment, metrics in found.segments.items()
         for name, metric in metrics.items()
     ]
-    return metadata_of(
-        commit,
-        batch=batch.name,
-        labelled_rows=found.labelled,
-        rows_fitted_on=found.fitted,
-        unknown_labels=found.unknown_labels,
-        maturity="undefined" if found.maturity is None else found.maturity,
-        metrics=dg.MetadataValue.table(records=records, schema=SCHEMA),
-    )
 
 
 def _commit(batch: Batch, work: Work, found: "Performance") -> Commit:

@@ -43,7 +43,7 @@ def _predict(batch: Batch) -> dict[str, Any]:
     stage, champion = batch.stage, batch.champion
     work = batch.begin("predictions", "clean")
     table = _predicted(batch, work)
-    drift = _drift(batch, work, table)
+    drift = drift_of(batch, work, table)
     content = work.put("reports", "json", canonical_json(drift))
     commit = work.commit(
         "predictions",
@@ -70,7 +70,7 @@ def _predict(batch: Batch) -> dict[str, Any]:
         version=champion.release.version,
         drift_of_predictions=drift["verdict"],
         reason=drift["reason"],
-        outputs=_outputs(drift),
+        outputs=outputs_told(drift),
         **_columns(stage, table.schema),
     )
 
@@ -92,7 +92,7 @@ def _predicted(batch: Batch, work: Work) -> "pa.Table":
     )
 
 
-def _outputs(drift: dict[str, Any]) -> dg.MetadataValue:
+def outputs_told(drift: dict[str, Any]) -> dg.MetadataValue:
     """A row for each output of the model."""
     return dg.MetadataValue.table(
         records=[
@@ -102,7 +102,7 @@ def _outputs(drift: dict[str, Any]) -> dg.MetadataValue:
     )
 
 
-def _drift(batch: Batch, work: Work, table: "pa.Table") -> dict[str, Any]:
+def drift_of(batch: Batch, work: Work, table: "pa.Table") -> dict[str, Any]:
     """Whether the predictions are others than those of the champion's held-out rows."""
     use_case, manifest = batch.stage.use_case, batch.champion.manifest
     reference = from_bytes(work.get(manifest["files"]["prediction_profile"]))

@@ -42,8 +42,7 @@ def reference_of(batch: Batch, current: Profile) -> Stored | None:
         chosen = _previous(batch) if mode == "previous_batch" else _of_season(batch, current)
         if not chosen:
             return None
-        data = (batch.platform.store.get(each.uri, each.digest) for each in chosen)
-        found = as_reference(map(from_bytes, data))
+        found = as_reference(_profile(batch, each) for each in chosen)
     since = [
         past_batch_from(commit.facts["effects"])
         for commit in settled(_verdicts(batch))
@@ -51,35 +50,50 @@ def reference_of(batch: Batch, current: Profile) -> Stored | None:
         and not commit.facts["trained_on"]
         and not commit.facts.get("answered")  # what a change did is not what is usual
     ]
-    return replace(found, history=[*found.history, *since])
+    return replace(found, history=since if batch.live else [*found.history, *since])
+
+
+def _earlier(batch: Batch, node: str, limit: int) -> list[Commit]:
+    """What a node has of the batches before, or of the windows before a window; oldest first."""
+    ledger, name = batch.platform.ledger, batch.stage.name
+    return ledger.earlier(name, node, batch.name, limit, live=batch.live)
+
+
+def _profiled(batch: Batch, limit: int) -> list[Commit]:
+    return _earlier(batch, "traffic" if batch.live else "profile", limit)
+
+
+def _profile(batch: Batch, commit: Commit) -> Stored:
+    """That of a batch; a window has it beside its rows."""
+    entry = commit.facts.get("profile", {"uri": commit.uri, "digest": commit.digest})
+    return from_bytes(batch.platform.store.get(str(entry["uri"]), str(entry["digest"])))
 
 
 def _previous(batch: Batch) -> list[Commit]:
-    return batch.platform.ledger.earlier(batch.stage.name, "profile", batch.name, 1)
+    return _profiled(batch, 1)
 
 
 def _of_season(batch: Batch, current: Profile) -> list[Commit]:
-    earlier = batch.platform.ledger.earlier(batch.stage.name, "profile", batch.name, MOST_SEASONAL)
+    earlier = _profiled(batch, MOST_SEASONAL)
     span = {"since": current.since, "until": current.until}
     return [each for each in earlier if is_earlier_season(span, each.facts)]
 
 
 def before(batch: Batch) -> Before | None:
     """The batch before this one; without its profile when it drifted or is known to the model."""
-    ledger, name = batch.platform.ledger, batch.stage.name
-    found = ledger.earlier(name, "profile", batch.name, 1)
+    found = _previous(batch)
     if not found:
         return None
     until = found[0].facts["until"]
     if not batch.stage.use_case.drift.pairs:
         return Before(None, until)
-    judged = ledger.current(name, "drift", found[0].batch)
+    node = "traffic_drift" if batch.live else "drift"
+    judged = batch.platform.ledger.current(batch.stage.name, node, found[0].batch)
     if judged is None or not _is_alike(batch, judged):
         return Before(None, until)
     if judged.facts["verdict"] == "confirmed" or judged.facts["trained_on"]:
         return Before(None, until)
-    data = batch.platform.store.get(found[0].uri, found[0].digest)
-    return Before(from_bytes(data).profiles["clean"], until)
+    return Before(_profile(batch, found[0]).profiles["clean"], until)
 
 
 def verdict_on(
@@ -115,11 +129,13 @@ def answered_in(batch: Batch, columns: Sequence[str]) -> list[Answered]:
         return []
     platform, name, champion = batch.platform, batch.stage.name, batch.champion
     known = platform.releases.trained_for(name, champion.digest, champion.manifest["batches"])
+    if batch.live:
+        known = [*platform.releases.trained_for_traffic(name, champion.release.version), *known]
+    windows = {each.batch for each in known if each.live}
     found = []
     for at, of_batch in newest_of(columns, known).items():
-        commit = platform.ledger.require(name, "profile", at)
-        profile = from_bytes(platform.store.get(commit.uri, commit.digest)).profiles["clean"]
-        found.append(Answered(at, of_batch, profile))
+        commit = platform.ledger.require(name, "traffic" if at in windows else "profile", at)
+        found.append(Answered(at, of_batch, _profile(batch, commit).profiles["clean"]))
     return found
 
 
@@ -139,7 +155,7 @@ def made_alike(batch: Batch, made_by: str) -> list[PastBatch]:
 
 def _verdicts(batch: Batch) -> list[Commit]:
     """Verdicts on earlier batches against the same reference, oldest first."""
-    commits = batch.platform.ledger.earlier(batch.stage.name, "drift", batch.name, MOST_BATCHES)
+    commits = _earlier(batch, "traffic_drift" if batch.live else "drift", MOST_BATCHES)
     return [each for each in commits if _is_alike(batch, each)]
 
 

@@ -26,6 +26,9 @@ from assets import (
     release,
     report,
     savings,
+    traffic,
+    traffic_drift,
+    traffic_performance,
     training,
     training_set,
 )
@@ -56,6 +59,9 @@ def assets_of(stage: Stage) -> Sequence[dg.AssetsDefinition]:
         drift.build(stage),
         damage.build(stage),
         report.build(stage),
+        traffic.build(stage),
+        traffic_drift.build(stage),
+        traffic_performance.build(stage),
     ]
 
 

@@ -50,6 +50,12 @@ def champion_of(platform: Platform, use_case: str) -> Champion | None:
     return _read(platform, platform.releases.champion(use_case))
 
 
+def release_of(platform: Platform, use_case: str, version: int) -> Champion | None:
+    """A release as if it were champion, or None when it is not recorded."""
+    found = (each for each in platform.releases.every(use_case) if each.version == version)
+    return _read(platform, next(found, None))
+
+
 def rival_of(platform: Platform, use_case: str, training_key: str) -> Champion | None:
     """The champion that a training is compared with, or None when there was none.
 
@@ -80,6 +86,7 @@ class Batch:
     champion: Champion
     platform: Platform
     context: dg.AssetExecutionContext
+    live: bool = False  # a window of live traffic
 
     def begin(self, node: str, *upstream: str) -> Work:
         """Begins an attempt at a node that reads the champion, and these nodes of the batch.
@@ -114,6 +121,7 @@ def node_of_batches(
         materialize: does it for one batch, and returns the metadata to show.
         without: what follows where no release was promoted, for the log.
     """
+    live = stage.node(name).live
 
     @stage.asset(name, description, kind, required=False)
     def materialized(
@@ -124,7 +132,7 @@ def node_of_batches(
             context.log.warning("no release was promoted, so %s", without)
             return
         for batch in batches_of(context):
-            metadata = materialize(Batch(batch, stage, champion, platform, context))
+            metadata = materialize(Batch(batch, stage, champion, platform, context, live))
             context.add_asset_metadata(metadata, stage.key(name), partition_key=batch)
         yield dg.MaterializeResult(metadata=metadata)
 

@@ -38,6 +38,7 @@ class Stage:
     name: str
     use_case: UseCase
     batches: dg.DynamicPartitionsDefinition
+    windows: dg.DynamicPartitionsDefinition
     versions: Mapping[str, str]
     code_versions: Mapping[str, str]
     conditions: Mapping[str, dg.AutomationCondition[Any]] = field(default_factory=dict)
@@ -65,7 +66,7 @@ class Stage:
         partitioned: dict[str, Any] = {}
         if each.per_batch:
             partitioned = {
-                "partitions_def": self.batches,
+                "partitions_def": self.windows if each.live else self.batches,
                 "backfill_policy": dg.BackfillPolicy.single_run(),
             }
         decorator: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
@@ -106,7 +107,8 @@ def stage_of(name: str, use_case: UseCase) -> Stage:
     versions = {each.name: code_version(name, use_case, each) for each in nodes}
     shown = {node: digest[7:23] for node, digest in with_upstream(nodes, versions).items()}
     batches = dg.DynamicPartitionsDefinition(name=f"{name}_batches")
-    return Stage(name, use_case, batches, versions, shown)
+    windows = dg.DynamicPartitionsDefinition(name=f"{name}_traffic")
+    return Stage(name, use_case, batches, windows, versions, shown)
 
 
 def batches_of(context: dg.AssetExecutionContext) -> Sequence[str]:

@@ -16,9 +16,10 @@ from cli.collector import collect_from_here
 from cli.execution import carry_out, log_of
 from cli.output import emit, say
 from cli.quiet import output_to
+from leeway.graph import graph_of
 from leeway.spec import UseCase
 from orchestration.build import cached_defs
-from orchestration.jobs import CHECKS_TAG, graph_job_name
+from orchestration.jobs import CHECKS_TAG, graph_job_name, traffic_job_name
 from orchestration.use_cases import find_use_case, load_use_cases
 from resources.instance import open_instance
 from resources.ledger import Ledger
@@ -58,7 +59,11 @@ def _checked(
         say(f"{name}: {nothing}")
         return {"passed": 0, "failed": [], "error": nothing}
     missing = [node for node in TABLES if node not in committed]
-    error = _execute(name, instance, without=missing)
+    live = {node.name for node in graph_of(use_case) if node.live}
+    error = _execute(graph_job_name(name), name, instance, without={*missing, *live})
+    if error is None and live & set(committed):  # where a service has answered
+        others = {node.name for node in graph_of(use_case)} - live
+        error = _execute(traffic_job_name(name), name, instance, without=others)
     if error is None and missing:
         error = f"{' and '.join(missing)} never materialized; run `leeway run {name}`"
     results = latest_checks(name, use_case, instance)
@@ -81,14 +86,16 @@ def _checked(
     return {"passed": passed, "failed": failed, "error": error}
 
 
-def _execute(name: str, instance: dg.DagsterInstance, without: Collection[str]) -> str | None:
+def _execute(
+    job_name: str, name: str, instance: dg.DagsterInstance, without: Collection[str]
+) -> str | None:
     """Runs the checks of all nodes but some; says why the run itself failed, if it did."""
     keys = [
         key
         for key in cached_defs().resolve_asset_graph().asset_check_keys
         if key.asset_key.path[0] == name and key.asset_key.path[-1] not in without
     ]
-    job = cached_defs().resolve_job_def(graph_job_name(name))
+    job = cached_defs().resolve_job_def(job_name)
     run_id = str(uuid.uuid4())
     with output_to(log_of(run_id)):
         subset = job.get_subset(asset_selection=set(), asset_check_selection=set(keys))

@@ -20,10 +20,10 @@ from cli.progress import Progress
 from cli.quiet import output_to
 from cli.run import DECISIONS, RunReport
 from leeway.graph import graph_of
-from leeway.plan import WHOLE, Step, portions
+from leeway.plan import WHOLE, Portion, Step, portions
 from leeway.spec import UseCase
 from orchestration.build import cached_defs
-from orchestration.jobs import COMMAND_TAG, graph_job_name
+from orchestration.jobs import COMMAND_TAG, graph_job_name, traffic_job_name
 from resources.instance import open_instance
 from resources.ledger import Ledger
 from resources.reaper import worker_tags
@@ -55,11 +55,10 @@ def execute(
     progress = Progress(_labels(name, use_case))
     with output_to(log):
         instance = open_instance()
-        batches = _known_to_dagster(instance, name, use_case)
-        job = cached_defs().resolve_job_def(graph_job_name(name))
+        parts = _parts(instance, name, use_case, steps)
         collect_from_here()
         with progress.live:
-            for position, portion in enumerate(portions(steps, batches)):
+            for position, (job, portion) in enumerate(parts):
                 report.run_id = str(uuid.uuid4()) if position else first
                 preload = Preload(portion.nodes, use_case)
                 instance.add_event_listener(report.run_id, progress.show)
@@ -79,6 +78,25 @@ def execute(
             command = f"leeway promote {name} {waiting.version}"
             say(f"{name}: version {waiting.version} waits for a person: `{command}`")
     return {batch for _, batch in progress.made - {(step.node, step.batch) for step in steps}}
+
+
+def _parts(
+    instance: dg.DagsterInstance, name: str, use_case: UseCase, steps: Sequence[Step]
+) -> list[tuple[dg.JobDefinition, Portion]]:
+    """The runs of Dagster: those of the source and its batches, then those of live traffic."""
+    of_windows = {node.name for node in graph_of(use_case) if node.live}
+    batches = _known_to_dagster(instance, name, use_case)
+    given = [step for step in steps if step.node not in of_windows]
+    job = cached_defs().resolve_job_def(graph_job_name(name))
+    parts = [(job, portion) for portion in portions(given, batches)]
+    live = [step for step in steps if step.node in of_windows]
+    if live:
+        windows = f"{name}_traffic"
+        instance.add_dynamic_partitions(windows, sorted({step.batch for step in live}))
+        job = cached_defs().resolve_job_def(traffic_job_name(name))
+        known = instance.get_dynamic_partitions(windows)
+        parts += [(job, portion) for portion in portions(live, known)]
+    return parts
 
 
 def log_of(run_id: str) -> Path:

@@ -19,6 +19,7 @@ from leeway.code_version import code_version
 from leeway.graph import graph_of
 from leeway.plan import NO_CHAMPION, Committed, Step, plan
 from leeway.spec import UseCase
+from leeway.traffic.windows import KEPT_UP
 from orchestration.use_cases import InvalidUseCase, find_use_case
 from resources.instance import prepare
 from resources.ledger import Ledger
@@ -86,6 +87,7 @@ def run(
     sources: Sources = {
         "raw": {each: source.fingerprint(each) for each in ledger.batches(name)},
         "labels": _labels(settings, name, use_case),
+        **_traffic(settings, name, use_case),
     }
     _judge_trial(settings, name, use_case)  # with the labels that came, and before the plan
     steps = narrowed(plan_of(name, use_case, ledger, sources, everything), batch, select)
@@ -133,6 +135,21 @@ def _labels(settings: Settings, name: str, use_case: UseCase) -> Mapping[str, st
     return changes(settings, name, use_case.key.name)
 
 
+def _traffic(settings: Settings, name: str, use_case: UseCase) -> Sources:
+    """Closes windows of live traffic; by node, what changes when more is known of a window."""
+    if use_case.task == "experiment":
+        return {}
+    from resources.traffic import answer_counts, close_windows, truth_changes
+
+    now = datetime.now(UTC)
+    if not close_windows(settings, name, use_case.monitoring.window, now):
+        return {}
+    return {
+        "traffic": answer_counts(settings, name, now - KEPT_UP),
+        "traffic_performance": truth_changes(settings, name, use_case),
+    }
+
+
 def plan_of(
     name: str,
     use_case: UseCase,
@@ -142,6 +159,7 @@ def plan_of(
 ) -> list[Step]:
     """What would be materialized now, and why."""
     nodes = graph_of(use_case)
+    live = _windows(name, use_case, ledger, sources)
     champion = Releases(ledger.settings).champion(name)
     committed = {
         key: Committed(
@@ -161,8 +179,30 @@ def plan_of(
         committed,
         champion.digest if champion else None,
         sources,
+        windows=live,
         everything=everything,
     )
+
+
+def _windows(name: str, use_case: UseCase, ledger: Ledger, sources: Sources) -> list[str]:
+    """The windows of live traffic that are kept up to date, oldest first.
+
+    They are those that ended not long ago, those that were never looked at, and those of which
+    labels came.
+    """
+    if use_case.task == "experiment":
+        return []
+    from resources.traffic import windows
+
+    recent, labels = (sources.get(node, {}) for node in ("traffic", "traffic_performance"))
+    judged = ledger.sources_of(name, "traffic_performance")
+    return [
+        each.name
+        for each in windows(ledger.settings, name)
+        if each.name in recent
+        or each.name not in judged
+        or (labels.get(each.name) or judged[each.name]) != judged[each.name]
+    ]
 
 
 def narrowed(steps: Sequence[Step], batch: str | None, select: str | None) -> list[Step]:

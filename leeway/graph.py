@@ -18,7 +18,8 @@ class Node:
 
     A field may name a part of one, such as `retraining.non_inferiority`.
 
-    `per_batch` nodes are materialized batch by batch. `checks` names the checks that Leeway itself
+    `per_batch` nodes are materialized batch by batch; the batches of `live` ones are windows of
+    live traffic, else they are those of the source. `checks` names the checks that Leeway itself
     has for the node; dbt's tests come on top. `settled` names inputs that it takes as they are when
     it is made: what becomes of them later is news, and does not make it stale.
     """
@@ -29,6 +30,7 @@ class Node:
     per_batch: bool = False
     checks: tuple[str, ...] = ()
     settled: tuple[str, ...] = ()
+    live: bool = False
 
 
 DATA_NODES = (
@@ -54,7 +56,7 @@ MODEL_NODES = (
             "costs",
             "gates",
             "promotion",
-            "monitoring",
+            "monitoring.segments",
             "retraining.non_inferiority",
         ),
         checks=("passes_gates",),
@@ -73,7 +75,7 @@ MODEL_NODES = (
     Node(
         "performance",
         ("predictions", "clean", "release"),
-        ("monitoring", "columns", "costs", "gates"),
+        ("monitoring.segments", "columns", "costs", "gates"),
         per_batch=True,
         checks=("keeps_gates",),
     ),
@@ -82,6 +84,28 @@ MODEL_NODES = (
         ("raw", "clean", "drift", "damage", "predictions", "performance", "release"),
         ("title", "columns", "max_rejected", "gates"),
         per_batch=True,
+    ),
+)
+# A window is held against the champion of its time: another one is news for the next window.
+TRAFFIC_NODES = (
+    Node("traffic", (), ("columns",), per_batch=True, checks=("few_warnings",), live=True),
+    Node(
+        "traffic_drift",
+        ("traffic", "release"),
+        ("columns", "drift"),
+        per_batch=True,
+        checks=("no_drift",),
+        settled=("release",),
+        live=True,
+    ),
+    Node(
+        "traffic_performance",
+        ("traffic", "release"),
+        ("monitoring.segments", "columns", "costs", "gates"),
+        per_batch=True,
+        checks=("keeps_gates",),
+        settled=("release",),
+        live=True,
     ),
 )
 EXPERIMENT_NODES = (
@@ -97,7 +121,7 @@ EXPERIMENT_NODES = (
 
 
 def nodes_of(task: Task) -> tuple[Node, ...]:
-    """The nodes that a task always has, each after everything that it reads."""
+    """The nodes that read the source, or what was made of it, each after everything it reads."""
     return DATA_NODES + (EXPERIMENT_NODES if task == "experiment" else MODEL_NODES)
 
 
@@ -108,6 +132,8 @@ def graph_of(use_case: UseCase) -> tuple[Node, ...]:
     found = nodes_of(use_case.task)
     if use_case.labels is not None:
         found = _with_labels(found)
+    if use_case.task != "experiment":
+        found += TRAFFIC_NODES
     return tuple(each for each in found if not (each.name == "savings" and without_costs))
 
 
@@ -132,7 +158,7 @@ def node(name: str) -> Node:
     Raises:
         KeyError: when there is none.
     """
-    for each in (*DATA_NODES, LABELS, *MODEL_NODES, *EXPERIMENT_NODES):
+    for each in (*DATA_NODES, LABELS, *MODEL_NODES, *TRAFFIC_NODES, *EXPERIMENT_NODES):
         if each.name == name:
             return each
     raise KeyError(name)

@@ -53,6 +53,7 @@ def plan(
     champion: str | None,
     sources: Mapping[str, Mapping[str, str | None]],
     *,
+    windows: Sequence[str] = (),
     everything: bool = False,
 ) -> list[Step]:
     """Decides for every node and batch whether it must be materialized.
@@ -66,6 +67,7 @@ def plan(
         sources: by node that reads from outside of the graph, the fingerprint by batch of what is
             there now; None, or no entry: the batch is not there any more, and what was read of it
             stays.
+        windows: of live traffic that are kept up to date, oldest first.
         everything: materialize whatever is up to date, too.
     """
     steps: dict[tuple[str, str], Step] = {}
@@ -73,7 +75,7 @@ def plan(
     for node in nodes:
         if _waits(node, waiting, champion, steps):
             waiting.add(node.name)
-        for batch in batches if node.per_batch else (WHOLE,):
+        for batch in _parts(node, batches, windows):
             key = (node.name, batch)
             if node.name in waiting:
                 steps[key] = Step(node.name, batch, runs=False, reason=NO_CHAMPION)
@@ -86,6 +88,13 @@ def plan(
                 reason = "asked for everything"
             steps[key] = Step(node.name, batch, bool(reason), reason or "up to date")
     return list(steps.values())
+
+
+def _parts(node: Node, batches: Sequence[str], windows: Sequence[str]) -> Sequence[str]:
+    """What a node is materialized for."""
+    if not node.per_batch:
+        return (WHOLE,)
+    return windows if node.live else batches
 
 
 def _waits(

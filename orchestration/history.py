@@ -55,6 +55,7 @@ def facts_of(
     known = Facts(
         champion=champion.digest,
         looks=platform.recorded.looks(name, champion.version),
+        windows=platform.recorded.looks(name, champion.version, live=True),
         incidents=_incidents(name, champion, platform),
         intents=platform.decisions.intents(name, use_case.retraining.budget),
         overdue=_overdue(name, use_case, champion, platform, now),
@@ -62,6 +63,8 @@ def facts_of(
         switched_off=switched_off,
     )
     judged = _judged(known, use_case.retraining)
+    if any(incident.live for incident in judged):
+        known = replace(known, unseen=platform.recorded.unseen(name))
     answers = {each.digest: platform.recorded.answer(name, each) for each in judged}
     planned = max(MOST_PLANNED, use_case.retraining.budget)
     runs = _runs(name, judged, planned, instance)

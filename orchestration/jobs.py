@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from assets.stage import Stage
+from leeway.graph import TRAFFIC_NODES
 
 USE_CASE_TAG = "leeway/use_case"
 COMMAND_TAG = "leeway/command"  # the same of all runs that one `leeway run` was cut into
@@ -19,6 +20,8 @@ CHECKS_TAG = "leeway/checks"  # of a run of `leeway check`, which materializes n
 LOOKED = ("drift", "damage", "predictions", "performance", "report")
 # What rests on labels that came.
 LABELLED = ("labels", "performance", "report")
+# What windows of live traffic have, beside the batches of the source.
+LIVE = tuple(node.name for node in TRAFFIC_NODES)
 RETRAINED = (
     "training_set",
     "model_selection",
@@ -39,8 +42,13 @@ SCHEDULED_NODES = {
 
 
 def graph_job_name(use_case: str) -> str:
-    """Name of the job that holds the whole graph."""
+    """Name of the job that holds the graph of the source and its batches."""
     return f"{use_case}_graph"
+
+
+def traffic_job_name(use_case: str) -> str:
+    """Name of the job that looks at windows of live traffic."""
+    return f"{use_case}_traffic"
 
 
 def retrain_job_name(use_case: str) -> str:
@@ -55,14 +63,23 @@ def schedule_job_name(use_case: str, part: str) -> str:
 
 def jobs_of(stage: Stage) -> Sequence[Any]:
     """The jobs of one use case."""
+    live = dg.AssetSelection.assets(*(stage.key(node) for node in LIVE))
+    whole = dg.AssetSelection.groups(stage.name)
+    of_a_model = stage.use_case.task != "experiment"
     graph = dg.define_asset_job(
         graph_job_name(stage.name),
-        selection=dg.AssetSelection.groups(stage.name),
+        selection=whole - live if of_a_model else whole,
         description="The whole graph, for some batches.",
         tags={USE_CASE_TAG: stage.name},
     )
-    if stage.use_case.task == "experiment":
+    if not of_a_model:
         return [graph]
+    traffic = dg.define_asset_job(
+        traffic_job_name(stage.name),
+        selection=live,
+        description="What the service answered in a window: drift, and performance by labels.",
+        tags={USE_CASE_TAG: stage.name},
+    )
     keys = [stage.key(node) for node in RETRAINED]
     retrain = dg.define_asset_job(
         retrain_job_name(stage.name),
@@ -80,4 +97,4 @@ def jobs_of(stage: Stage) -> Sequence[Any]:
         for part, nodes in SCHEDULED_NODES.items()
         if getattr(stage.use_case.schedules, part) is not None
     ]
-    return [graph, retrain, *scheduled]
+    return [graph, retrain, traffic, *scheduled]

@@ -59,10 +59,12 @@ def _asked(stage: Stage, decision: Decision, facts: Facts) -> dict[str, Any]:
         return {"skip_reason": decision.reason}
     known = [*facts.incidents, *([facts.overdue] if facts.overdue else [])]
     incident = next(each for each in known if each.digest == decision.incident)
+    # A window is no batch of the nodes that train: what is new beside it is looked at.
+    batch = facts.unseen[0] if incident.live and facts.unseen else incident.batch
     request = dg.RunRequest(
         run_key=decision.run_key,
         job_name=retrain_job_name(stage.name),
-        partition_key=incident.batch,
+        partition_key=batch,
         tags={
             INCIDENT_TAG: incident.digest,
             CAUSE_TAG: incident.cause,

@@ -2,8 +2,8 @@
 
 Belongs here: what each sensor watches and how often; new batches, batches that the champion was not
 held against, and the round of the reaper. Does not belong here: a tick of the controller
-(`orchestration.retraining`), deciding (`leeway.controller`), or telling a dead worker from one that
-works (`resources.reaper`).
+(`orchestration.retraining`), live traffic (`orchestration.traffic`), deciding
+(`leeway.controller`), or telling a dead worker from one that works (`resources.reaper`).
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from assets.stage import Stage
 from leeway.spec import Labels
 from orchestration.jobs import LABELLED, LOOKED, graph_job_name, retrain_job_name
 from orchestration.retraining import retraining_tick
+from orchestration.traffic import traffic_sensor
 from resources.platform import Platform
 from resources.reaper import reap
 from resources.settings import get_settings
@@ -28,7 +29,7 @@ def sensors_of(stage: Stage) -> Sequence[dg.SensorDefinition]:
     batches = _batches_sensor(stage)
     if stage.use_case.task == "experiment":
         return [batches]
-    of_a_model = [batches, _retrain_sensor(stage), _looks_sensor(stage)]
+    of_a_model = [batches, _retrain_sensor(stage), _looks_sensor(stage), traffic_sensor(stage)]
     if stage.use_case.trial is not None:
         of_a_model.append(_trial_sensor(stage))
     if stage.use_case.labels is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leeway.identifiers import check_batch
+from leeway.traffic.windows import is_window
 from resources.definitions import Lineage, keep_definition
 from resources.faults import fault
 from resources.postgres import ensure_databases, transaction
@@ -170,7 +171,9 @@ class Ledger:
         found = self._select("and node = %s and batch = %s", use_case, node, batch)
         return found[0] if found else None
 
-    def earlier(self, use_case: str, node: str, batch: str, limit: int) -> list[Commit]:
+    def earlier(
+        self, use_case: str, node: str, batch: str, limit: int, *, live: bool = False
+    ) -> list[Commit]:
         """What readers of a node see of the batches before this one, oldest first.
 
         Args:
@@ -178,13 +181,15 @@ class Ledger:
             node: that is materialized batch by batch.
             batch: that the others were found before.
             limit: of the newest of them.
+            live: whether it is a window of live traffic, and not a batch of the source.
         """
+        known = "leeway.windows" if live else "leeway.batches"
         with transaction(self.settings) as cursor:
             cursor.execute(
-                f"select {_COLUMNS} from leeway.batches "  # noqa: S608 - a literal of this module
+                f"select {_COLUMNS} from {known} "  # noqa: S608 - literals of this module
                 "join leeway.current using (use_case, batch) join leeway.commits "
                 "using (use_case, node, batch) where commits.id = current.commit_id "
-                "and use_case = %s and node = %s and ordinal < (select ordinal from leeway.batches "
+                f"and use_case = %s and node = %s and ordinal < (select ordinal from {known} "
                 "where use_case = %s and batch = %s) order by ordinal desc limit %s",
                 (use_case, node, use_case, batch, limit),
             )
@@ -193,6 +198,11 @@ class Ledger:
     def every_current(self, use_case: str) -> dict[tuple[str, str], Commit]:
         """What readers of each node see, by (node, batch)."""
         return {(commit.node, commit.batch): commit for commit in self._select("", use_case)}
+
+    def sources_of(self, use_case: str, node: str) -> dict[str, str | None]:
+        """By batch, the fingerprint of what a node has read from outside of the graph."""
+        found = self._select("and node = %s", use_case, node)
+        return {commit.batch: commit.facts.get("source_digest") for commit in found}
 
     def require(self, use_case: str, node: str, batch: str = WHOLE) -> Commit:
         """As `current`.
@@ -249,9 +259,14 @@ class Ledger:
         """Adds batches that are not known yet, in the given order.
 
         Raises:
-            ValueError: when one cannot name a partition and a folder; none is added.
+            ValueError: when one cannot name a partition and a folder, or has the name of a window
+                of live traffic; none is added.
         """
         batches = [check_batch(batch) for batch in batches]
+        for batch in filter(is_window, batches):
+            raise ValueError(
+                f"{batch!r} is how windows of live traffic are named: rename the batch"
+            )
         with transaction(self.settings) as cursor:
             cursor.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
             for batch in batches:

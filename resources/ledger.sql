@@ -300,3 +300,22 @@ do $$ begin
     );
     create unique index trials_running on leeway.trials (use_case) where ended_at is null;
 end $$;
+
+-- Windows of live traffic, each with answers from `since` on and before `until`: batches that no source
+-- gives. Their bounds stay, so that an answer that is logged late belongs to one of them.
+do $$ begin
+    if to_regclass('leeway.windows') is not null then
+        return;
+    end if;
+    create table leeway.windows (
+        use_case text not null,
+        batch text not null,
+        since timestamptz,
+        until timestamptz not null,
+        ordinal bigint generated always as identity,
+        discovered_at timestamptz not null default now(),
+        primary key (use_case, batch)
+    );
+    -- The node that found an incident, where that is not called after its cause.
+    alter table leeway.incidents add column if not exists node text;
+end $$;

@@ -76,3 +76,11 @@ do $$ begin
     );
     create index trial_log_of_trial on monitoring.trial_log (trial);
 end $$;
+
+-- Answers of which the client said what the row is called: those that can get a label.
+do $$ begin
+    if to_regclass('monitoring.inference_log_of_key') is null then
+        create index inference_log_of_key on monitoring.inference_log (use_case, row_key)
+            where row_key is not null;
+    end if;
+end $$;

@@ -6,11 +6,15 @@ Belongs here: queries of the newest of it. Does not belong here: what the contro
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from leeway.performance import WHOLE as ALL_ROWS
 from resources.postgres import transaction
 from resources.settings import Settings
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
 
 _JUDGED = ("drift", "damage", "performance")
 
@@ -43,11 +47,7 @@ def batches(settings: Settings, use_case: str, limit: int) -> list[dict[str, Any
     with transaction(settings) as cursor:
         cursor.execute(_BATCHES, {"use_case": use_case, "limit": limit})
         rows = cursor.fetchall()
-        cursor.execute(_METRICS, {"use_case": use_case, "batches": [r[0] for r in rows]})
-        metrics: dict[str, dict[str, Any]] = {}
-        for batch, name, *values in cursor.fetchall():
-            fields = ("value", "low", "high", "unit", "rows", "reason")
-            metrics.setdefault(batch, {})[name] = dict(zip(fields, values, strict=True))
+        metrics = _metrics(cursor, use_case, "performance", [row[0] for row in rows])
     return [
         {
             "batch": batch,
@@ -76,6 +76,61 @@ def _distances(drift: dict[str, Any]) -> dict[str, dict[str, float]]:
     }
 
 
+def windows(settings: Settings, use_case: str, limit: int) -> list[dict[str, Any]]:
+    """The newest windows of live traffic, newest first; empty where there is none.
+
+    `drift` and `performance` are what was found, None where nothing was yet; `metrics` as of
+    `batches`, under the champion of its time.
+
+    Raises:
+        resources.postgres.PostgresUnavailable: when the server cannot be reached.
+    """
+    with transaction(settings) as cursor:
+        cursor.execute(_WINDOWS, {"use_case": use_case, "limit": limit})
+        rows = cursor.fetchall()
+        metrics = _metrics(cursor, use_case, "traffic_performance", [row[0] for row in rows])
+    return [
+        {
+            "window": name,
+            "since": since,
+            "until": until,
+            "answers": facts.get("traffic", {}).get("rows"),
+            "versions": facts.get("traffic", {}).get("versions"),
+            "warned": facts.get("traffic", {}).get("warned"),
+            "drift": facts.get("traffic_drift"),
+            "performance": facts.get("traffic_performance"),
+            "metrics": metrics.get(name, {}),
+        }
+        for name, since, until, facts in rows
+    ]
+
+
+def _metrics(
+    cursor: psycopg2.extensions.cursor, use_case: str, node: str, batches: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """By batch and name, of all labelled rows, under the release that the node names."""
+    cursor.execute(_METRICS, {"use_case": use_case, "node": node, "batches": list(batches)})
+    found: dict[str, dict[str, Any]] = {}
+    for batch, name, *values in cursor.fetchall():
+        fields = ("value", "low", "high", "unit", "rows", "reason")
+        found.setdefault(batch, {})[name] = dict(zip(fields, values, strict=True))
+    return found
+
+
+_WINDOWS = """
+    with newest as (
+        select batch, since, until, ordinal from leeway.windows where use_case = %(use_case)s
+        order by ordinal desc limit %(limit)s)
+    select newest.batch, newest.since, newest.until,
+        coalesce(jsonb_object_agg(m.node, m.facts - 'effects' || jsonb_build_object('rows', m.rows))
+                 filter (where m.node is not null), '{}')
+    from newest
+    left join leeway.current as c
+        on c.use_case = %(use_case)s and c.batch = newest.batch
+            and c.node in ('traffic', 'traffic_drift', 'traffic_performance')
+    left join leeway.commits as m on m.id = c.commit_id
+    group by newest.batch, newest.since, newest.until, ordinal order by ordinal desc
+"""
 _BATCHES = """
     with newest as (
         select batch, discovered_at, ordinal from leeway.batches where use_case = %(use_case)s
@@ -92,7 +147,7 @@ _BATCHES = """
 _METRICS = f"""
     select m.batch, metric, value, low, high, unit, m.rows, reason
     from monitoring.segment_metrics as m
-    join leeway.current as c on (c.use_case, c.node, c.batch) = (m.use_case, 'performance', m.batch)
+    join leeway.current as c on (c.use_case, c.node, c.batch) = (m.use_case, %(node)s, m.batch)
     join leeway.commits on commits.id = c.commit_id
     where m.use_case = %(use_case)s and m.batch = any(%(batches)s) and segment = '{ALL_ROWS}'
         and m.version = (commits.facts ->> 'version')::integer

@@ -59,20 +59,24 @@ class Recorded:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def looks(self, use_case: str, version: int) -> list[Look]:
-        """The newest batches that were held against a release that was not trained on them."""
+    def looks(self, use_case: str, version: int, *, live: bool = False) -> list[Look]:
+        """The newest batches that were held against a release that was not trained on them.
+
+        Of the source, or windows of live traffic.
+        """
+        known, node = ("windows", "traffic_drift") if live else ("batches", "drift")
         with transaction(self.settings) as cursor:
             cursor.execute(
-                """
+                f"""
                 select newest.batch, facts ->> 'verdict'
-                from (select batch, ordinal from leeway.batches where use_case = %s
+                from (select batch, ordinal from leeway.{known} where use_case = %s
                       order by ordinal desc limit %s) as newest
                 join leeway.current
-                    on current.use_case = %s and node = 'drift' and current.batch = newest.batch
+                    on current.use_case = %s and node = '{node}' and current.batch = newest.batch
                 join leeway.commits on commits.id = commit_id
                 where facts ->> 'version' = %s and (facts ->> 'trained_on')::boolean is not true
                 order by ordinal
-                """,
+                """,  # noqa: S608  # literals of this function
                 (use_case, NEWEST_BATCHES, use_case, str(version)),
             )
             return [Look(*row) for row in cursor.fetchall()]
@@ -120,18 +124,34 @@ class Recorded:
             return [Result(*row) for row in cursor.fetchall()]
 
     def answer(self, use_case: str, incident: Incident) -> Outcome | None:
-        """What became of the first release after an incident that was trained on its batch."""
+        """What became of the first release after an incident that was trained on its batch.
+
+        Of live traffic, which is not trained on, it is the first that was trained on a batch which
+        the release that the incident is about had not seen.
+        """
         with transaction(self.settings) as cursor:
             cursor.execute(
                 # _OUTCOME is a literal of this module.
                 f"""
                 select {_OUTCOME} from leeway.releases as r
-                where use_case = %s and facts -> 'batches' ? %s
+                where use_case = %(use_case)s
+                    and case when %(live)s then not exists (
+                            select from leeway.releases as about
+                            join leeway.incidents as i
+                                on (i.use_case, i.release_digest) = (about.use_case, about.digest)
+                            where i.use_case = %(use_case)s and i.digest = %(digest)s
+                                and (about.facts -> 'batches') @> (r.facts -> 'batches'))
+                        else facts -> 'batches' ? %(batch)s end
                     and seq > (select seq from leeway.incidents
-                               where use_case = %s and digest = %s)
+                               where use_case = %(use_case)s and digest = %(digest)s)
                 order by seq limit 1
                 """,  # noqa: S608
-                (use_case, incident.batch, use_case, incident.digest),
+                {
+                    "use_case": use_case,
+                    "batch": incident.batch,
+                    "digest": incident.digest,
+                    "live": incident.live,
+                },
             )
             row = cursor.fetchone()
         return row[0] if row else None

@@ -66,7 +66,7 @@ _STANDS = """
         join leeway.commits as m on m.id = c.commit_id
         join leeway.releases as r
             on r.use_case = c.use_case and r.version = (m.facts ->> 'version')::integer
-        where (c.use_case, c.node, c.batch) = (i.use_case, i.cause, i.batch)
+        where (c.use_case, c.node, c.batch) = (i.use_case, coalesce(i.node, i.cause), i.batch)
             and r.digest = i.release_digest
             and m.facts ? 'incident' and m.facts ->> 'incident' is distinct from i.digest)
 """
@@ -235,11 +235,21 @@ class Releases:
             (use_case, release_digest, list(batches)),
         )
 
+    def trained_for_traffic(self, use_case: str, version: int) -> list[Incident]:
+        """Drift of live traffic that a release up to this version was trained for, newest first."""
+        return self._incidents(
+            "cause = 'drift' and starts_with(i.node, 'traffic') and exists (select "
+            "from leeway.releases as r where (r.use_case, r.incident) = (i.use_case, i.digest) "
+            "and r.version <= %s) order by seq desc",
+            (use_case, version),
+        )
+
     def _incidents(self, condition: str, parameters: tuple[Any, ...]) -> list[Incident]:
         with transaction(self.settings) as cursor:
             cursor.execute(
                 # `condition` is made of literals of this module.
-                "select digest, batch, columns, found_at, cause, origin "  # noqa: S608
+                "select digest, batch, columns, found_at, cause, origin, "  # noqa: S608
+                "coalesce(starts_with(node, 'traffic'), false) "
                 f"from leeway.incidents as i where use_case = %s and {condition}",
                 parameters,
             )
@@ -259,12 +269,16 @@ def insert_incident(
     run_id: str,
     cause: Cause = "drift",
     origin: Origin = "unknown",
+    node: str | None = None,
 ) -> None:
-    """Records an incident once; the same evidence again changes nothing."""
+    """Records an incident once; the same evidence again changes nothing.
+
+    `node` found it; None: that of the name of its cause.
+    """
     cursor.execute(
         "insert into leeway.incidents (use_case, digest, batch, columns, release_digest, run_id, "
-        "cause, origin) values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
-        (use_case, digest, batch, list(columns), release_digest, run_id, cause, origin),
+        "cause, origin, node) values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+        (use_case, digest, batch, list(columns), release_digest, run_id, cause, origin, node),
     )
 
 

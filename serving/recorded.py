@@ -74,6 +74,11 @@ def add_routes(app: FastAPI, keeper: Keeper, settings: Settings) -> None:
             raise Refusal(404, f"no batch of {use_case!r} is known")
         return as_json({"batches": found})
 
+    @app.get(f"{API}/traffic")
+    async def traffic(use_case: str, limit: Limit = 100) -> Response:
+        found = await asked(lambda: overview.windows(settings, use_case, limit))
+        return as_json({"windows": found})
+
     @app.get(f"{API}/decisions")
     async def decisions(use_case: str, limit: Limit = 100) -> Response:
         found = await asked(lambda: overview.decisions(settings, use_case, limit))

@@ -38,6 +38,11 @@ def page(service: Service, use_case: str) -> None:
         st.info("No batch was held against a champion yet.")
     st.subheader("Batches")
     st.dataframe([_row(each) for each in batches[::-1]], hide_index=True)
+    windows = service.get("api/v1", use_case, "traffic", limit=SHOWN)["windows"]
+    if windows:
+        st.subheader("Live traffic")
+        st.dataframe([_window(each) for each in windows], hide_index=True)
+        st.caption("Windows of the service's answers; labels are those of the answers' rows.")
     st.subheader("What the retraining policy decided")
     if decisions:
         fields = ("state", "action", "cause", "reason", "diagnosis")
@@ -60,6 +65,29 @@ def _answers(service: Service, use_case: str, decisions: list[Any]) -> None:
     told = f"{1000 * max(times):.3g} ms" if times else "undefined"
     slowest.metric("95th percentile of their time", told)
     state.metric("Retraining", decisions[0]["state"] if decisions else "no decision yet")
+
+
+def _window(window: Any) -> dict[str, Any]:
+    drift, performance = window["drift"] or {}, window["performance"] or {}
+    maturity = performance.get("maturity")
+    return {
+        "window": window["window"],
+        "until": moment(window["until"]),
+        "answers": window["answers"],
+        "warned of": window["warned"],
+        "drift": drift.get("verdict", "not looked at"),
+        "columns": ", ".join(drift.get("columns", [])),
+        "predictions": drift.get("predictions", {}).get("verdict", "not looked at"),
+        "labels in": "undefined" if maturity is None else f"{maturity:.0%}",
+        "why": drift.get("reason", ""),
+        "metrics": _told(window["metrics"]),
+    }
+
+
+def _told(metrics: dict[str, Any]) -> str:
+    """The first few."""
+    first = list(metrics.items())[:3]
+    return "; ".join(f"{name} {number(each['value'], each['unit'])}" for name, each in first)
 
 
 def _drift(batch: Any) -> str:
@@ -113,8 +141,5 @@ def _row(batch: Any) -> dict[str, Any]:
         "columns": ", ".join(drift.get("columns", [])),
         "damage": damage.get("verdict", "not looked at"),
         "why": drift.get("reason", ""),
-        "metrics": "; ".join(
-            f"{name} {number(each['value'], each['unit'])}"
-            for name, each in list(batch["metrics"].items())[:3]
-        ),
+        "metrics": _told(batch["metrics"]),
     }

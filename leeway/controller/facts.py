@@ -51,7 +51,8 @@ class Incident:
     Drift, damage and performance are about one batch, and stand while they are the newest evidence
     on it. Freshness is about the champion: it is old, and a newer batch is there that it has not
     seen. `origin` says who moved, where that is known: what our own pipeline did to the data is
-    mended there, and never learnt.
+    mended there, and never learnt. A `live` one is about a window of live traffic, which is never
+    trained on: a training for it is of use once a batch is there that no model has seen.
     """
 
     digest: str
@@ -60,6 +61,7 @@ class Incident:
     at: datetime
     cause: Cause = "drift"
     origin: Origin = "unknown"
+    live: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,13 @@ class Facts:
 
     champion: digest of the release that the incidents are about; empty without one.
     looks: at least the newest `confirm_after` batches.
+    windows: likewise of live traffic.
     incidents: about the present champion, as far as they stand; the newest of them, and what our
         own pipeline did, however old.
     trainings: what runs, what the newest incident had, and the newest `budget` of all.
     answers: outcome of a later training that saw the batch of an incident, by its digest.
     intents: the newest `budget`.
+    unseen: a batch that no judged model has seen, and since when it is there.
     overdue: the age of the champion, while it is too old for batches that it has not seen.
     trained_for: the incident that the champion was trained for.
     switched_off: whether the installation forbids retraining.
@@ -113,10 +117,12 @@ class Facts:
 
     champion: str = ""
     looks: Sequence[Look] = ()
+    windows: Sequence[Look] = ()
     incidents: Sequence[Incident] = ()
     trainings: Sequence[Training] = ()
     answers: Mapping[str, Outcome] = field(default_factory=dict)
     intents: Sequence[Intent] = ()
+    unseen: tuple[str, datetime] | None = None
     overdue: Incident | None = None
     trained_for: str | None = None
     switched_off: bool = False

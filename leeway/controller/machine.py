@@ -14,11 +14,12 @@ however often. A crash loses nothing, and no event has to come in order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from leeway.controller.facts import RESULTS, Cause, Facts, Incident, Outcome
+from leeway.controller.facts import RESULTS, Cause, Facts, Incident, Look, Outcome
 from leeway.controller.waits import wait_of, without_benefit
 from leeway.controller.words import (
     FAILING,
@@ -115,7 +116,8 @@ def confirmed_incidents(facts: Facts, policy: Retraining) -> list[Incident]:
     acted_on = _acted_on(facts, policy)
     if policy.confirm_after == 1:
         return acted_on
-    rows = _rows(facts, {each.batch for each in acted_on if each.cause != "freshness"})
+    named = {each.batch for each in acted_on if each.cause != "freshness"}
+    rows = _rows(facts.looks, named) | _rows(facts.windows, named)
     return [
         each
         for each in acted_on
@@ -129,11 +131,11 @@ def _acted_on(facts: Facts, policy: Retraining) -> list[Incident]:
     ]
 
 
-def _rows(facts: Facts, batches: set[str]) -> dict[str, int]:
+def _rows(looks: Sequence[Look], batches: set[str]) -> dict[str, int]:
     """For each batch that was looked at: how many in a row, up to it, are among `batches`."""
     rows: dict[str, int] = {}
     row = 0
-    for look in facts.looks:
+    for look in looks:
         row = row + 1 if look.batch in batches else 0
         rows[look.batch] = row
     return rows
@@ -177,6 +179,16 @@ def _attempts(incident: Incident, facts: Facts, *outcomes: Outcome) -> set[int]:
     }
 
 
+def _has_news(facts: Facts) -> bool:
+    """Whether a batch is there that no training has had a chance to take."""
+    if facts.unseen is None:
+        return False
+    _, since = facts.unseen
+    return not any(
+        training.outcome in RESULTS and training.started_at >= since for training in facts.trainings
+    )
+
+
 def _own_fault(facts: Facts) -> Incident | None:
     """What our own pipeline did to a batch, the newest of it.
 
@@ -204,16 +216,19 @@ def _training(case: Incident | None, since: datetime, facts: Facts) -> Decision:
 def _quiet(facts: Facts, policy: Retraining) -> Decision:
     """Nothing to train for."""
     told = f"No {' or '.join(policy.on) or 'cause'} calls for a training."
-    newest = facts.looks[-1] if facts.looks else None
-    if newest is None and facts.trained_for is not None:
+    if not facts.looks and facts.trained_for is not None:
         told += " The champion was trained for an incident, and no batch was held against it since."
         return Decision("promoted", "nothing", told, NOTHING, facts.trained_for)
-    if newest is not None and newest.batch in {each.batch for each in _acted_on(facts, policy)}:
-        told += f" Batch {newest.batch} has an incident; it takes {policy.confirm_after} in a row."
-        return Decision("suspect", "nothing", told, LOOK_AGAIN)
-    if newest is not None and newest.verdict == "suspect":
-        told += f" Batch {newest.batch} is suspect."
-        return Decision("suspect", "nothing", told, LOOK_AGAIN)
+    named = {each.batch for each in _acted_on(facts, policy)}
+    for what, looks in (("Batch", facts.looks), ("Window", facts.windows)):
+        newest = looks[-1] if looks else None
+        if newest is not None and newest.batch in named:
+            told += f" {what} {newest.batch} has an incident; "
+            told += f"it takes {policy.confirm_after} in a row."
+            return Decision("suspect", "nothing", told, LOOK_AGAIN)
+        if newest is not None and newest.verdict == "suspect":
+            told += f" {what} {newest.batch} is suspect."
+            return Decision("suspect", "nothing", told, LOOK_AGAIN)
     return Decision("healthy", "nothing", told, NOTHING)
 
 
@@ -249,6 +264,10 @@ def _open(case: Incident, facts: Facts, policy: Retraining, now: datetime) -> De
         return replace(found, action="wait", reason=told)
     if not policy.enabled:
         told = f"retraining.enabled is false. The {about(case)} waits."
+        return replace(found, action="wait", reason=told)
+    if case.live and not _has_news(facts):
+        told = f"The {about(case)} waits for a batch that no model has seen: live traffic is not "
+        told += "trained on, and of the same batches the same model would come."
         return replace(found, action="wait", reason=told)
     wait = wait_of(facts, policy, now, (case.digest, attempt))
     if wait is not None:

@@ -26,7 +26,8 @@ TRAIN: dict[Cause, str] = {
 
 def about(incident: Incident) -> str:
     """The incident in a few words."""
-    return f"{incident.cause} of {', '.join(incident.columns)} in batch {incident.batch}"
+    where = "window" if incident.live else "batch"
+    return f"{incident.cause} of {', '.join(incident.columns)} in {where} {incident.batch}"
 
 
 def diagnosis(incident: Incident, row: int) -> str:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from leeway.drift.policy import UsualPolicy
 from leeway.spec.base import Identifier, Strict
+from leeway.traffic.windows import Span
 
 _DURATION = re.compile(r"([0-9]{1,6})\s*(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -157,3 +158,8 @@ class Monitoring(Strict):
     """What is watched per batch besides the whole."""
 
     segments: tuple[Identifier, ...] = ()
+    window: Span = Field(
+        default="hour",
+        description="what windows of live traffic are made of; day: where those who ask at night "
+        "differ from those who ask by day",
+    )

@@ -15,6 +15,7 @@ from leeway.why.facts import Gone, History, Lineage, Runs, Story
 from leeway.why.rows import batch_chain, trained_on
 from leeway.why.statement import Answer, Citation, Statement, Topic, moment, row, some, unknown
 from leeway.why.trained import release_row
+from leeway.why.window import Looked, about_window
 
 TOPIC: Final[Topic] = "prediction"
 NO_BATCH = Gone("it is of no batch")
@@ -27,7 +28,8 @@ class Prediction:
     `content` is what was answered, `version` and `release` say who answered, `rests_on` where that
     is recorded. `trial` is the id of the one in which a challenger answered. The rest is of a row
     of a batch: its `key`, its clean values, and the number and the place that it had in the source,
-    each of which may not be known any more.
+    each of which may not be known any more. An answer of a service is part of a `window` of live
+    traffic instead.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Prediction:
     lineage: Lineage = field(default_factory=Lineage)
     runs: Runs = field(default_factory=Runs)
     trial: int | None = None
+    window: Looked | Gone | None = None  # None: it is of a batch
 
 
 def about_prediction(found: Prediction, story: Story | None, history: History) -> Answer:
@@ -61,6 +64,8 @@ def about_prediction(found: Prediction, story: Story | None, history: History) -
         statements.append(Statement(TOPIC, text, (row("leeway.trials", id=found.trial),)))
     if found.batch is not None:
         statements += _row(found)
+    if found.window is not None:
+        statements += about_window(found.window)
     if story is not None:
         statements += trained_on(story)
     named = {

@@ -116,7 +116,7 @@ def _verdict(story: Story) -> Statement | None:
         cited = incident_row(use_case, incident)
         return unknown(TOPIC, "The verdict that confirmed it", why, cited)
     said = " ".join(found.facts.get("broken_gates", ())) or found.reason
-    asset, name = f"{use_case}/{incident.cause}", _CHECKS[incident.cause]
+    asset, name = f"{use_case}/{found.node}", _CHECKS[incident.cause]
     held = [c for c in story.runs.found_in(found.run_id, asset) if c.name == name]
     checks = [check(asset, name, found.run_id) for _ in held[:1]]
     return Statement(

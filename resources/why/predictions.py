@@ -15,6 +15,7 @@ from leeway.why.facts import Commit, Gone
 from leeway.why.predicted import Prediction
 from leeway.why.rows import OLDER
 from leeway.why.statement import Citation, row, run, stored
+from leeway.why.window import Looked
 from resources.inference_log import Entry
 from resources.inference_log import find as find_answer
 from resources.settings import Settings
@@ -26,6 +27,7 @@ from resources.why.runs import runs_of
 if TYPE_CHECKING:
     import psycopg2.extensions
 
+TRAFFIC = ("traffic_drift", "traffic_performance")
 _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Given the id, the prediction; None where this way knows of none. Where it knows why there is none
 # it raises `NotRecorded`.
@@ -104,6 +106,7 @@ def of_service(
         found.at,
         cited,
         trial=_trial(cursor, found),
+        window=_window(cursor, found),
     )
 
 
@@ -175,6 +178,20 @@ def _row_of(
     found = table.filter(pc.equal(pc.cast(table.column(column), pa.string()), key))
     rows: list[dict[str, Any]] = found.slice(0, 1).to_pylist()
     return rows[0] if rows else None
+
+
+def _window(cursor: psycopg2.extensions.cursor, answer: Entry) -> Looked | Gone:
+    """The window that an answer is in, with what readers see of it."""
+    cursor.execute(
+        "select batch from leeway.windows where use_case = %s and until > %s "
+        "order by until limit 1",
+        (answer.use_case, answer.at),
+    )
+    closed = cursor.fetchone()
+    if closed is None:
+        return Gone("its window is not closed yet: windows of live traffic last an hour or more")
+    found = (current(cursor, answer.use_case, node, closed[0]) for node in TRAFFIC)
+    return Looked(answer.use_case, closed[0], *found)
 
 
 def _clean_row(

@@ -128,9 +128,9 @@ def _cause(cursor: psycopg2.extensions.cursor, name: str, made: Release) -> Caus
     if found:
         verdict = commits(
             cursor,
-            "use_case = %s and node = %s and batch = %s and facts ->> 'incident' = %s "
-            "order by committed_at desc limit 1",
-            (name, found[0].cause, found[0].batch, made.incident),
+            "use_case = %s and node in (%s, 'traffic_' || %s) and batch = %s "
+            "and facts ->> 'incident' = %s order by committed_at desc limit 1",
+            (name, found[0].cause, found[0].cause, found[0].batch, made.incident),
         )
     return Cause(
         found[0] if found else None,

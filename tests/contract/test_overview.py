@@ -7,7 +7,8 @@ from typing import Any
 from leeway.metrics.evaluation import Metric
 from resources.ledger import Ledger
 from resources.monitoring import replace_segment_metrics
-from resources.overview import batches, decisions, experiment, use_cases
+from resources.overview import batches, decisions, experiment, use_cases, windows
+from resources.postgres import transaction
 from resources.settings import Settings
 
 GOOD = Metric(0.9, 0.8, 0.95, "fraction", 20)
@@ -19,7 +20,7 @@ def commit(settings: Settings, node: str, batch: str, **facts: object) -> None:
     segments = {"all rows": {"accuracy": GOOD}, "island=Dream": {"accuracy": GOOD}}
 
     def record(cursor: Any) -> None:
-        if node == "performance":
+        if node in ("performance", "traffic_performance"):
             replace_segment_metrics(
                 cursor, use_case="u", batch=batch, version=2, run_id="r", segments=segments
             )
@@ -32,6 +33,25 @@ def test_an_installation_that_did_nothing_has_nothing_to_show(settings: Settings
     assert batches(settings, "u", 5) == []
     assert decisions(settings, "u", 5) == []
     assert experiment(settings, "u") == {}
+
+
+def test_windows_come_newest_first_with_what_was_found_of_each(settings: Settings) -> None:
+    assert windows(settings, "u", 5) == []
+    with transaction(settings) as cursor:
+        cursor.execute(
+            "insert into leeway.windows (use_case, batch, until) values "
+            "('u', 'w1', now()), ('u', 'w2', now())"
+        )
+    commit(settings, "traffic", "w1", versions={"2": 1}, warned=0)
+    commit(settings, "traffic_drift", "w1", verdict="none", version=2, effects={"large": 1})
+    commit(settings, "traffic_performance", "w1", version=2, maturity=0.5)
+    second, first = windows(settings, "u", 5)
+    assert (second["window"], second["answers"], second["drift"]) == ("w2", None, None)
+    assert (first["window"], first["answers"], first["versions"]) == ("w1", 1, {"2": 1})
+    assert first["drift"] == {"verdict": "none", "version": 2, "rows": 1}
+    assert first["performance"]["maturity"] == 0.5
+    assert first["metrics"]["accuracy"]["low"] == 0.8
+    assert [each["window"] for each in windows(settings, "u", 1)] == ["w2"]
 
 
 def test_batches_come_newest_first_with_what_was_found_of_each(settings: Settings) -> None:

@@ -26,6 +26,9 @@ SNAPSHOT = Path(__file__).parent / "asset_keys.txt"
 OTHERS = Path(__file__).parent / "other_names.txt"
 UPDATE = "UPDATE_SNAPSHOTS"
 KINDS = {
+    "traffic": {"parquet", "postgres"},
+    "traffic_drift": {"json"},
+    "traffic_performance": {"json"},
     "raw": {"parquet", "postgres"},
     "staged": {"dbt", "postgres"},
     "clean": {"dbt", "postgres"},
@@ -146,7 +149,7 @@ def test_nodes_read_what_the_plan_says_they_read(
 
 
 @each_use_case
-def test_exactly_the_batch_nodes_have_the_batches_of_their_use_case(
+def test_exactly_the_batch_nodes_have_the_batches_or_windows_of_their_use_case(
     specs: dict[tuple[str, ...], dg.AssetSpec], name: str, use_case: UseCase
 ) -> None:
     for node in graph_of(use_case):
@@ -155,7 +158,7 @@ def test_exactly_the_batch_nodes_have_the_batches_of_their_use_case(
             assert partitions is None, node.name
             continue
         assert isinstance(partitions, dg.DynamicPartitionsDefinition), node.name
-        assert partitions.name == f"{name}_batches"
+        assert partitions.name == f"{name}_{'traffic' if node.live else 'batches'}"
 
 
 @each_use_case

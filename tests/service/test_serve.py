@@ -151,6 +151,7 @@ def test_what_is_recorded_of_a_use_case_is_told(client: Client) -> None:
     assert batch["drift"]["version"] == batch["performance"]["version"] == 1
     assert batch["metrics"]["macro_f1"]["rows"] > 0
     assert client.get(f"/api/v1/{NAME}/decisions")[0] == 200
+    assert client.get(f"/api/v1/{NAME}/traffic") == (200, {"windows": []})
     assert client.get(f"/api/v1/{NAME}/experiment")[0] == 404
     assert client.get("/api/v1/nothing/releases")[0] == 404
 

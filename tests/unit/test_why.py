@@ -25,6 +25,7 @@ from leeway.why.predicted import Prediction, about_prediction
 from leeway.why.statement import Answer, Statement, check, git, row, run, short, some, stored
 from leeway.why.story import about_none, about_version
 from leeway.why.trained import COMMAND_TAG, SCHEDULE_TAG
+from leeway.why.window import Looked
 from orchestration.jobs import COMMAND_TAG as JOBS_COMMAND_TAG
 from tests.unit.stories import AT, decision, history, incident, made, manifest, story
 
@@ -352,6 +353,23 @@ def test_without_a_champion_each_version_says_why_it_is_none() -> None:
     assert "nothing was ever materialized" in never.text
     (design,) = about_none(replace(nothing, committed={"effects": 1})).statements
     assert "experiment" in design.text
+
+
+def test_an_answer_of_a_service_tells_of_its_window() -> None:
+    facts: dict[str, Any] = {"version": 2, "verdict": "confirmed", "reason": "sex moved."}
+    labels: dict[str, Any] = {"version": 2, "maturity": 0.25, "broken_gates": ["mae is 9."]}
+    drift = made(61, "traffic_drift", "traffic-2026-11-23T08", facts=facts)
+    labelled = made(62, "traffic_performance", "traffic-2026-11-23T08", facts=labels)
+    looked = Looked("u", "traffic-2026-11-23T08", drift, labelled)
+    answer = about_prediction(prediction(batch=None, window=looked), story(), history())
+    found = "\n".join(each.text for each in answer.statements)
+    assert "part of window traffic-2026-11-23T08, whose drift from version 2 is confirmed" in found
+    assert "sex moved." in found
+    assert "25% have a label by now. mae is 9." in found
+    unlooked = replace(looked, drift=None)
+    for window, why in ((unlooked, "was not looked at yet"), (Gone("not closed"), "not closed")):
+        answer = about_prediction(prediction(batch=None, window=window), story(), history())
+        assert any(why in each for each in unknowns(answer))
 
 
 def prediction(**changes: Any) -> Prediction:

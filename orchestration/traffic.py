@@ -1,0 +1,84 @@
+"""The sensor of live traffic: it closes windows, and has some looked at again.
+
+Belongs here: what a tick registers and asks for. Does not belong here: when a window is closed
+(`leeway.traffic.windows`), or what is found of one (`assets.traffic_drift`).
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from assets.stage import Stage
+from leeway.traffic.windows import KEPT_UP
+from orchestration.jobs import LIVE, traffic_job_name
+from resources.platform import Platform
+from resources.traffic import answer_counts, close_windows, truth_changes
+
+
+def traffic_sensor(stage: Stage) -> dg.SensorDefinition:
+    """Registers windows that were closed; conditions have them looked at once, this one again."""
+
+    @dg.sensor(
+        name=f"{stage.name}_new_traffic",
+        job_name=traffic_job_name(stage.name),
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Takes in what the service answered for {stage.name}, and its labels.",
+    )
+    def new_traffic(
+        context: dg.SensorEvaluationContext, platform: Platform
+    ) -> dg.SensorResult | dg.SkipReason:
+        return traffic_tick(stage, context.instance, platform, datetime.now(UTC))
+
+    return new_traffic
+
+
+def traffic_tick(
+    stage: Stage, instance: dg.DagsterInstance, platform: Platform, now: datetime
+) -> dg.SensorResult | dg.SkipReason:
+    """What is new: windows, answers that were logged late, and labels.
+
+    The key of a run names what is new, so that each asks for one run.
+    """
+    settings, name, use_case = platform.settings, stage.name, stage.use_case
+    found = close_windows(settings, name, use_case.monitoring.window, now)
+    if not found:
+        return dg.SkipReason("no window of live traffic has come to its end")
+    known = set(instance.get_dynamic_partitions(f"{name}_traffic"))
+    new = [each for each in found if each not in known]
+    late = _changed(stage, platform, "traffic", answer_counts(settings, name, now - KEPT_UP))
+    judged = _changed(
+        stage, platform, "traffic_performance", truth_changes(settings, name, use_case)
+    )
+    asked = [_request(stage, LIVE, *each) for each in late.items()]
+    asked += [
+        _request(stage, ("traffic_performance",), window, change)
+        for window, change in judged.items()
+        if window not in late
+    ]
+    if not new and not asked:
+        return dg.SkipReason(f"nothing is new of the {len(found)} windows")
+    added = [stage.windows.build_add_request(new)] if new else []
+    return dg.SensorResult(run_requests=asked, dynamic_partitions_requests=added)
+
+
+def _changed(
+    stage: Stage, platform: Platform, node: str, sources: Mapping[str, str | None]
+) -> dict[str, str]:
+    """The windows of which a node has read something else than there is now."""
+    read = platform.ledger.sources_of(stage.name, node)
+    return {
+        window: source
+        for window, source in sources.items()
+        if source is not None and window in read and read[window] != source
+    }
+
+
+def _request(stage: Stage, nodes: tuple[str, ...], window: str, change: str) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"{nodes[0]}:{window}:{change}",
+        job_name=traffic_job_name(stage.name),
+        partition_key=window,
+        asset_selection=[stage.key(node) for node in nodes],
+    )

@@ -1,0 +1,220 @@
+"""Live traffic through the graph: the same rows are judged as they are in a file.
+
+Belongs here: windows, their drift and performance, on a real installation. Does not belong here:
+when a window is closed (tests/unit/test_traffic.py), or HTTP (tests/service).
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from cli.run import _traffic, plan_of
+from leeway.data.values import ARROW_TYPES
+from leeway.traffic.windows import is_window
+from orchestration.traffic import traffic_tick
+from resources.releases import Release
+from resources.traffic import windows
+from tests.batches import penguins
+from tests.graph.conftest import LONGER_BY_MM, NAME, Graph
+from tests.graph.live import answer
+from tests.graph.test_arrivals import Conditions
+
+pytestmark = pytest.mark.timeout(300)
+BATCH = "2010"
+FIRST_KEY = 2001
+JUDGED = ("traffic_drift", "traffic_performance")
+HOUR = timedelta(hours=1)
+NOW = datetime.now(UTC)
+# Long enough ago that few answers are a window, which goes on for a day.
+BEGIN = NOW.replace(minute=0, second=0, microsecond=0) - timedelta(days=5)
+
+
+def moved() -> pd.DataFrame:
+    """A batch whose bills are longer than any that the champion knows."""
+    table = penguins(first_key=FIRST_KEY, year=[2009])
+    table["bill_length_mm"] += LONGER_BY_MM
+    return table[table["bill_length_mm"].notna()].reset_index(drop=True)
+
+
+def clean(graph: Graph, table: pd.DataFrame) -> pa.Table:
+    """The rows as dbt makes them, which for penguins changes nothing but types."""
+    stored = graph.stage.use_case.given_columns
+    return pa.table(
+        {
+            column.name: pa.array(table[column.name], ARROW_TYPES[column.type], from_pandas=True)
+            for column in stored
+        }
+    )
+
+
+def every_minute(rows: int, begin: datetime) -> list[datetime]:
+    return [begin + timedelta(minutes=minute % 60, seconds=minute) for minute in range(rows)]
+
+
+def tick(graph: Graph, now: datetime = NOW) -> tuple[list[str], list[dg.RunRequest]]:
+    """Windows that a tick registers, as the daemon then does it, and the runs that it asks for."""
+    found = traffic_tick(graph.stage, graph.instance, graph.platform, now)
+    if isinstance(found, dg.SkipReason):
+        return [], []
+    new: list[str] = []
+    for request in found.dynamic_partitions_requests or []:
+        graph.instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
+        new += request.partition_keys
+    return new, list(found.run_requests or [])
+
+
+def look(graph: Graph, window: str) -> dg.ExecuteInProcessResult:
+    """A window is looked at, as the conditions ask for it."""
+    return graph.carry_out(dg.RunRequest(job_name=f"{NAME}_traffic", partition_key=window))
+
+
+def facts(graph: Graph, node: str, batch: str) -> dict[str, Any]:
+    return dict(graph.platform.ledger.require(NAME, node, batch).facts)
+
+
+def champion(graph: Graph) -> Release:
+    found = graph.platform.releases.champion(NAME)
+    assert found is not None
+    return found
+
+
+def causes(graph: Graph, batch: str) -> set[str]:
+    """Of the incidents that stand."""
+    standing = graph.platform.releases.incidents(NAME, champion(graph).digest, 50)
+    assert all(each.live == is_window(each.batch) for each in standing)
+    return {each.cause for each in standing if each.batch == batch}
+
+
+def content(graph: Graph, node: str, batch: str) -> dict[str, Any]:
+    commit = graph.platform.ledger.require(NAME, node, batch)
+    found: dict[str, Any] = json.loads(graph.platform.store.get(commit.uri, commit.digest))
+    return found
+
+
+def stale(graph: Graph) -> set[tuple[str, str]]:
+    """Which windows `leeway run` would look at."""
+    use_case, settings = graph.stage.use_case, graph.platform.settings
+    sources = _traffic(settings, NAME, use_case)
+    steps = plan_of(NAME, use_case, graph.platform.ledger, sources)
+    return {(s.node, s.batch) for s in steps if s.runs and s.node.startswith("traffic")}
+
+
+@pytest.fixture(scope="module")
+def served(complete: Graph) -> Graph:
+    """The champion was asked about penguins with longer bills, of which no truth is known."""
+    rows = clean(complete, moved())
+    answer(complete.stage, complete.platform, rows, every_minute(rows.num_rows, BEGIN))
+    return complete
+
+
+def test_a_use_case_that_nobody_asked_has_no_windows_and_nothing_to_do(complete: Graph) -> None:
+    assert tick(complete) == ([], [])
+    assert stale(complete) == set()
+
+
+def test_a_window_is_judged_once_and_its_labels_are_not_in(served: Graph) -> None:
+    ((window,), asked) = tick(served)
+    assert asked == [], "conditions ask for what is new, or each window would run twice"
+    assert [each.name for each in windows(served.platform.settings, NAME)] == [window]
+    assert stale(served) == {(node, window) for node in ("traffic", *JUDGED)}
+    result = look(served, window)
+    assert result.success
+    assert (tick(served), stale(served)) == (([], []), set())
+
+    drift = facts(served, "traffic_drift", window)
+    assert drift["verdict"] == "confirmed"
+    assert drift["columns"] == ["bill_length_mm"]
+    assert drift["predictions"]["verdict"] in ("suspect", "confirmed")
+    performance = facts(served, "traffic_performance", window)
+    assert performance["maturity"] == 0
+    assert content(served, "traffic_performance", window)["releases"]["1"]["segments"] == {}
+
+    checks = {each.check_name: each for each in result.get_asset_check_evaluations()}
+    assert not checks["no_drift"].passed
+    assert checks["few_warnings"].passed
+    assert checks["keeps_gates"].passed
+
+
+def test_an_answer_that_is_logged_late_is_taken_into_its_window_once(served: Graph) -> None:
+    (window,) = [each.name for each in windows(served.platform.settings, NAME)]
+    before = served.platform.ledger.require(NAME, "traffic", window)
+    late = clean(served, moved().head(1)).set_column(
+        0, "penguin_id", pa.array([FIRST_KEY + 900], pa.int64())
+    )
+    answer(served.stage, served.platform, late, [BEGIN - HOUR])  # before the first that was there
+    (_, (request,)) = tick(served)
+    assert tick(served)[1][0].run_key == request.run_key
+    assert stale(served) == {(node, window) for node in ("traffic", *JUDGED)}
+    assert served.carry_out(request).success
+    after = served.platform.ledger.require(NAME, "traffic", window)
+    assert (after.rows, before.rows) == (moved().shape[0] + 1, moved().shape[0])
+    assert after.digest != before.digest
+    assert (tick(served), stale(served)) == (([], []), set())
+
+    assert causes(served, window) == {"drift"}
+
+
+def test_the_same_rows_in_a_file_are_judged_alike_and_are_the_truth_of_the_window(
+    served: Graph,
+) -> None:
+    """They are the labels that the window waited for, too."""
+    (window,) = [each.name for each in windows(served.platform.settings, NAME)]
+    with_late = pd.concat([moved(), moved().head(1).assign(penguin_id=FIRST_KEY + 900)])
+    served.write(BATCH, with_late)
+    of_batch = ["raw", "staged", "clean", "profile", "drift", "predictions", "performance"]
+    assert served.materialize([BATCH], of_batch).success
+
+    ours, theirs = content(served, "traffic_drift", window), content(served, "drift", BATCH)
+    features = [column.name for column in served.stage.use_case.feature_columns]
+    for name in features:
+        assert ours["columns"][name] == theirs["columns"][name], name
+    told = ("verdict", "reason", "drifted_share", "alarm_probability", "rows")
+    assert {each: ours[each] for each in told} == {each: theirs[each] for each in told}
+    assert ours["columns"]["species"]["verdict"] == "undefined", "nobody said it"
+    said = facts(served, "traffic_drift", window)["predictions"]
+    of_file = facts(served, "predictions", BATCH)["drift"]
+    assert (said["verdict"], said["reason"]) == (of_file["verdict"], of_file["reason"])
+
+    (_, (request,)) = tick(served)
+    assert tick(served)[1][0].run_key == request.run_key
+    assert stale(served) == {("traffic_performance", window)}
+    assert served.carry_out(request).success
+    found = facts(served, "traffic_performance", window)
+    assert found["maturity"] == 1
+    measured = content(served, "traffic_performance", window)["releases"]["1"]
+    assert measured["segments"] == content(served, "performance", BATCH)["segments"]
+    assert "island=Dream" in measured["segments"]
+    assert (tick(served), stale(served)) == (([], []), set())
+    assert causes(served, window) == causes(served, BATCH)
+    assert "drift" in causes(served, window)
+
+
+def test_few_answers_are_a_window_whose_verdict_is_undefined(served: Graph) -> None:
+    rows = clean(served, penguins(first_key=5001, year=[2009]).head(5))
+    answer(served.stage, served.platform, rows, every_minute(5, BEGIN + 30 * HOUR))
+    ((window,), asked) = tick(served)
+    assert asked == []
+    assert look(served, window).success
+    drift = facts(served, "traffic_drift", window)
+    assert drift["verdict"] == "undefined"
+    assert "30 are needed" in drift["reason"]
+    assert drift["incident"] is None
+    assert facts(served, "traffic_performance", window)["maturity"] == 0
+    assert causes(served, window) == set()
+
+
+def test_conditions_ask_for_each_window_once(served: Graph) -> None:
+    conditions = Conditions(served)
+    conditions.requested()
+    rows = clean(served, penguins(first_key=6001, year=[2009]).head(5))
+    answer(served.stage, served.platform, rows, every_minute(5, BEGIN + 60 * HOUR))
+    ((window,), _) = tick(served)
+    assert conditions.requested() == {node: [window] for node in ("traffic", *JUDGED)}
+    assert conditions.requested() == {}
