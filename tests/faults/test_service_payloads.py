@@ -185,9 +185,7 @@ def test_no_payload_runs_in_the_place_of_any_file(fresh: Settings, tmp_path: Pat
         f"payloads: {kinds} in the place of each of {len(files)} files: "
         f"{zero(found.total(), 'ran')}; {dict(sorted(found.items()))}"
     )
-    assert found["refused"] + found["its pipeline refused"] >= kinds * min(
-        len(files), len(FILES) - 1
-    )
+    assert found["served without it"] <= kinds, "of a fast path that is none, the pipeline serves"
 
 
 BELIEVED: dict[str, Callable[[bytes], object]] = {

@@ -246,7 +246,7 @@ def test_a_body_without_an_end_is_refused_and_takes_no_memory(client: Client) ->
             assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
     grown = process.memory_info().rss - before
     figure(
-        f"a body without an end: refused after {sent / 1e6:.0f} MB, {grown / 1e6:+.1f} MB of memory"
+        f"a body without an end: refused, {sent / 1e6:.0f} MB sent, memory {grown / 1e6:+.1f} MB"
     )
     assert grown < 20_000_000
 
@@ -264,7 +264,7 @@ def test_a_head_as_long_as_memory_is_refused(client: Client) -> None:
         else:
             raise AssertionError("20 MB of headers were read")
     grown = process.memory_info().rss - before
-    figure(f"20 MB of headers: refused, {grown / 1e6:+.1f} MB of memory")
+    figure(f"20 MB of headers: refused, memory {grown / 1e6:+.1f} MB")
     assert grown < 10_000_000
     with client.raw() as connection:
         connection.sendall(b"GET /" + b"x" * 66_000)
