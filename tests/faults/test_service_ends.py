@@ -21,7 +21,7 @@ import pytest
 
 from resources.postgres import transaction
 from resources.settings import Settings
-from tests.faults.harness import figure, seeded, times, until, zero
+from tests.faults.harness import figure, in_proof, seeded, times, until, zero
 from tests.faults.load import load
 from tests.faults.released import BODIES, make, make_champion, served
 from tests.service.service import Client
@@ -80,8 +80,9 @@ def test_a_worker_that_is_killed_takes_none_of_the_others_requests_with_it(
     assert statuses[LOST] <= 3 * killed, "what the worker had in its hands"
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("connections", [0, 8])
+@pytest.mark.parametrize(
+    ("workers", "connections"), [(1, 8), (2, 0), in_proof(1, 0), in_proof(2, 8)]
+)
 def test_a_service_that_is_asked_to_end_answers_what_it_has_taken(
     installed: Settings, tmp_path: Path, workers: int, connections: int
 ) -> None:
