@@ -6,7 +6,6 @@ sockets and signals (`cli.serve`), or what a part does.
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -31,9 +30,6 @@ from serving.spool import Spool
 from serving.trials import Trials
 
 RATE = 1_000  # requests a second of one key
-# For which a thread in the background may hold the interpreter while the event loop waits for it,
-# which it may do at each call of the system: with Python's 5 ms a request waits for many of them.
-SWITCH_SECONDS = 0.0005
 
 
 def service(host: str, *, closed: bool, loaded: bool = False) -> ASGIApp:
@@ -43,7 +39,6 @@ def service(host: str, *, closed: bool, loaded: bool = False) -> ASGIApp:
     another answers nobody before it can.
     """
     settings = get_settings()
-    sys.setswitchinterval(SWITCH_SECONDS)
     keeper = Keeper(copies_of(settings), partial(champions, settings))
     if loaded:
         keeper.refresh()
