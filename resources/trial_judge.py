@@ -17,6 +17,7 @@ from typing import Any
 from leeway.spec import UseCase
 from leeway.trial.verdict import TrialVerdict, judge
 from resources import trials
+from resources.faults import fault
 from resources.postgres import transaction
 from resources.releases import insert_move, lock_champion
 from resources.settings import Settings
@@ -98,4 +99,5 @@ def _carried_out(settings: Settings, found: Judged) -> bool:
         if ended and promoted:
             why = f"tried beside version {trial.champion}: {reason}"
             insert_move(cursor, trial.use_case, trial.version, champion, "promote", "leeway", why)
+        fault("trial.in_verdict")
     return ended

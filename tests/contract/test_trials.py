@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
+import signal
+import subprocess
+import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -17,20 +21,22 @@ from leeway.served.contract import Estimated, Estimates
 from leeway.served.logged import Answered, as_copied
 from leeway.served.tried import LONGEST_ERROR, Request
 from leeway.served.tried import as_copied as tried_as_copied
-from leeway.spec import Trial, UseCase
+from leeway.spec import Trial
 from leeway.trial.share import is_challenged
 from resources import moves, trials, tried
 from resources.inference_log import write
 from resources.postgres import transaction
 from resources.recorded import Recorded
 from resources.releases import ChampionMoved, Release, Releases, insert_move, try_in
-from resources.settings import Settings
+from resources.settings import PROJECT, Settings
 from resources.trial_judge import judge_trial
 from resources.trials import Tried
 from resources.tried import evidence_of
 from tests.small_use_case import small
 
 NUMBERS = itertools.count()
+SOURCE = {"kind": "file", "path": "x.csv"}
+USE_CASE = small(SOURCE, labels={"source": SOURCE, "key": "k", "label": "y"})
 SHADOW = Trial(labelled_rows=60)
 CANARY = Trial(mode="canary", share=0.3, labelled_rows=200)
 
@@ -52,9 +58,7 @@ class Tries:
         self.trial: int | None = None
         self.answers: list[Answered] = []
         self.requests: list[Request] = []
-        source = {"kind": "file", "path": "x.csv"}
-        labels = {"source": source, "key": "k", "label": "y"}
-        self.use_case: UseCase = small(source, labels=labels)
+        self.use_case = USE_CASE
         with transaction(settings) as cursor:
             for version in (1, 2, 3):
                 self.releases.record(cursor, release(self.name, version))
@@ -196,6 +200,32 @@ def test_labels_decide_and_however_many_judge_it_is_carried_out_once(
     if verdict == "promoted":
         why = tries.releases.moves(tries.name)[0]["why"]
         assert why == f"tried beside version 1: {ended.reason}"
+
+
+JUDGE = """
+import sys
+from datetime import UTC, datetime
+from resources.settings import get_settings
+from resources.trial_judge import judge_trial
+from tests.contract.test_trials import USE_CASE
+judge_trial(get_settings(), sys.argv[1], USE_CASE, datetime.now(UTC))
+"""
+
+
+def test_a_judge_that_is_killed_has_done_nothing_and_the_next_does_all_of_it(
+    tries: Tries,
+) -> None:
+    tries.begin(2)
+    tries.pairs(60, 5.0, 1.0)
+    killed = subprocess.run(
+        [sys.executable, "-c", JUDGE, tries.name],
+        env=os.environ | {"LEEWAY_FAULTS": "trial.in_verdict:kill", "PYTHONPATH": str(PROJECT)},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert (tries.verdicts(), tries.champion()) == ([(2, None)], 1)
+    assert "promoted: it loses less" in tries.judged()
+    assert (tries.verdicts(), tries.champion()) == ([(2, "promoted")], 2)
 
 
 def test_a_trial_that_goes_on_says_what_it_waits_for(tries: Tries) -> None:

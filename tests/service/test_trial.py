@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from leeway.digests import canonical_json
 from leeway.spec import Trial
@@ -26,7 +27,7 @@ from orchestration.use_cases import load_use_cases
 from resources import trials
 from resources.postgres import transaction
 from resources.releases import Release, Releases, try_in
-from resources.settings import Settings
+from resources.settings import PROJECT, Settings
 from resources.store import LocalStore
 from resources.trial_judge import Judged, judge_trial
 from resources.trials import Tried
@@ -183,7 +184,7 @@ def asked(client: Client, given: list[dict[str, Any]], **headers: str) -> dict[s
 
 
 def test_a_shadow_answers_the_same_requests_and_nobody_sees_it(
-    client: Client, installed: Complete, rivals: Rivals
+    client: Client, installed: Complete, rivals: Rivals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trial = rivals.begin(good, SHADOW)
     assert until(lambda: on_trial(client, trial.version), 20) is not None
@@ -212,6 +213,17 @@ def test_a_shadow_answers_the_same_requests_and_nobody_sees_it(
         trial.version, None, "shadow",
     )  # fmt: skip
     assert shown["evidence"]["answered"] == 21
+    monkeypatch.setenv("LEEWAY_API_URL", f"http://127.0.0.1:{client.port}")
+    page = AppTest.from_file(str(PROJECT / "dashboard" / "app.py"), default_timeout=60).run()
+    page.sidebar.radio[0].set_value("Releases").run()
+    assert not page.exception
+    listed = page.dataframe[1].value.iloc[0]
+    assert (listed["version"], listed["mode"], listed["verdict"]) == (
+        trial.version,
+        "shadow",
+        "runs",
+    )
+    assert (listed["answered"], listed["reason"]) == (21, shown["reason"])
 
 
 def test_the_process_of_the_shadow_may_die_and_what_is_lost_is_its_failure(
