@@ -21,7 +21,8 @@ from leeway.data.training_set import TRAIN, part_of
 from leeway.digests import canonical_json
 from leeway.traffic.rows import answered_by
 from resources.monitoring import replace_segment_metrics
-from resources.traffic import truth_changes, truth_of
+from resources.traffic import truth_of
+from resources.traffic import window as recorded_window
 
 if TYPE_CHECKING:
     import psycopg2.extensions
@@ -85,13 +86,13 @@ def _records(found: Measured) -> list[dg.TableRecord]:
 
 
 def _known(window: Batch, work: Work) -> Measured:
-    """What is known now; `change` is read before it, so that nothing new is missed."""
+    """What is known now of the answers of each release."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     use_case, name, settings = window.stage.use_case, window.stage.name, window.platform.settings
-    change = truth_changes(settings, name, use_case).get(window.name, "")
-    pairs = truth_of(settings, name, use_case, window.name)
+    asked = recorded_window(settings, name, window.name)
+    pairs, change = truth_of(settings, name, use_case, asked)
     truth = pa.table(
         {
             "row_key": pa.array([key for key, _ in pairs], pa.string()),

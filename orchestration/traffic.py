@@ -13,7 +13,7 @@ from assets.stage import Stage
 from leeway.traffic.windows import KEPT_UP
 from orchestration.jobs import LIVE, traffic_job_name
 from resources.platform import Platform
-from resources.traffic import answer_counts, close_windows, truth_changes
+from resources.traffic import answer_counts, close_windows, truth_changes, truth_state
 
 
 def traffic_sensor(stage: Stage) -> dg.SensorDefinition:
@@ -29,17 +29,22 @@ def traffic_sensor(stage: Stage) -> dg.SensorDefinition:
     def new_traffic(
         context: dg.SensorEvaluationContext, platform: Platform
     ) -> dg.SensorResult | dg.SkipReason:
-        return traffic_tick(stage, context.instance, platform, datetime.now(UTC))
+        return traffic_tick(stage, context.instance, platform, datetime.now(UTC), context.cursor)
 
     return new_traffic
 
 
 def traffic_tick(
-    stage: Stage, instance: dg.DagsterInstance, platform: Platform, now: datetime
+    stage: Stage,
+    instance: dg.DagsterInstance,
+    platform: Platform,
+    now: datetime,
+    cursor: str | None,
 ) -> dg.SensorResult | dg.SkipReason:
     """What is new: windows, answers that were logged late, and labels.
 
-    The key of a run names what is new, so that each asks for one run.
+    The key of a run names what is new, so that each asks for one run. `cursor` is what labels and
+    windows were at the last tick: while that is the same, nothing is asked of each label.
     """
     settings, name, use_case = platform.settings, stage.name, stage.use_case
     found = close_windows(settings, name, use_case.monitoring.window, now)
@@ -48,9 +53,9 @@ def traffic_tick(
     known = set(instance.get_dynamic_partitions(f"{name}_traffic"))
     new = [each for each in found if each not in known]
     late = _changed(stage, platform, "traffic", answer_counts(settings, name, now - KEPT_UP))
-    judged = _changed(
-        stage, platform, "traffic_performance", truth_changes(settings, name, use_case)
-    )
+    state = truth_state(settings, name)  # before what it is the state of
+    truth = truth_changes(settings, name, use_case) if state != cursor else {}
+    judged = _changed(stage, platform, "traffic_performance", truth)
     asked = [_request(stage, LIVE, *each) for each in late.items()]
     asked += [
         _request(stage, ("traffic_performance",), window, change)
@@ -58,9 +63,10 @@ def traffic_tick(
         if window not in late
     ]
     if not new and not asked:
-        return dg.SkipReason(f"nothing is new of the {len(found)} windows")
+        nothing = f"nothing is new of the {len(found)} windows"
+        return dg.SensorResult(skip_reason=nothing, cursor=state)
     added = [stage.windows.build_add_request(new)] if new else []
-    return dg.SensorResult(run_requests=asked, dynamic_partitions_requests=added)
+    return dg.SensorResult(run_requests=asked, dynamic_partitions_requests=added, cursor=state)
 
 
 def _changed(

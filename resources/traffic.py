@@ -7,9 +7,9 @@ or writing the log (`resources.inference_log`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leeway.spec import UseCase
 from leeway.traffic.windows import Span, Window, closed_windows
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from leeway.traffic.rows import Logged
 
 _AT_ONCE = 20_000  # rows that are in memory as Python's objects
-# Answers of a window, whose rows are named w and i.
-_WITHIN = "i.use_case = w.use_case and i.at < w.until and (w.since is null or i.at >= w.since)"
+# Answers of windows that follow each other, whose row is named i, and which of them each is in.
+_WITHIN = (
+    "i.use_case = %(use_case)s and i.at < %(until)s "
+    "and i.at >= coalesce(%(since)s, '-infinity'::timestamptz)"
+)
+_PLACE = "width_bucket(i.at, %(ends)s::timestamptz[])"
 
 
 def close_windows(settings: Settings, use_case: str, span: Span, now: datetime) -> list[str]:
@@ -89,20 +93,23 @@ def answer_counts(settings: Settings, use_case: str, since: datetime) -> dict[st
     somebody removed old ones, and what was read stays.
     """
     with transaction(settings) as cursor:
+        recent = [each for each in _windows(cursor, use_case) if each.until > since]
+        if not recent:
+            return {}
         cursor.execute(
-            f"""
-            select w.batch, case when count(i.use_case) >= coalesce(max(m.rows), 0)
-                then count(i.use_case)::text end
-            from leeway.windows as w
-            left join monitoring.inference_log as i on {_WITHIN}
-            left join leeway.current as c
-                on (c.use_case, c.node, c.batch) = (w.use_case, 'traffic', w.batch)
-            left join leeway.commits as m on m.id = c.commit_id
-            where w.use_case = %s and w.until > %s group by w.batch
-            """,  # noqa: S608  # a constant
-            (use_case, since),
+            f"select {_PLACE}, count(*) from monitoring.inference_log as i where {_WITHIN} "  # noqa: S608  # constants
+            "group by 1",
+            _bounds(use_case, recent),
         )
-        return dict(cursor.fetchall())
+        counts = dict(cursor.fetchall())
+        cursor.execute(
+            "select batch, rows from leeway.current join leeway.commits using (use_case, node, "
+            "batch) where commits.id = commit_id and use_case = %s and node = 'traffic'",
+            (use_case,),
+        )
+        read = dict(cursor.fetchall())
+    found = {each.name: counts.get(place, 0) for place, each in enumerate(recent)}
+    return {n: str(count) if count >= read.get(n, 0) else None for n, count in found.items()}
 
 
 def rows_of(settings: Settings, use_case: str, asked: Window) -> Iterator[list[Logged]]:
@@ -112,14 +119,12 @@ def rows_of(settings: Settings, use_case: str, asked: Window) -> Iterator[list[L
     with transaction(settings) as cursor:
         # The server keeps the rest: the answers of an hour may be millions.
         cursor.execute(
-            """
+            f"""
             declare answers no scroll cursor for
             select prediction_id::text, row_key, at, version, inputs::text, answer::text
-            from monitoring.inference_log
-            where use_case = %s and at < %s and (%s::timestamptz is null or at >= %s)
-            order by at, prediction_id
-            """,
-            (use_case, asked.until, asked.since, asked.since),
+            from monitoring.inference_log as i where {_WITHIN} order by at, prediction_id
+            """,  # noqa: S608  # constants
+            _bounds(use_case, [asked]),
         )
         while True:
             cursor.execute(f"fetch {_AT_ONCE} from answers")
@@ -129,44 +134,66 @@ def rows_of(settings: Settings, use_case: str, asked: Window) -> Iterator[list[L
             yield found
 
 
+def truth_state(settings: Settings, name: str) -> str:
+    """A text that changes when anything does that `truth_changes` reads, found at once."""
+    with transaction(settings) as cursor:
+        cursor.execute(
+            """
+            select max(read_at)::text from leeway.label_batches where use_case = %(name)s
+            union all
+            select max(committed_at)::text from leeway.current join leeway.commits
+                using (use_case, node, batch)
+            where commits.id = commit_id and use_case = %(name)s and node in ('clean', 'traffic')
+            """,
+            {"name": name},
+        )
+        return " ".join(str(found) for (found,) in cursor.fetchall())
+
+
 def truth_changes(settings: Settings, name: str, use_case: UseCase) -> dict[str, str]:
     """For each window of which the truth of a row is known, a text that changes when it does."""
+    every = windows(settings, name)
+    if not every:
+        return {}
     with transaction(settings) as cursor:
-        truth = _truth(cursor, name, use_case)
-        cursor.execute(
-            truth
-            + _asked()
-            + _sql(
-                "select batch, count(*)::text || ':' || sum(hashtextextended(row_key || ' ' || "
-                "label, 0))::text from asked join truth using (row_key) group by batch"
-            ),
-            {"name": name, "batch": None},
-        )
-        return dict(cursor.fetchall())
+        cursor.execute(_truth(cursor, name, use_case, _EVERY) + _sql(_CHANGE), _bounds(name, every))
+        return {every[place].name: change for place, change in cursor.fetchall()}
 
 
-def truth_of(settings: Settings, name: str, use_case: UseCase, batch: str) -> list[tuple[str, str]]:
-    """Key and truth, both as text, of each row of a window of which it is known by now.
+def truth_of(
+    settings: Settings, name: str, use_case: UseCase, asked: Window
+) -> tuple[list[tuple[str, str]], str]:
+    """Key and truth, both as text, of the rows of a window, and what `truth_changes` says of it.
 
-    A label that came apart goes before the target of a clean row of the same key.
+    That is empty where nothing is known. A label that came apart goes before the target of a clean
+    row of the same key.
     """
     with transaction(settings) as cursor:
-        truth = _truth(cursor, name, use_case)
-        cursor.execute(
-            truth
-            + _asked()
-            + _sql(
-                "select distinct row_key, label from asked join truth using (row_key) order by 1"
-            ),
-            {"name": name, "batch": batch},
-        )
-        return cursor.fetchall()
+        truth, bounds = _truth(cursor, name, use_case, _OF_ASKED), _bounds(name, [asked])
+        # Read before the rows, so that nothing is missed that comes in between.
+        cursor.execute(truth + _sql(_CHANGE), bounds)
+        change = cursor.fetchone()
+        cursor.execute(truth + _sql("select row_key, label from truth order by 1"), bounds)
+        return cursor.fetchall(), "" if change is None else change[1]
+
+
+_ASKED = f"from monitoring.inference_log as i where {_WITHIN} and i.row_key is not null"
+_EVERY = "true"
+_OF_ASKED = f"row_key in (select i.row_key {_ASKED})"  # fewer than are known: an index finds them
+_CHANGE = f"""
+    select {_PLACE}, count(*)::text || ':'
+        || sum(hashtextextended(row_key || ' ' || label, 0))::text
+    from truth join (select i.at, i.row_key {_ASKED}) as i using (row_key) group by 1
+"""  # noqa: S608  # constants
 
 
 def _truth(
-    cursor: psycopg2.extensions.cursor, name: str, use_case: UseCase
+    cursor: psycopg2.extensions.cursor, name: str, use_case: UseCase, which: str
 ) -> psycopg2.sql.Composable:
-    """The beginning of a statement with a table `truth`, of `row_key` and `label`."""
+    """The beginning of a statement with a table `truth`, of `row_key` and `label`.
+
+    `which` keys is a condition, `_EVERY` or `_OF_ASKED`.
+    """
     from psycopg2 import sql
 
     cursor.execute("select to_regclass(%s)", (f'"{name}".clean',))
@@ -184,28 +211,24 @@ def _truth(
         """
         with apart as (
             select distinct on (row_key) row_key, label from leeway.labels
-            where use_case = %(name)s and problem is null and withdrawn_at is null
+            where use_case = %(use_case)s and problem is null and withdrawn_at is null and {which}
             order by row_key, arrived_at desc, id desc
-        ), own as ({clean}), truth as (
+        ), own as (select row_key, label from ({clean}) as own where {which}), truth as (
             select row_key, coalesce(apart.label, own.label) as label
             from apart full join own using (row_key)
-        ),
-        """
-    ).format(clean=clean)
-
-
-def _asked() -> psycopg2.sql.Composable:
-    """The keys that were asked for, by window; of one window, or of all."""
-    return _sql(
-        f"""
-        asked as (
-            select distinct w.batch, i.row_key from leeway.windows as w
-            join monitoring.inference_log as i on {_WITHIN}
-            where w.use_case = %(name)s and i.row_key is not null
-                and (%(batch)s::text is null or w.batch = %(batch)s)
         )
-        """  # noqa: S608  # a constant
-    )
+        """
+    ).format(clean=clean, which=_sql(which))
+
+
+def _bounds(use_case: str, some: Sequence[Window]) -> dict[str, Any]:
+    """The parameters of `_PLACE` and `_WITHIN` for windows that follow each other."""
+    return {
+        "use_case": use_case,
+        "since": some[0].since,
+        "until": some[-1].until,
+        "ends": [each.until for each in some],
+    }
 
 
 def _sql(text: str) -> psycopg2.sql.Composable:

@@ -61,6 +61,13 @@ def label(settings: Settings, key: str, value: str, hour: int) -> None:
     )
 
 
+def truth(settings: Settings, name: str) -> list[tuple[str, str]]:
+    """What is known of a window, which says of itself what all windows together say of it."""
+    found, change = truth_of(settings, NAME, USE_CASE, window(settings, NAME, name))
+    assert change == truth_changes(settings, NAME, USE_CASE).get(name, "")
+    return found
+
+
 def test_processes_that_close_windows_at_once_record_each_once(settings: Settings) -> None:
     assert close_windows(settings, NAME, "hour", NOW) == []
     for days in range(4):
@@ -118,25 +125,31 @@ def test_truth_is_the_newest_label_or_else_the_target_of_a_clean_row(settings: S
     ask(settings, LONG_AGO + timedelta(days=3), "1")
     first, second = close_windows(settings, NAME, "hour", NOW)
     assert truth_changes(settings, NAME, USE_CASE) == {}
-    assert truth_of(settings, NAME, USE_CASE, first) == []
+    assert truth(settings, first) == []
 
     execute(settings, 'create schema "small"')
     execute(settings, 'create table "small".clean (id bigint, x float8, y float8, batch_id text)')
     execute(settings, "insert into small.clean values (%s, 1, %s, 'b')", (2, 5.5), (3, None))
     known = truth_changes(settings, NAME, USE_CASE)
     assert set(known) == {first}
-    assert truth_of(settings, NAME, USE_CASE, first) == [("2", "5.5")]
+    assert truth(settings, first) == [("2", "5.5")]
 
     label(settings, "2", "7", 2)
     label(settings, "2", "6", 1)  # read later, and arrived before
     label(settings, "1", "1", 1)
     changed = truth_changes(settings, NAME, USE_CASE)
     assert changed[first] != known[first]
-    assert truth_of(settings, NAME, USE_CASE, first) == [("1", "1"), ("2", "7")]
-    assert truth_of(settings, NAME, USE_CASE, second) == [("1", "1")]
+    assert truth(settings, first) == [
+        ("1", "1"),
+        ("2", "7"),
+    ]
+    assert truth(settings, second) == [("1", "1")]
 
     execute(settings, "update leeway.labels set withdrawn_at = now() where label = '7'")
-    assert truth_of(settings, NAME, USE_CASE, first) == [("1", "1"), ("2", "6")]
+    assert truth(settings, first) == [
+        ("1", "1"),
+        ("2", "6"),
+    ]
     again = truth_changes(settings, NAME, USE_CASE)
     assert again[first] != changed[first]
     assert again[second] == changed[second]

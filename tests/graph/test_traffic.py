@@ -58,9 +58,9 @@ def every_minute(rows: int, begin: datetime) -> list[datetime]:
     return [begin + timedelta(minutes=minute % 60, seconds=minute) for minute in range(rows)]
 
 
-def tick(graph: Graph, now: datetime = NOW) -> tuple[list[str], list[dg.RunRequest]]:
+def tick(graph: Graph, cursor: str | None = None) -> tuple[list[str], list[dg.RunRequest]]:
     """Windows that a tick registers, as the daemon then does it, and the runs that it asks for."""
-    found = traffic_tick(graph.stage, graph.instance, graph.platform, now)
+    found = traffic_tick(graph.stage, graph.instance, graph.platform, NOW, cursor)
     if isinstance(found, dg.SkipReason):
         return [], []
     new: list[str] = []
