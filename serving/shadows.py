@@ -71,14 +71,21 @@ class Shadows:
         """Answers what comes, and has challengers proven that nobody asked yet."""
         while True:
             try:
-                async with asyncio.timeout(EVERY_SECONDS):
-                    await self._some.wait()
-            except TimeoutError:
-                await self._prove()
-                continue
-            taken = self._taken()
-            if taken:
-                await self._answer(taken[0].challenger, taken)
+                await self._round()
+            except Exception:  # such as a ledger that is away as a trial is to end
+                log.exception("a round of shadows failed")
+                await asyncio.sleep(EVERY_SECONDS)
+
+    async def _round(self) -> None:
+        try:
+            async with asyncio.timeout(EVERY_SECONDS):
+                await self._some.wait()
+        except TimeoutError:
+            await self._prove()
+            return
+        taken = self._taken()
+        if taken:
+            await self._answer(taken[0].challenger, taken)
 
     async def _prove(self) -> None:
         for each in self._challengers.state.values():
@@ -106,10 +113,9 @@ class Shadows:
             done = Done([Shadowed(0.0, error=told)] * len(asked))
             log.warning("the challenger of %s did not answer: %s", challenger.release, told)
         else:
-            first = challenger.trial.id not in self._proven
-            self._proven.add(challenger.trial.id)
-            if done.unproven is not None and first:
+            if done.unproven is not None and challenger.trial.id not in self._proven:
                 await self._challengers.unproven(challenger.trial, done.unproven)
+            self._proven.add(challenger.trial.id)
         for each, found in zip(asked, done.requests, strict=False):
             self._tell(each, found)
         for each in asked[len(done.requests) :]:  # of one that is not proven
