@@ -21,8 +21,17 @@ from resources.inference_log import write
 from resources.platform import Platform
 
 
-def answer(stage: Stage, platform: Platform, clean: pa.Table, at: Sequence[datetime]) -> list[str]:
-    """Logs the champion's answer to each clean row, at a time each; returns the ids."""
+def answer(
+    stage: Stage,
+    platform: Platform,
+    clean: pa.Table,
+    at: Sequence[datetime],
+    version: int | None = None,
+) -> list[str]:
+    """Logs the champion's answer to each clean row, at a time each; returns the ids.
+
+    `version` is who is said to have answered; None: the champion.
+    """
     champion = champion_of(platform, stage.name)
     assert champion is not None
     classes = champion.manifest["classes"]
@@ -38,8 +47,9 @@ def answer(stage: Stage, platform: Platform, clean: pa.Table, at: Sequence[datet
         one = Classified(ids[-1], found["prediction"], shares, None, [])
         release = champion.release
         answers = Classes(
-            stage.name, use_case.target.name, None, 0.9, release.version, release.digest, [one]
-        )
+            stage.name, use_case.target.name, None, 0.9, version or release.version,
+            release.digest, [one],
+        )  # fmt: skip
         called = [str(found[key])]
         requests.append(Answered(when.timestamp(), 0.002, [inputs], answers, called))
     write(platform.settings, as_copied(requests))

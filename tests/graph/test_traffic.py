@@ -19,8 +19,10 @@ from cli.run import _traffic, plan_of
 from leeway.data.values import ARROW_TYPES
 from leeway.traffic.windows import is_window
 from orchestration.traffic import traffic_tick
+from resources.postgres import transaction
 from resources.releases import Release
-from resources.traffic import windows
+from resources.traffic import truth_state, windows
+from resources.why.answers import why_prediction
 from tests.batches import penguins
 from tests.graph.conftest import LONGER_BY_MM, NAME, Graph
 from tests.graph.live import answer
@@ -29,6 +31,7 @@ from tests.graph.test_arrivals import Conditions
 pytestmark = pytest.mark.timeout(300)
 BATCH = "2010"
 FIRST_KEY = 2001
+CHAMPION = 1  # its version
 JUDGED = ("traffic_drift", "traffic_performance")
 HOUR = timedelta(hours=1)
 NOW = datetime.now(UTC)
@@ -142,6 +145,26 @@ def test_a_window_is_judged_once_and_its_labels_are_not_in(served: Graph) -> Non
     assert checks["keeps_gates"].passed
 
 
+def test_an_answer_tells_of_its_window(served: Graph) -> None:
+    (window,) = [each.name for each in windows(served.platform.settings, NAME)]
+    with transaction(served.platform.settings) as cursor:
+        cursor.execute("select prediction_id::text from monitoring.inference_log limit 1")
+        ((name,),) = cursor.fetchall()
+    found = why_prediction(served.platform.settings, served.platform.store, name)
+    said = " ".join(each.text for each in found.statements)
+    assert f"It is part of window {window}, whose drift from version 1 is confirmed" in said
+    assert "0% have a label by now" in said
+
+
+def test_while_nothing_changes_labels_are_not_looked_up_again(served: Graph) -> None:
+    found = traffic_tick(served.stage, served.instance, served.platform, NOW, None)
+    assert isinstance(found, dg.SensorResult)
+    assert found.cursor == truth_state(served.platform.settings, NAME)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("orchestration.traffic.truth_changes", None)  # to call it raises
+        assert tick(served, found.cursor) == ([], [])
+
+
 def test_an_answer_that_is_logged_late_is_taken_into_its_window_once(served: Graph) -> None:
     (window,) = [each.name for each in windows(served.platform.settings, NAME)]
     before = served.platform.ledger.require(NAME, "traffic", window)
@@ -199,11 +222,17 @@ def test_the_same_rows_in_a_file_are_judged_alike_and_are_the_truth_of_the_windo
 def test_few_answers_are_a_window_whose_verdict_is_undefined(served: Graph) -> None:
     rows = clean(served, penguins(first_key=5001, year=[2009]).head(5))
     answer(served.stage, served.platform, rows, every_minute(5, BEGIN + 30 * HOUR))
+    others = rows.slice(0, 3)
+    answer(served.stage, served.platform, others, every_minute(3, BEGIN + 31 * HOUR), version=99)
     ((window,), asked) = tick(served)
     assert asked == []
     assert look(served, window).success
     drift = facts(served, "traffic_drift", window)
     assert drift["verdict"] == "undefined"
+    assert facts(served, "traffic", window)["versions"] == {str(CHAMPION): 5, "99": 3}
+    assert drift["predictions"]["rows"] == 5, "what another release says is not held against it"
+    measured = content(served, "traffic_performance", window)["releases"]
+    assert list(measured) == [str(CHAMPION)], "nobody knows what version 99 was fitted on"
     assert "30 are needed" in drift["reason"]
     assert drift["incident"] is None
     assert facts(served, "traffic_performance", window)["maturity"] == 0

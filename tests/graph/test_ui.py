@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from leeway.graph import nodes_of
+from leeway.graph import TRAFFIC_NODES, nodes_of
 from resources.settings import PROJECT
 from tests.dev_server import dev
 from tests.faults.harness import until
@@ -25,7 +25,7 @@ from tests.installed import Installed
 from tests.project_copy import NAME, SEARCH
 
 pytestmark = [pytest.mark.debian, pytest.mark.timeout(300)]
-GRAPH = nodes_of("classification")
+GRAPH = (*nodes_of("classification"), *TRAFFIC_NODES)
 # A node as the page writes it: the badge where there is one, the name, and its rows.
 NODE = re.compile(r"(?:^(Unsynced) \(\d+\)\n)?^(\w+)\nLatest event\n.*\nAsset checks\n(.*)\n", re.M)
 MODEL = Path("dbt_project/models/penguins/staging/penguins_staged.sql")
