@@ -78,6 +78,7 @@ async def main() -> None:
                 writer.close()
         except TimeoutError:
             status = SILENT
+            writer.close()
         except (OSError, asyncio.IncompleteReadError):
             pass  # the status says how far it came
         found.append((due, sent, time.time() - due, status, which, text))
