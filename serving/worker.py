@@ -86,8 +86,10 @@ class Desk:
     def _shadowed(self, job: Job) -> Shadows:
         try:
             loaded = self._release(job.pointer)
-        except (Unloadable, CorruptObject) as error:
-            return Shadows(unproven=str(error))
+        except OSError:
+            raise  # it may be there later
+        except Exception as error:  # whatever a file that is no model makes of it
+            return Shadows(unproven=f"{type(error).__name__}: {error}")
         return shadowed(loaded, job.bodies)
 
     def _explained(self, pointer: Pointer) -> Explainable:
