@@ -72,8 +72,8 @@ class Worker:
                     return done_of(content)
                 assert answer is not None  # noqa: S101  # of a job that has parts
                 await asyncio.to_thread(answer.write, content)
-        except (asyncio.IncompleteReadError, ConnectionError) as error:
-            raise Ended from error
+        except (asyncio.IncompleteReadError, ConnectionError, RuntimeError) as error:
+            raise Ended from error  # a pipe that was closed meanwhile is uvloop's RuntimeError
 
     async def end(self) -> None:
         """Ends the process at once, and what it started."""

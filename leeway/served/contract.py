@@ -7,7 +7,7 @@ body. Does not belong here: the inputs themselves (`leeway.served.inputs`), or H
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from unicodedata import normalize
@@ -115,6 +115,9 @@ class Contract:
             MOST_INSTANCES: msgspec.json.Decoder(self.request),
             MOST_EXPLAINED: msgspec.json.Decoder(self.explain_request),
         }
+        self._integers = {each.name for each in inputs if each.type == "integer"}
+        if key is not None and key.type == "integer":
+            self._integers.add(key.name)
         self._categories = [(e, _as_they_are(e)) for e in inputs if e.type == "category"]
 
     def instances(self, body: bytes, most: int = MOST_INSTANCES) -> Sequence[Instance]:
@@ -142,7 +145,7 @@ class Contract:
             BadRequest: names the first field that is wrong, its value and what is allowed.
         """
         try:
-            request = self._decoders[most].decode(body)
+            request = self._decoded(body, most)
         except msgspec.ValidationError as error:
             raise BadRequest(self._problem(str(error), body)) from error
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -154,6 +157,17 @@ class Contract:
                     setattr(row, each.name, _spelt(each, value, number))
         found: list[Any] = request.instances
         return found
+
+    def _decoded(self, body: bytes, most: int) -> Any:
+        """The request; JSON has one kind of number, so that 2.0 is an integer, too."""
+        decode = self._decoders[most].decode
+        try:
+            return decode(body)
+        except msgspec.ValidationError:
+            whole = _with_integers(body, self._integers)
+            if whole is None:
+                raise
+            return decode(whole)
 
     def _request(self, name: str, most: int) -> type[Struct]:
         listed = Annotated[
@@ -185,6 +199,22 @@ def _value_at(body: bytes, steps: Sequence[str | int]) -> str | int | float | bo
     except (msgspec.DecodeError, RecursionError, LookupError, TypeError):
         return None
     return value if isinstance(value, str | int | float | bool) else None
+
+
+def _with_integers(body: bytes, names: Collection[str]) -> bytes | None:
+    """The body with floats that are whole as integers, where these are asked for; None: as it is.
+
+    Only instances are looked at, of a body whose shape may be any.
+    """
+    content = msgspec.json.decode(body)
+    instances = content.get("instances") if isinstance(content, dict) else None
+    changed = False
+    for row in instances if isinstance(instances, list) else ():
+        for name in names if isinstance(row, dict) else ():
+            value = row.get(name)
+            if isinstance(value, float) and value.is_integer():
+                row[name], changed = int(value), True
+    return msgspec.json.encode(content) if changed else None
 
 
 def allowed_told(each: Input) -> str:

@@ -234,6 +234,8 @@ def test_a_formula_stays_text_and_is_written_to_no_sheet() -> None:
         "resources/warehouse.py: write_csv",
         "resources/sources/base.py: write_csv",
         "leeway/served/logged.py: writer",
+        "leeway/served/tried.py: writer",
+        "resources/labels.py: write_csv",
         "leeway/served/batch_answers.py: CSVWriter",
     }
     figure("D4: 200 payloads: 200 kept as text; one module writes CSV for people, and quotes them")

@@ -47,6 +47,18 @@ def test_an_example_of_the_training_part_is_taken() -> None:
     assert CONTRACT.instances(body({})) == [EXAMPLE]
 
 
+def test_a_float_that_is_whole_is_an_integer_as_json_schema_has_it() -> None:
+    (found,) = CONTRACT.instances(body({"year": 2008.0, "bill_length_mm": 40.0}))
+    assert (found["year"], type(found["year"])) == (2008, int)
+    assert type(found["bill_length_mm"]) is float
+    with pytest.raises(BadRequest) as caught:
+        CONTRACT.instances(body({"year": 1e25}))
+    assert caught.value.problem.where == "instances[0].year"
+    for odd in (b"[]", b'{"instances": 1}', b'{"instances": [1, null]}'):
+        with pytest.raises(BadRequest):
+            CONTRACT.instances(odd)
+
+
 def test_what_is_absent_is_missing_and_what_is_required_is_not() -> None:
     (found,) = CONTRACT.instances(b'{"instances": [{"year": 2008}]}')
     assert found == {**dict.fromkeys(EXAMPLE), "year": 2008}
@@ -159,6 +171,7 @@ def test_the_schema_says_what_is_taken() -> None:
     ("kind", "given", "taken"),
     [
         ("integer", [7, -1], ["7", "-1"]),
+        ("integer", [7.0, None], ["7", None]),
         ("text", ["2009-17", " x "], ["2009-17", "x"]),
         ("category", ["cafe\u0301", None], ["caf\u00e9", None]),
         ("text", [" ", "a"], [None, "a"]),

@@ -115,6 +115,7 @@ def test_without_any_label_there_is_no_segment() -> None:
         "labelled": 0,
         "unknown_labels": 0,
         "fitted": 0,
+        "maturity": 0.0,
         "segments": {},
     }
 
