@@ -206,7 +206,10 @@ def _with_integers(body: bytes, names: Collection[str]) -> bytes | None:
 
     Only instances are looked at, of a body whose shape may be any.
     """
-    content = msgspec.json.decode(body)
+    try:
+        content = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
     instances = content.get("instances") if isinstance(content, dict) else None
     changed = False
     for row in instances if isinstance(instances, list) else ():
