@@ -51,7 +51,7 @@ dev: $(STAMP) ## serve the Dagster UI, its daemon, the dbt docs and MLflow's UI 
 
 # In the order of the files, so that the many short tests come last and no process waits for the other.
 test: $(STAMP) ## run the tests
-	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS) # of 2 cores; many wait
 
 proof: $(STAMP) ## repeat many times what the tests kill a few times, and the long proofs; an hour or more
 	@LEEWAY_KILLS=$(KILLS) .venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder -m faults \

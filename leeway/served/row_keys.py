@@ -42,10 +42,12 @@ class RowKey:
     def field(self) -> tuple[str, Any, Any]:
         """As `msgspec.defstruct` takes it; it is left out of JSON where there is none."""
         kind: Any = Annotated[str, Meta(max_length=LONGEST_KEY, pattern=r"^[^\x00]*$")]
+        example: Any = "1"
         if self.type == "integer":
-            kind = Annotated[int, Meta(ge=_INT64[0], le=_INT64[1])]
+            kind, example = Annotated[int, Meta(ge=_INT64[0], le=_INT64[1])], 1
         told = "the key of the row, which no model reads: a label with it is of this answer"
-        return (self.name, Annotated[kind | UnsetType | None, Meta(description=told)], UNSET)
+        about = Meta(description=told, examples=[example])
+        return (self.name, Annotated[kind | UnsetType | None, about], UNSET)
 
     def taken(self, rows: Sequence[Any]) -> list[str | None] | None:
         """Takes the keys out of rows, which are then of inputs alone; None where none has one."""
