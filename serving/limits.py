@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from types import TracebackType
 
 from serving.problems import Refusal
@@ -50,18 +50,21 @@ class Rate:
 
 
 class Turns:
-    """At most so many requests whose bodies are there and whose answers are not.
+    """At most so many requests whose bodies are there and whose answers are not, first come first.
 
     Models answer on the event loop, one after the other: each request lets all others that have
     arrived take their turns first, so that those beyond the limit are refused before the first
-    model runs. In each round of the loop models run for `ROUND_SECONDS`, and those whose turn comes
-    later wait for the next: else what has just arrived would wait for all of them, a round for each
-    step from its connection to its turn, and so would its refusal, and /health.
+    model runs. In each round of the loop as many turns are given as fill `ROUND_SECONDS`, and what
+    has arrived meanwhile is read between two rounds: else it would wait for all of them, a round
+    for each step from its connection to its turn, and so would its refusal, and /health.
     """
 
     def __init__(self, most: int = MOST_AT_ONCE) -> None:
         self._most, self._taken = most, 0
-        self._began = self._spent = 0.0  # this round
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._round_is_due = False
+        self._began = 0.0
+        self._usual: float | None = None  # seconds of a turn, of late
 
     async def __aenter__(self) -> None:
         """Takes a turn.
@@ -72,10 +75,11 @@ class Turns:
         if self._taken >= self._most:
             raise _later(429, f"{self._most} requests are waiting already", "busy", 1)
         self._taken += 1
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._have_round()
         try:
-            await asyncio.sleep(0)
-            while self._spent > ROUND_SECONDS:
-                await asyncio.sleep(0)
+            await turn
         except BaseException:
             self._taken -= 1
             raise
@@ -85,12 +89,25 @@ class Turns:
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
         self._taken -= 1
-        if self._spent == 0.0:
-            asyncio.get_running_loop().call_soon(self._next_round)
-        self._spent += time.perf_counter() - self._began
+        seconds = time.perf_counter() - self._began
+        self._usual = seconds if self._usual is None else 0.9 * self._usual + 0.1 * seconds
 
-    def _next_round(self) -> None:
-        self._spent = 0.0
+    def _have_round(self) -> None:
+        if not self._round_is_due:
+            self._round_is_due = True
+            asyncio.get_running_loop().call_soon(self._round)
+
+    def _round(self) -> None:
+        """Gives the turns of a round, which are taken before the next one."""
+        self._round_is_due = False
+        left = max(1, int(ROUND_SECONDS / self._usual)) if self._usual else 1
+        while left and self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():  # nobody has given it up
+                turn.set_result(None)
+                left -= 1
+        if self._waiting:
+            self._have_round()
 
 
 class Held:
