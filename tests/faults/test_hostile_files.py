@@ -233,7 +233,6 @@ def test_a_formula_stays_text_and_is_written_to_no_sheet() -> None:
     assert writers() == {
         "resources/warehouse.py: write_csv",
         "resources/sources/base.py: write_csv",
-        "leeway/served/logged.py: writer",
         "leeway/served/tried.py: writer",
         "resources/labels.py: write_csv",
         "leeway/served/batch_answers.py: CSVWriter",
