@@ -26,11 +26,12 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, perf_counter, sleep
+from typing import Any
 
 import psutil
 
@@ -199,10 +200,13 @@ def _leeway(algorithm: str, fitted: serving_models.Fitted, folder: Path) -> Serv
 
 
 def _bodies(
-    fitted: serving_models.Fitted, size: int, form: object, folder: Path, name: str
+    fitted: serving_models.Fitted,
+    size: int,
+    form: Callable[[Any], object],
+    folder: Path,
+    name: str,
 ) -> Path:
     """A file with one body a line, each of other rows."""
-    assert callable(form)  # noqa: S101
     path = folder / f"{name}-{size}.jsonl"
     last = len(fitted.instances) - size
     lines = [
@@ -246,7 +250,7 @@ def _answers(server: Server, process: psutil.Popen) -> bool:
     )
     while process.poll() is None:
         try:
-            with urllib.request.urlopen(asked, timeout=60):  # noqa: S310
+            with urllib.request.urlopen(asked, timeout=60):  # noqa: S310  # http, written above
                 return True
         except (urllib.error.URLError, ConnectionError):
             sleep(0.02)

@@ -68,7 +68,7 @@ def ways(fitted: serving_models.Fitted) -> dict[str, Callable[[Any], Any]]:
     model = fitted.pipeline.named_steps["model"]
     width = len(fitted.pipeline.named_steps["preprocess"].get_feature_names_out())
     trees = copied_model(model, width)
-    assert isinstance(trees, Trees)  # noqa: S101
+    assert isinstance(trees, Trees)  # noqa: S101  # both models of the benchmark are
     leaves = np.ascontiguousarray(trees.leaves[:, 0])
     walk = compiled("float32" if trees.leaves.dtype == np.float32 else "float64")
     fields = [np.ascontiguousarray(trees.nodes[name]) for name in ("limit", "feature", "next")]
