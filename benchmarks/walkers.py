@@ -2,8 +2,8 @@
 
     .venv/bin/python -W ignore -m benchmarks.walkers
 
-Belongs here: the library's own prediction, the fast path, and the same arrays walked by a loop that
-Numba compiles, with what that costs a process. Does not belong here: servers
+Belongs here: the library's own prediction, the fast path, and the same arrays walked by NumPy and
+by a loop that Numba compiles, with what each costs a process. Does not belong here: servers
 (`benchmarks.serving`).
 
 All are asked in turn, each time for other rows, on one core and in one thread.
@@ -39,7 +39,11 @@ seconds = time.perf_counter() - began
 pss = next(line for line in open("/proc/self/smaps_rollup") if line.startswith("Pss:"))
 print(json.dumps([seconds, int(pss.split()[1]) / 1000]))
 """
-_COMPILE = "from benchmarks.walkers import compiled; compiled()"
+_COMPILE = {
+    "numpy, numba": "from benchmarks.walkers import compiled; compiled()",
+    "numpy, llvmlite.binding": "from leeway.fast.walk import compiled; compiled('<f8')",
+}
+_WHOLE = np.complex128  # of the size of a node: NumPy copies such numbers at once
 
 
 def compiled(sums: str = "float64") -> Any:
@@ -63,6 +67,28 @@ def compiled(sums: str = "float64") -> Any:
     return walk
 
 
+def level_by_level(trees: Trees, features: Any) -> Any:
+    """Predictions of shape (rows,): all rows go through all trees at once, by NumPy."""
+    rows, many = len(features), len(trees.roots)
+    twice = features.astype(np.float32).astype(np.float64).repeat(2, axis=1).reshape(-1)
+    at = np.repeat(trees.roots, rows).astype(np.intp)
+    first = np.tile(np.arange(0, twice.size, 2 * trees.width), many)
+    known, found = trees.nodes.view(_WHOLE), np.empty(at.size, _WHOLE)
+    node = found.view(trees.nodes.dtype)
+    place, value = np.empty(at.size, np.intp), np.empty(at.size)
+    right = np.empty(at.size, np.bool_)
+    for _ in range(trees.depth):
+        known.take(at, out=found, mode="clip")
+        np.add(node["feature"], first, out=place)
+        twice.take(place, out=value, mode="clip")
+        np.greater(value, node["limit"], out=right)
+        np.add(node["next"], right, out=at)
+    known.take(at, out=found, mode="clip")
+    leaves = trees.leaves[:, 0].take(node["feature"]).reshape(many, rows)
+    sums = np.concatenate([np.full((1, rows), trees.start[0], leaves.dtype), leaves]).cumsum(axis=0)
+    return sums[-1] / trees.divisor
+
+
 def ways(fitted: serving_models.Fitted) -> dict[str, Callable[[Any], Any]]:
     """Each way, from features of shape (rows, features) to predictions of shape (rows,)."""
     model = fitted.pipeline.named_steps["model"]
@@ -81,7 +107,8 @@ def ways(fitted: serving_models.Fitted) -> dict[str, Callable[[Any], Any]]:
 
     found: dict[str, Callable[[Any], Any]] = {
         "the library": model.predict,
-        "NumPy, the fast path": lambda features: trees.outputs(features)[:, 0],
+        "LLVM, the fast path": lambda features: trees.outputs(features)[:, 0],
+        "NumPy": lambda features: level_by_level(trees, features),
         "Numba": by_numba,
     }
     if hasattr(model, "estimators_"):
@@ -126,7 +153,7 @@ def compare(algorithm: str) -> None:
 
 def costs() -> None:
     """Prints what a process pays for the libraries, the second time that it is started."""
-    for libraries, then in [*((each, "") for each in LIBRARIES), ("numpy, numba", _COMPILE)]:
+    for libraries, then in [*((each, "") for each in LIBRARIES), *_COMPILE.items()]:
         program = _COST.format(libraries=libraries, then=then)
         for _ in range(2):
             done = subprocess.run(

@@ -19,7 +19,7 @@ from resources.settings import Settings
 if TYPE_CHECKING:
     import psycopg2.extensions
 
-_COPY = f"copy monitoring.inference_log ({', '.join(COLUMNS)}) from stdin with (format csv)"
+_COPY = f"copy monitoring.inference_log ({', '.join(COLUMNS)}) from stdin"
 # A service shuts down within seconds, and what it could not write is kept on its disk.
 _LIMITS = "set local statement_timeout = '10s'; set local lock_timeout = '5s'"
 _CUT_OFF_SECONDS = 15.0  # for a server that does not keep to that any more
@@ -51,7 +51,7 @@ def copy_once(settings: Settings, statement: str, rows: bytes) -> None:
     try:
         with transaction(settings, seconds=_CUT_OFF_SECONDS) as cursor:
             cursor.execute(_LIMITS)
-            cursor.copy_expert(statement, io.BytesIO(rows))
+            cursor.copy_expert(statement, io.BytesIO(rows), size=len(rows))
     except errors.UniqueViolation:
         return  # a chunk is committed whole, and no other has its ids
     except errors.UndefinedTable:  # an installation from before there was the table

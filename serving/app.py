@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp
 
 from resources.settings import Settings
 from serving import batches, docs_page, explanations, history, operations, predict, recorded, why
@@ -34,7 +35,7 @@ def create_app(
     settings: Settings,
     *,
     closed: bool,
-) -> FastAPI:
+) -> ASGIApp:
     """The service over what `keeper` holds; it starts and ends it, and the log of its answers.
 
     `closed` says whether its guard asks for keys, for the documentation.
@@ -71,7 +72,6 @@ def create_app(
     async def ready(request: Request) -> Response:
         return _ready(keeper, whole=identified(request))
 
-    predict.add_routes(app, keeper, inferences, trials)
     explanations.add_routes(app, keeper, inferences)
     why.add_routes(app)
     batches.add_routes(app, keeper)
@@ -91,7 +91,7 @@ def create_app(
             }
         )
 
-    return app
+    return predict.in_front(app, keeper, inferences, trials)
 
 
 def _ready(keeper: Keeper, *, whole: bool) -> Response:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -28,6 +29,7 @@ from serving.paths import FastPath, Path, PipelinePath
 
 log = logging.getLogger("leeway.serving")
 _NOTHING_TO_SAY: list[Warned] = []
+_VARIANT = {digit: "89ab"[number % 4] for number, digit in enumerate("0123456789abcdef")}
 
 
 class Objects(Protocol):
@@ -207,6 +209,13 @@ def _difference(path: Path, contract: Contract, known: golden.Golden) -> str | N
 
 
 def _new_ids(count: int) -> list[str]:
-    """Of 32 hexadecimal digits each."""
-    digits = secrets.token_hex(16 * count)
-    return [digits[first : first + 32] for first in range(0, len(digits), 32)]
+    """UUIDs of version 7 (RFC 9562), as 32 hexadecimal digits: milliseconds, then 74 random bits.
+
+    An index takes ids that grow in half the time that it takes for random ones.
+    """
+    began = f"{time.time_ns() // 1_000_000:012x}7"
+    digits = secrets.token_hex(10 * count)
+    return [
+        f"{began}{digits[at : at + 3]}{_VARIANT[digits[at + 3]]}{digits[at + 4 : at + 19]}"
+        for at in range(0, len(digits), 20)
+    ]

@@ -19,7 +19,7 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import metrics
-from serving.problems import GONE, kind_of, problem
+from serving.problems import GONE, failed, kind_of
 
 UNCOUNTED = frozenset({"/health", "/ready", "/metrics"})
 NO_ROUTE = "none"  # the template of what no route takes
@@ -63,8 +63,7 @@ class Observed:
             await self._app(asked, receive, answer)
         except Exception as error:
             if not status:  # else the app has answered and logged, and raises it for its server
-                log.error("request %s failed", identity, exc_info=error)
-                await problem(500, "the service failed")(scope, receive, answer)
+                await failed(state, error)(scope, receive, answer)
         finally:
             template = getattr(asked.get("route"), "path_format", NO_ROUTE)
             if template not in UNCOUNTED:

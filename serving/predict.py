@@ -1,4 +1,4 @@
-"""The route that predicts, as a bare ASGI application: a framework's request takes longer than it.
+"""The route that predicts, in front of the framework, whose own share of a request is longer.
 
 Belongs here: from the bytes of a request to those of its answer. Does not belong here: predicting
 (`serving.loading`), or other routes.
@@ -10,7 +10,8 @@ import time
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Request
-from starlette.routing import Route
+from starlette.requests import ClientDisconnect
+from starlette.routing import Route, compile_path
 from starlette.types import Receive, Scope, Send
 
 from leeway.served.contract import BadRequest, Classes, Estimates
@@ -23,21 +24,44 @@ from serving.inference_log import InferenceLog
 from serving.keeper import Keeper
 from serving.limits import Turns
 from serving.loading import Loaded
-from serving.problems import Refusal
+from serving.problems import Refusal, gone
 from serving.trials import Trials, Turn
 
 PATH = f"{API}/predict"
 # FastAPI documents its own routes alone.
 OPERATION = {"post": {"summary": "Predict", "operationId": "predict"}}
+_THIS = compile_path(PATH)[0]
 _encode = msgspec.json.Encoder().encode
 
 
-def add_routes(app: FastAPI, keeper: Keeper, inferences: InferenceLog, trials: Trials) -> None:
-    """Adds the route to the service, and the trials of challengers of its champions."""
+def in_front(app: FastAPI, keeper: Keeper, inferences: InferenceLog, trials: Trials) -> Front:
+    """The service with this route, and the trials of challengers of its champions."""
     app.include_router(APIRouter(lifespan=trials.alive))  # of no route: it ends them
     predict = Predict(keeper, inferences, trials)
     predict.route = Route(PATH, predict, methods=["POST"])
-    app.router.routes.append(predict.route)
+    app.router.routes.append(predict.route)  # which refuses other methods
+    return Front(app, predict)
+
+
+class Front:
+    """Answers requests for predictions; all others go on to the framework."""
+
+    def __init__(self, app: FastAPI, predict: Predict) -> None:
+        self._app, self._predict = app, predict
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
+        mine = scope["type"] == "http" and scope["method"] == "POST" and _THIS.match(scope["path"])
+        if not mine:
+            await self._app(scope, receive, send)
+            return
+        scope["path_params"] = mine.groupdict()
+        try:
+            await self._predict(scope, receive, send)
+        except Refusal as refusal:
+            await refusal.response(scope["state"])(scope, receive, send)
+        except ClientDisconnect:
+            await gone()(scope, receive, send)
 
 
 class Predict:
@@ -55,7 +79,11 @@ class Predict:
         self._trials = trials
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request; what it refuses is told by the handlers of the service."""
+        """One request.
+
+        Raises:
+            Refusal: where there is no answer, before anything is sent.
+        """
         scope["route"] = self.route  # which FastAPI does for its own, and metrics read
         loaded = served(self._keeper, scope["path_params"]["use_case"])
         body = await read_json(Request(scope, receive))

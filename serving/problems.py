@@ -120,14 +120,23 @@ async def _of_the_router(request: Request, error: HTTPException) -> Response:
 
 
 async def _gone(_: Request, __: Exception) -> Response:
+    return gone()
+
+
+def gone() -> Response:
+    """What nobody reads, but for the metrics."""
     return problem(GONE, "the client went before its request was whole")
 
 
 async def unexpected(request: Request, error: Exception) -> Response:
+    """As `failed`, of a request within the app."""
+    return failed(request.scope["state"], error)
+
+
+def failed(state: dict[str, Any], error: Exception) -> Response:
     """The answer where something failed that should not: the log has it, the answer does not."""
-    identity = request.scope["state"].get("request_id")
-    log.error("request %s failed", identity, exc_info=error)
-    return problem(500, f"the service failed; its log says at what, under {identity}")
+    log.error("request %s failed", state["request_id"], exc_info=error)
+    return problem(500, f"the service failed; its log says at what, under {state['request_id']}")
 
 
 def _short(value: Any) -> Any:

@@ -26,6 +26,7 @@ COLUMNS = (
     "inputs",
     "answer",
 )
+_ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))  # backslashes first
 _lines = msgspec.json.Encoder().encode_lines
 
 
@@ -49,9 +50,9 @@ class Answered(NamedTuple):
 
 
 def as_copied(answered: Iterable[Answered]) -> bytes:
-    """A row for each instance, as CSV without a header, in the order of `COLUMNS`.
+    """A row for each instance in COPY's text format, in the order of `COLUMNS`.
 
-    This runs beside the requests, and so is not written a value at a time, as by `csv`.
+    This runs beside the requests, and so is not written a value at a time.
     """
     return b"".join(row for each in answered for row in _rows(each))
 
@@ -60,18 +61,21 @@ def _rows(each: Answered) -> Iterator[bytes]:
     answers, at = each.answers, datetime.fromtimestamp(each.at, UTC).isoformat()
     given: Sequence[Classified | Estimated] = answers.predictions
     keys = each.row_keys or [None] * len(given)
-    who = f"{_quoted(answers.use_case)},{answers.model_version},{_quoted(answers.release)}"
-    same = f"{who},{at},{each.latency_seconds!r}"
+    names = (answers.use_case, str(answers.model_version), answers.release)
+    same = "\t".join([*map(_escaped, names), at, repr(each.latency_seconds)]).encode()
     parts = zip(given, keys, _objects(each.instances), _objects(given), strict=True)
     for answer, key, asked, said in parts:
-        begin = f"{answer.prediction_id},{same},{'' if key is None else _quoted(key)},"
-        yield b'%b"%b","%b"\n' % (begin.encode(), asked, said)
+        named = b"\\N" if key is None else _escaped(key).encode()
+        who = answer.prediction_id.encode()
+        yield b"%b\t%b\t%b\t%b\t%b\n" % (who, same, named, asked, said)
 
 
 def _objects(values: Sequence[Any]) -> list[bytes]:
-    """Each as JSON, which has no line breaks, with quotes as CSV doubles them."""
-    return _lines(values).replace(b'"', b'""').splitlines()
+    """Each as JSON, which has no tabs and line breaks, and backslashes as COPY doubles them."""
+    return _lines(values).replace(b"\\", b"\\\\").splitlines()
 
 
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
+def _escaped(text: str) -> str:
+    for character, written in _ESCAPES:
+        text = text.replace(character, written)
+    return text

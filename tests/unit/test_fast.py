@@ -23,7 +23,8 @@ from leeway.fast.finish import logistic
 from leeway.fast.linear import Linear
 from leeway.fast.model import Fast, from_bytes, to_bytes
 from leeway.fast.proof import Unproven, prove, proven_fast_path
-from leeway.fast.trees import ROWS_AT_ONCE, Trees, summed
+from leeway.fast.trees import NODE, Trees
+from leeway.fast.walk import WALKS_AT_ONCE, Walk
 from leeway.served.contract import Contract
 from leeway.served.golden import features_of, golden_of, golden_rows
 from leeway.served.inputs import Input, Instance, inputs_of
@@ -190,7 +191,7 @@ def test_the_answer_for_a_row_does_not_depend_on_how_many_come_with_it() -> None
     for task, name in (("classes", "logistic_regression"), ("number", "ridge")):
         pipeline, inputs = fitted(task, name)
         fast = copied(pipeline, inputs)
-        rows = rows_of(inputs, instances_of(inputs, 2 * ROWS_AT_ONCE + 1, every=1))
+        rows = rows_of(inputs, instances_of(inputs, WALKS_AT_ONCE + 1, every=1))
         features = fast.features(fast.columns(rows))
         alone = [fast.outputs(features[[row]]) for row in range(len(rows))]
         assert_bits(fast.outputs(features), np.vstack(alone))
@@ -267,18 +268,45 @@ def test_the_chance_of_what_is_beyond_a_float_is_none() -> None:
     assert_bits(logistic(sums)[:, 1], expit(sums[:, 0]))
 
 
+@pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 @pytest.mark.parametrize(
-    "shape", [(1, 1, 1), (1, 1, 3), (1, 2, 1), (3, 1, 1), (1, 50, 1), (3, 7, 1)]
+    ("rows", "trees", "values", "outputs"),
+    [(1, 1, 1, 1), (1, 301, 3, 3), (7, 300, 1, 3), (WALKS_AT_ONCE + 1, 3, 2, 2), (5, 4, 2, 4)],
 )
-def test_trees_are_added_one_after_the_other(kind: Any, shape: tuple[int, ...]) -> None:
-    """NumPy adds along contiguous numbers in pairs, which has other last bits."""
-    addends = np.random.default_rng(1).normal(size=(301, *shape)).astype(kind)
-    in_turn = addends[0].copy()
-    for each in addends[1:]:
-        in_turn += each
-    assert np.array_equal(summed(addends), in_turn)
-    assert not np.array_equal(np.moveaxis(addends, 0, -1).copy().sum(axis=-1), in_turn)
+def test_a_walk_is_that_of_each_row_and_leaves_are_added_one_after_the_other(
+    rows: int, trees: int, values: int, outputs: int, kind: Any, single: bool
+) -> None:
+    random = np.random.default_rng(rows + trees)
+    # Root, two nodes, and four leaves, of which the last two are as deep as the others are not.
+    nodes = np.zeros(7 * trees, NODE)
+    for tree in range(trees):
+        first = 7 * tree
+        nodes["next"][first : first + 7] = first + np.array([1, 1, 5, 3, 4, 5, 6])
+        nodes["next"][first + 1] = first + 3
+        nodes["feature"][first : first + 3] = random.integers(0, 4, 3)
+        nodes["limit"][first : first + 3] = random.normal(size=3)
+        nodes["feature"][first + 3 : first + 7] = random.integers(0, 50, 4)
+        nodes["limit"][first + 3 : first + 7] = np.inf
+    roots = np.arange(0, 7 * trees, 7, dtype=np.int32)
+    leaves = random.normal(size=(50, values)).astype(kind)
+    features = random.normal(size=(rows, 2))
+    features[random.random((rows, 2)) < 0.2] = np.nan
+    found = np.ones((rows, outputs), kind)
+    Walk(nodes, roots, leaves, 2, single=single).add_leaves(features, found)
+    expected = np.ones((rows, outputs), kind)
+    for row in range(rows):
+        for tree, root in enumerate(roots):
+            at = root
+            while nodes["next"][at] != at:
+                feature, gaps_left = divmod(int(nodes["feature"][at]), 2)
+                value = features[row, feature]
+                value = np.float64(np.float32(value)) if single else value
+                right = not gaps_left if np.isnan(value) else value > nodes["limit"][at]
+                at = nodes["next"][at] + int(right)
+            first = tree % (outputs // values) * values
+            expected[row, first : first + values] += leaves[nodes["feature"][at]]
+    assert_bits(found.astype(np.float64), expected.astype(np.float64))
 
 
 def damaged(change: Callable[[Trees], dict[str, Any]]) -> bytes:
@@ -305,6 +333,11 @@ def nodes_with(trees: Trees, name: str, place: int, value: float) -> dict[str, A
         lambda trees: nodes_with(trees, "feature", -1, len(trees.leaves)),
         lambda trees: nodes_with(trees, "limit", -1, 0.0),
         lambda trees: {"roots": np.array([len(trees.nodes)], np.int32)},
+        lambda trees: {"depth": trees.depth - 1},
+        lambda trees: {"depth": trees.depth + 1},
+        lambda trees: {"roots": np.zeros(2, np.int32)},
+        lambda trees: nodes_with(trees, "next", 0, 2),
+        lambda trees: {"leaves": np.asfortranarray(trees.leaves)},
         lambda trees: {"start": np.zeros(4)},
         lambda trees: {"start": np.zeros(1)},
         lambda trees: {"start": trees.start.astype(np.float32)},
