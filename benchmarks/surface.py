@@ -1,10 +1,12 @@
-"""What a request costs beside its model: keys, limits, validation, metrics, beside a FastAPI echo.
+"""What a request costs beside its model: keys, limits, validation, metrics, log; beside an echo.
 
 Belongs here: the stages, each timed as calls of its ASGI application in one process, in turn. Does
 not belong here: sockets, models, or the load of several clients.
 
     .venv/bin/python -m benchmarks.surface
     .venv/bin/python -m benchmarks.surface workers
+
+CPU of the process is timed, so that the threads of the log count, which write to a PostgreSQL.
 """
 
 from __future__ import annotations
@@ -14,26 +16,31 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from time import perf_counter
-from typing import Any
+from time import process_time
+from types import SimpleNamespace
+from typing import Any, Literal
 
+import numpy as np
 import uvloop
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Message
 
-from benchmarks.timing import say
-from leeway.explainers.conformal import Calibration
-from leeway.served.contract import Contract, Estimated, Estimates
+from benchmarks.timing import installation_at, say
+from leeway.explainers.conformal import calibrate_residuals
+from leeway.served.contract import Contract
 from leeway.served.inputs import Input
 from resources.keys import Keys, Ring
+from resources.settings import get_settings
 
 ROUNDS, CALLS = 40, 250
 ROUTE = "/api/v1/{use_case}/predict"
-ECHO, ALONE = "FastAPI with pydantic, echo", "our route, without what follows"
+ECHO, WHOLE = "FastAPI with pydantic, echo", "with its log"
 
 
 class House(BaseModel):
@@ -60,55 +67,71 @@ INSTANCE = House().model_dump()
 BODY = json.dumps({"instances": [INSTANCE]}).encode()
 
 
-def stages(home: Path) -> tuple[dict[str, ASGIApp], str]:
-    """The applications, each with all that those before it have, and a key for the last."""
+class NoModel:
+    """Predicts one number for every row."""
+
+    name: Literal["fast"] = "fast"
+
+    def predict(self, rows: Sequence[Any]) -> Any:
+        """As a path does."""
+        from serving.paths import Predicted
+
+        numbers = np.full((len(rows), 1), 452_600.0)
+        return Predicted(numbers, numbers, ())
+
+
+def stages(home: Path) -> tuple[dict[str, ASGIApp], str, Any]:
+    """The applications, each with all that those before have, a key for the last, and its log."""
     # Where several workers add up is read from the environment when these are imported.
-    from serving import metrics
-    from serving.answer import as_json
-    from serving.bodies import read_json
+    from resources.inference_log import write
+    from serving import predict
+    from serving.champions import champions, copies_of
     from serving.guard import Access, Guard
-    from serving.limits import Rate, Turns
+    from serving.inference_log import InferenceLog
+    from serving.keeper import Keeper, State
+    from serving.limits import Rate
     from serving.loading import Loaded, Pointer
     from serving.observed import Observed
-    from serving.paths import PipelinePath
+    from serving.process import trials_of
+    from serving.spool import Spool
 
-    manifest = {"columns": [{"role": "target", "name": "price", "unit": "USD"}], "classes": None}
-    no_bounds = Calibration("regression", 0.9, 0, None)
-    contract, turns = Contract(inputs()), Turns()
-    nobody = PipelinePath(lambda: None, inputs())  # predicts nothing here
-    pointer = Pointer("housing", 1, "", "")
-    loaded = Loaded(pointer, manifest, nobody, None, no_bounds, None, inputs(), contract, nobody)
-
-    async def alone(request: Request) -> Response:
-        await request.body()
-        return as_json(made())
-
-    async def judged(request: Request) -> Response:
-        body = await read_json(request)
-        async with turns:
-            contract.instances(body)
-            return as_json(made())
-
-    async def counted(request: Request) -> Response:
-        body = await read_json(request)
-        async with turns:
-            started = perf_counter()
-            contract.instances(body)
-            answers = made()
-            metrics.predicted(loaded, answers, perf_counter() - started)
-            return as_json(answers)
-
+    settings = get_settings()
+    target = {"role": "target", "name": "price", "unit": "USD"}
+    manifest = {"columns": [target], "classes": None}
+    bounds = calibrate_residuals(np.ones(100), np.zeros(100), 0.9)
+    pointer, path = Pointer("housing", 1, "sha256:", ""), NoModel()
+    loaded = Loaded(
+        pointer,
+        manifest,
+        path,
+        None,
+        bounds,
+        None,
+        inputs(),
+        Contract(inputs()),
+        path,  # type: ignore[arg-type]  # nobody explains here
+    )
+    keeper = Keeper(copies_of(settings), partial(champions, settings))
+    keeper.state = State({"housing": loaded})
+    trials = trials_of(settings, home / "trials")
+    log = InferenceLog(partial(write, settings), Spool(home / "log"))
+    logged = predict.in_front(FastAPI(), keeper, log, trials)
+    none: Any = SimpleNamespace(offer=lambda _: None)
+    silent = predict.in_front(FastAPI(), keeper, none, trials)
     keys = Keys(home)
     text, _ = keys.make("predict", "", datetime.now(UTC))
     access = Access(ring=Ring(keys), hosts=None, rate=Rate(10**9))
-    return {
-        ECHO: echo(),
-        ALONE: routed(alone),
-        "and the body: type, size, turn, validation": routed(judged),
-        "and the metrics of predictions": routed(counted),
-        "and id, headers, log, metrics of requests": Observed(routed(counted)),
-        "and host, origin, key, rate": Observed(Guard(routed(counted), access)),
-    }, text
+    return (
+        {
+            ECHO: echo(),
+            "the route, without a model: body, validation, turn, answer, metrics": stated(silent),
+            "with id, headers, log and metrics of requests": Observed(silent),
+            "with host, origin, key and rate": Observed(Guard(silent, access)),
+            WHOLE: Observed(Guard(logged, access)),
+        },
+        text,
+        log,
+    )
 
 
 def inputs() -> tuple[Input, ...]:
@@ -125,12 +148,6 @@ def inputs() -> tuple[Input, ...]:
     )
 
 
-def made() -> Estimates:
-    """What a model would have given."""
-    answer = Estimated("0" * 32, 452_600.0, (400_000.0, 500_000.0), [])
-    return Estimates("housing", "price", "USD", 0.9, 1, "sha256:", [answer])
-
-
 def echo() -> FastAPI:
     """As FastAPI's documentation has it."""
     app = FastAPI()
@@ -142,19 +159,18 @@ def echo() -> FastAPI:
     return app
 
 
-def routed(answer: Callable[[Request], Awaitable[Response]]) -> FastAPI:
-    """A route that answers with what is given."""
-    app = FastAPI()
+def stated(app: ASGIApp) -> ASGIApp:
+    """With the id of a request, which is given outside of a route."""
 
-    @app.post(ROUTE)
-    async def predict(use_case: str, request: Request) -> Response:
-        return await answer(request)
+    async def call(scope: Any, receive: Any, send: Any) -> None:
+        scope["state"]["request_id"] = "0"
+        await app(scope, receive, send)
 
-    return app
+    return call
 
 
-async def timed(app: ASGIApp, key: str) -> float:
-    """Seconds of one call, in a run of `CALLS`."""
+async def timed(app: ASGIApp, key: str, log: Any) -> float:
+    """Seconds of CPU of one call, in a run of `CALLS` whose rows are in `log` by its end."""
     sent = {"host": "localhost", "content-type": "application/json", "accept": "*/*"}
     sent |= {"content-length": str(len(BODY)), "authorization": f"Bearer {key}"}
     headers = [(name.encode(), value.encode()) for name, value in sent.items()]
@@ -176,36 +192,40 @@ async def timed(app: ASGIApp, key: str) -> float:
         if "status" in message:
             statuses.append(message["status"])
 
-    started = perf_counter()
+    began, due = process_time(), None if log is None else log.counts.written + CALLS
     for _ in range(CALLS):
         await app({**given, "state": {}}, receive, send)
-    seconds = (perf_counter() - started) / CALLS
+    while log is not None and log.counts.written != due:
+        time.sleep(0.001)
+    seconds = (process_time() - began) / CALLS
     if set(statuses) != {200}:
         raise RuntimeError(f"an application answers with {statuses[-1]}")
     return seconds
 
 
-async def measured(applications: dict[str, ASGIApp], key: str) -> dict[str, float]:
+async def measured(applications: dict[str, ASGIApp], key: str, log: Any) -> dict[str, float]:
     """Medians in microseconds; the applications take turns."""
     found: dict[str, list[float]] = {name: [] for name in applications}
     for _ in range(ROUNDS):
         for name, app in applications.items():
-            found[name].append(await timed(app, key))
+            found[name].append(await timed(app, key, log if name == WHOLE else None))
     return {name: statistics.median(each) * 1e6 for name, each in found.items()}
 
 
 def main() -> None:
     """Prints what each stage takes, and what all add up to beside the echo."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         if sys.argv[1:] == ["workers"]:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        applications, key = stages(Path(folder))
-        found = uvloop.run(measured(applications, key))
-    for name, microseconds in found.items():
-        say(f"{microseconds:6.0f} µs  {name}")
-    *_, last = found.values()
-    added = last - found[ALONE]
-    say(f"what is added to the route: {added:.0f} µs, {added / found[ECHO]:.2f} of the echo")
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = name
+        with installation_at(folder / "home"):
+            applications, key, log = stages(folder)
+            log.start()
+            found = uvloop.run(measured(applications, key, log))
+            log.end()
+    for stage, microseconds in found.items():
+        say(f"{microseconds:6.0f} µs  {stage}")
+    say(f"all of it, without a model: {found[WHOLE] / found[ECHO]:.2f} of the echo")
 
 
 if __name__ == "__main__":

@@ -66,14 +66,22 @@ class Turns:
         self._began = 0.0
         self._usual: float | None = None  # seconds of a turn, of late
 
+    def check(self) -> None:
+        """Looks whether there is one, before a body is read for which there is none.
+
+        Raises:
+            Refusal: when there is not.
+        """
+        if self._taken >= self._most:
+            raise _later(429, f"{self._most} requests are waiting already", "busy", 1)
+
     async def __aenter__(self) -> None:
         """Takes a turn.
 
         Raises:
             Refusal: when there is none.
         """
-        if self._taken >= self._most:
-            raise _later(429, f"{self._most} requests are waiting already", "busy", 1)
+        self.check()
         self._taken += 1
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)

@@ -4,7 +4,8 @@ Belongs here: the outermost layer, which counts and logs requests and gives each
 that all have. Does not belong here: which metrics there are (`serving.metrics`), or any decision.
 
 The log has a line for each request that failed, and nothing of the person who sent it: no address,
-no path, no value.
+no path, no value. Of those that there may be thousands of a second, since there is too much to do
+or nothing to serve, it has one a second: a line takes as long as the rest of such a refusal.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import logging
 import re
 import secrets
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -32,7 +34,19 @@ _HEADERS = {
     b"cross-origin-resource-policy": b"same-origin",
     b"cache-control": b"no-store",
 }
+_BY_THE_SECOND = frozenset({429, 503})
 log = logging.getLogger("leeway.serving")
+
+
+@dataclass
+class _Told:
+    """When there was a line of a kind, and how many there would have been since."""
+
+    at: float
+    more: int = 0
+
+
+_told: dict[tuple[str, str], _Told] = {}  # by template and kind, of which there are few
 
 
 class Observed:
@@ -106,7 +120,7 @@ def ended(method: str, template: str, state: dict[str, Any], status: int, second
     refused = None if status < 400 else state.get("refused") or kind_of(status)
     method = method if method in _METHODS else "other"
     metrics.answered(method, template, status, refused, seconds)
-    if refused is not None:
+    if refused is not None and (more := _untold(template, refused, status)) is not None:
         line = {
             "request": state["request_id"],
             "route": template,
@@ -115,6 +129,20 @@ def ended(method: str, template: str, state: dict[str, Any], status: int, second
             "kind": refused,
             "key": getattr(state.get("access"), "id", None),
             "seconds": round(seconds, 6),
+            **({"more": more} if more else {}),
         }
         level = logging.ERROR if status >= 500 else logging.INFO
         log.log(level, "refused %s", msgspec.json.encode(line).decode())
+
+
+def _untold(template: str, kind: str, status: int) -> int | None:
+    """How many others like it have no line since the last one; None where it has none either."""
+    if status not in _BY_THE_SECOND:
+        return 0
+    now = time.monotonic()
+    last = _told.get((template, kind))
+    if last is not None and now < last.at + 1:
+        last.more += 1
+        return None
+    _told[template, kind] = _Told(now)
+    return 0 if last is None else last.more

@@ -86,6 +86,7 @@ class Predict:
         """
         scope["route"] = self.route  # which FastAPI does for its own, and metrics read
         loaded = served(self._keeper, scope["path_params"]["use_case"])
+        self._turns.check()
         body = await read_json(Request(scope, receive))
         async with self._turns:
             content, answers, turn = self._answered(loaded, body, scope["state"]["request_id"])

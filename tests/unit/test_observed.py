@@ -12,7 +12,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.observed import Observed
+from serving import metrics
+from serving.observed import Observed, ended
 from serving.problems import Refusal, handle_problems
 
 SECRET = "hunter2canary"
@@ -127,3 +128,25 @@ def test_an_answer_keeps_its_own_headers(caplog: pytest.LogCaptureFixture) -> No
     assert policies == [b"script-src 'self'"]
     head, _ = asked(app, "/later")
     assert (b"retry-after", b"3") in head["headers"]
+
+
+def test_of_refusals_that_come_by_the_thousand_there_is_a_line_a_second(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    now = 1_000.0
+    monkeypatch.setattr("serving.observed.time.monotonic", lambda: now)
+    state = {"request_id": "1", "refused": "busy"}
+    for _ in range(50):
+        ended("POST", "/flood", dict(state), 429, 0.0)
+        ended("POST", "/flood", dict(state) | {"refused": "rate"}, 429, 0.0)
+        ended("POST", "/flood", dict(state) | {"refused": "invalid"}, 422, 0.0)
+    assert [line["kind"] for line in lines(caplog)] == ["busy", "rate", *["invalid"] * 50]
+    caplog.clear()
+    now += 1.0
+    ended("POST", "/flood", dict(state), 429, 0.0)
+    (line,) = lines(caplog)
+    assert (line["kind"], line["more"]) == ("busy", 49)
+    name = "requests_refused_total"
+    counted = metrics.REGISTRY.get_sample_value(name, {"route": "/flood", "kind": "busy"})
+    assert counted == 51, "all of them"
