@@ -18,6 +18,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import socket
 import statistics
 import subprocess
@@ -50,6 +51,7 @@ ROUNDS, SECONDS = 3, 5.0
 THROUGHPUT = {"random_forest": {1: 50.0, 100: 5.0}, "xgboost": {1: 30.0, 100: 7.0}}
 LATENCY = {1: 0.10, 100: 0.30}
 START = MEMORY = 0.5
+_OPEN = ("p50_ms", "p99_ms", "p99.9_ms")
 
 Figures = dict[str, list[float]]
 
@@ -115,6 +117,10 @@ def measure(server: Server, folder: Path, found: Figures) -> None:
             found[f"per second {size}"].append(many["per_second"])
             used = _cpu_seconds(family) - before
             found[f"CPU {size}"].append(used / many["requests"] * 1e3)
+            if shutil.which("wrk"):
+                spread = _load(server, size, 1, SECONDS, rate=many["per_second"] / 2)
+                for name in ("per_second", *_OPEN):
+                    found[f"open {name} {size}"].append(spread[name])
         found["memory"].append(sum(each.memory_full_info().pss for each in family) / 1e6)
 
 
@@ -167,6 +173,9 @@ def told_of(algorithm: str, found: dict[str, Figures]) -> bool:
             f"{leeway[what] / pipeline[what]:.3f} of it; at most {LATENCY[size]:g}: "
             f"{_verdict(kept)}"
         )
+        if f"open p50_ms {size}" in mlflow:
+            say(f"  {size:>3} a request, open loop at half of that: {_open(mlflow, size)}, mlflow")
+            say(f"  {size:>3} a request, open loop at half of that: {_open(leeway, size)}, leeway")
     for what, unit, most in (("start", "s to the first answer", START), ("memory", "MB", MEMORY)):
         kept.append(leeway[what] <= most * mlflow[what])
         say(
@@ -174,6 +183,12 @@ def told_of(algorithm: str, found: dict[str, Figures]) -> bool:
             f"{leeway[what] / mlflow[what]:.2f}; at most {most:g}: {_verdict(kept)}"
         )
     return all(kept)
+
+
+def _open(of: dict[str, float], size: int) -> str:
+    rate, *taken = (of[f"open {name} {size}"] for name in ("per_second", *_OPEN))
+    told = ", ".join(f"{each:.1f}" for each in taken)
+    return f"{rate:.0f}/s, p50, p99 and p99.9 {told} ms"
 
 
 def _verdict(kept: list[bool]) -> str:
@@ -257,11 +272,13 @@ def _answers(server: Server, process: psutil.Popen) -> bool:
     return False
 
 
-def _load(server: Server, size: int, connections: int, seconds: float) -> dict[str, float]:
+def _load(
+    server: Server, size: int, connections: int, seconds: float, *, rate: float = 0.0
+) -> dict[str, float]:
     command = [
         "taskset", "-c", str(CLIENTS_CORE), sys.executable, "-m", "benchmarks.serving_load",
         str(server.port), str(server.bodies[size]), "--path", server.path,
-        "--seconds", str(seconds), "--connections", str(connections),
+        "--seconds", str(seconds), "--connections", str(connections), "--rate", str(rate),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -4,7 +4,8 @@
 
 Belongs here: the load and its latencies, as a process of its own. Does not belong here: which
 server that is. BODIES is a file with one JSON body a line. With `wrk` on the PATH and more than one
-connection, that asks: from some 5,000 requests a second on Python is not fast enough.
+connection, that asks: from some 5,000 requests a second on Python is not fast enough. With `--rate`
+the load is an open one: requests come at that rate whether others were answered or not.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ HEAD = (
     "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     "Content-Length: {length}\r\n\r\n"
 )
+_OPEN_LOOP = Path(__file__).with_name("open_loop.lua")
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+OPEN_CONNECTIONS = 32
+QUANTILES = (50, 99, 99.9)
 _SCRIPT = """
 local requests, at = {}, 0
 init = function(_)
@@ -88,6 +92,22 @@ def by_wrk(
     return {"requests": float(found[1]), "per_second": float(found[2])}
 
 
+def at_a_rate(port: int, path: str, bodies: Path, seconds: float, rate: float) -> dict[str, float]:
+    """So many requests a second, each counted from when it was due: milliseconds by quantile."""
+    most = OPEN_CONNECTIONS
+    own = [path, str(bodies), str(rate), "1", str(most)]
+    command = ["wrk", f"-t{most}", f"-c{most}", f"-d{seconds + 1:.0f}s", "-s", str(_OPEN_LOOP)]
+    url = f"http://127.0.0.1:{port}/"
+    done = subprocess.run(
+        [*command, url, "--", *own], capture_output=True, text=True, check=True
+    ).stdout
+    if failed := sum(int(each) for each in re.findall(r"^failed (\d+)", done, re.MULTILINE)):
+        raise SystemExit(f"{failed} requests were not answered with 200")
+    taken = sorted(int(each) for each in re.findall(r"^took (\d+)", done, re.MULTILINE))
+    found = {f"p{share:g}_ms": taken[int(share / 100 * len(taken))] / 1e3 for share in QUANTILES}
+    return found | {"requests": len(taken), "per_second": len(taken) / seconds}
+
+
 def main() -> None:
     """Prints what was found, as JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving_load")
@@ -96,8 +116,11 @@ def main() -> None:
     parser.add_argument("--path", required=True)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--connections", type=int, default=1)
+    parser.add_argument("--rate", type=float)
     asked = parser.parse_args()
-    if asked.connections > 1 and shutil.which("wrk"):
+    if asked.rate:
+        found = at_a_rate(asked.port, asked.path, asked.bodies, asked.seconds, asked.rate)
+    elif asked.connections > 1 and shutil.which("wrk"):
         found = by_wrk(asked.port, asked.path, asked.bodies, asked.seconds, asked.connections)
     else:
         bodies = asked.bodies.read_bytes().splitlines()
