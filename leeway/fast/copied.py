@@ -31,9 +31,9 @@ def copied(pipeline: Any, inputs: Sequence[Input]) -> Fast:
     for name, steps, columns in preprocess.transformers_:
         if name == "remainder":  # the columns that no block has, which are dropped
             continue
-        for block in reader.blocks(name, steps, list(columns)):
-            blocks.append(block)
-            reader.start += block.width
+        made = list(reader.blocks(name, steps, list(columns)))
+        blocks += made
+        reader.start += sum(each.width for each in made)
     return Fast(
         tuple(reader.numbers),
         tuple(reader.texts),

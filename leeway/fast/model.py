@@ -96,9 +96,17 @@ def from_bytes(data: bytes) -> Fast:
     try:
         fast = msgspec.msgpack.decode(data, type=Fast, dec_hook=_decode)
         fast.model.check()
+        _check_features(fast)
         return fast
     except (msgspec.MsgspecError, TypeError, LookupError) as error:
         raise ValueError(f"this is no fast path: {error}; release the model again") from error
+
+
+def _check_features(fast: Fast) -> None:
+    """Each feature of the model is made by one block: what none writes would be any number."""
+    made = sorted(place for b in fast.blocks for place in range(b.start, b.start + b.width))
+    if made != list(range(fast.model.width)):
+        raise ValueError("the blocks of the fast path do not make its features once each")
 
 
 def _encode(value: Any) -> Any:
