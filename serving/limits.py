@@ -14,8 +14,12 @@ from types import TracebackType
 
 from serving.problems import Refusal
 
-MOST_AT_ONCE = 128
+AT_ONCE = 128
+MOST_AT_ONCE = 1_024
+WAIT_SECONDS = 0.25
 ROUND_SECONDS = 0.002
+LONGEST_ROUND_SECONDS = 0.2
+ROUND_SHARE = 4  # times what the loop took for all else since the last round
 MOST_KNOWN = 10_000
 LARGEST_BODY = 1_000_000  # bytes
 MOST_HELD = 64_000_000  # bytes of all bodies that are not small
@@ -52,18 +56,20 @@ class Rate:
 class Turns:
     """At most so many requests whose bodies are there and whose answers are not, first come first.
 
-    Models answer on the event loop, one after the other: each request lets all others that have
-    arrived take their turns first, so that those beyond the limit are refused before the first
-    model runs. In each round of the loop as many turns are given as fill `ROUND_SECONDS`, and what
-    has arrived meanwhile is read between two rounds: else it would wait for all of them, a round
-    for each step from its connection to its turn, and so would its refusal, and /health.
+    They are as many as the model answers in `WAIT_SECONDS`, but `least` at least. Models answer on
+    the event loop, one after the other: each request lets all others that have arrived take their
+    turns first, so that those beyond the limit are refused before the first model runs. What
+    arrives is read between two rounds of turns: else it would wait for all of them, a round for
+    each step from its connection to its turn, and so would its refusal, and /health. A round takes
+    `ROUND_SHARE` times what was done since the last one, so that of too many requests those that
+    are refused do not keep the others from their turns.
     """
 
-    def __init__(self, most: int = MOST_AT_ONCE) -> None:
-        self._most, self._taken = most, 0
+    def __init__(self, least: int = AT_ONCE) -> None:
+        self._least, self._taken = least, 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._round_is_due = False
-        self._began = 0.0
+        self._began = self._ended = 0.0
         self._usual: float | None = None  # seconds of a turn, of late
 
     def check(self) -> None:
@@ -72,8 +78,8 @@ class Turns:
         Raises:
             Refusal: when there is not.
         """
-        if self._taken >= self._most:
-            raise _later(429, f"{self._most} requests are waiting already", "busy", 1)
+        if self._taken >= self._most():
+            raise _later(429, f"{self._taken} requests are waiting already", "busy", 1)
 
     async def __aenter__(self) -> None:
         """Takes a turn.
@@ -97,8 +103,14 @@ class Turns:
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
         self._taken -= 1
-        seconds = time.perf_counter() - self._began
+        self._ended = time.perf_counter()
+        seconds = self._ended - self._began
         self._usual = seconds if self._usual is None else 0.9 * self._usual + 0.1 * seconds
+
+    def _most(self) -> int:
+        if not self._usual:
+            return self._least
+        return max(self._least, min(int(WAIT_SECONDS / self._usual), MOST_AT_ONCE))
 
     def _have_round(self) -> None:
         if not self._round_is_due:
@@ -108,7 +120,11 @@ class Turns:
     def _round(self) -> None:
         """Gives the turns of a round, which are taken before the next one."""
         self._round_is_due = False
-        left = max(1, int(ROUND_SECONDS / self._usual)) if self._usual else 1
+        left = 1
+        if self._usual:
+            others = ROUND_SHARE * (time.perf_counter() - self._ended)
+            seconds = min(max(others, ROUND_SECONDS), LONGEST_ROUND_SECONDS)
+            left = max(1, int(seconds / self._usual))
         while left and self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():  # nobody has given it up

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from serving.limits import MOST_KNOWN, ROUND_SECONDS, SMALL, Held, Rate, Turns
+from serving.limits import MOST_AT_ONCE, MOST_KNOWN, ROUND_SECONDS, SMALL, Held, Rate, Turns
 from serving.problems import Refusal
 
 
@@ -56,25 +56,39 @@ def test_the_clients_that_are_known_are_bounded() -> None:
         rate.take(str(MOST_KNOWN), 0.0)
 
 
-def test_those_beyond_the_turns_are_refused_before_the_first_one_works() -> None:
+def burst(turns: Turns, requests: int, seconds: float) -> list[str]:
+    """What becomes of requests that come at once, in order; a model takes so many seconds."""
     order: list[str] = []
 
-    async def request(turns: Turns) -> None:
+    async def request() -> None:
         try:
             async with turns:
+                time.sleep(seconds)
                 order.append("worked")
         except Refusal as refusal:
             order.append(refusal.kind)
 
-    async def burst(turns: Turns) -> None:
-        await asyncio.gather(*(request(turns) for _ in range(8)))
+    async def all_at_once() -> None:
+        await asyncio.gather(*(request() for _ in range(requests)))
 
-    turns = Turns(most=5)
-    asyncio.run(burst(turns))
-    assert order == ["busy"] * 3 + ["worked"] * 5
-    order.clear()
-    asyncio.run(burst(turns))
-    assert order == ["busy"] * 3 + ["worked"] * 5, "turns come back"
+    asyncio.run(all_at_once())
+    return order
+
+
+def test_those_beyond_the_turns_are_refused_before_the_first_one_works() -> None:
+    turns = Turns(least=3)
+    assert burst(turns, 5, 0.1) == ["busy"] * 2 + ["worked"] * 3
+    assert burst(turns, 5, 0.1) == ["busy"] * 2 + ["worked"] * 3, "turns come back"
+
+
+def test_as_many_wait_as_are_answered_in_a_quarter_of_a_second() -> None:
+    turns = Turns(least=3)
+    burst(turns, 1, 0.01)
+    found = burst(turns, 40, 0.0)
+    assert 5 <= found.count("worked") <= 25, "0.25 s / 0.01 s, or longer on a busy machine"
+    for _ in range(60):
+        burst(turns, 1, 0.0)
+    assert burst(turns, MOST_AT_ONCE + 7, 0.0).count("busy") == 7, "but not without end"
 
 
 def test_a_request_that_is_given_up_gives_its_turn_back() -> None:
@@ -90,7 +104,7 @@ def test_a_request_that_is_given_up_gives_its_turn_back() -> None:
         async with turns:
             pass
 
-    asyncio.run(given_up(Turns(most=1)))
+    asyncio.run(given_up(Turns(least=1)))
 
 
 def test_large_bodies_are_bounded_together_and_small_ones_never_refused() -> None:
@@ -109,7 +123,7 @@ def test_models_run_for_a_while_in_each_round_of_the_loop_and_let_others_in_betw
     """Who has just connected would else wait for all that have turns, some rounds long."""
 
     async def whole() -> list[int]:
-        turns, done, between = Turns(most=64), [0], []
+        turns, done, between = Turns(least=64), [0], []
 
         async def request() -> None:
             async with turns:
@@ -125,3 +139,26 @@ def test_models_run_for_a_while_in_each_round_of_the_loop_and_let_others_in_betw
         return between
 
     assert max(asyncio.run(whole())) == 1
+
+
+def test_what_else_there_is_to_do_does_not_keep_the_models_from_working() -> None:
+    """Thousands of refusals a second once left them 2 ms of each round of the loop."""
+
+    async def whole() -> list[int]:
+        turns, done, between = Turns(least=200), [0], []
+
+        async def request() -> None:
+            async with turns:
+                time.sleep(0.001)
+                done[0] += 1
+
+        requests = [asyncio.create_task(request()) for _ in range(150)]
+        while done[0] < len(requests):
+            before = done[0]
+            time.sleep(0.01)  # as refusing does
+            await asyncio.sleep(0)
+            between.append(done[0] - before)
+        await asyncio.gather(*requests)
+        return between
+
+    assert max(asyncio.run(whole())) >= 15, "about 40: four times as long as the rest"
