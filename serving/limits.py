@@ -69,7 +69,7 @@ class Turns:
         self._least, self._taken = least, 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._round_is_due = False
-        self._began = self._ended = 0.0
+        self._began = self._last_round = self._spent = 0.0
         self._usual: float | None = None  # seconds of a turn, of late
 
     def check(self) -> None:
@@ -103,8 +103,8 @@ class Turns:
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
         self._taken -= 1
-        self._ended = time.perf_counter()
-        seconds = self._ended - self._began
+        seconds = time.perf_counter() - self._began
+        self._spent += seconds
         self._usual = seconds if self._usual is None else 0.9 * self._usual + 0.1 * seconds
 
     def _most(self) -> int:
@@ -120,11 +120,11 @@ class Turns:
     def _round(self) -> None:
         """Gives the turns of a round, which are taken before the next one."""
         self._round_is_due = False
-        left = 1
-        if self._usual:
-            others = ROUND_SHARE * (time.perf_counter() - self._ended)
-            seconds = min(max(others, ROUND_SECONDS), LONGEST_ROUND_SECONDS)
-            left = max(1, int(seconds / self._usual))
+        now = time.perf_counter()
+        others = now - self._last_round - self._spent
+        self._last_round, self._spent = now, 0.0
+        seconds = min(max(ROUND_SHARE * others, ROUND_SECONDS), LONGEST_ROUND_SECONDS)
+        left = max(1, int(seconds / self._usual)) if self._usual else 1
         while left and self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():  # nobody has given it up
