@@ -23,8 +23,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-VIEWPORT = {"width": 3600, "height": 2000}  # large enough for Dagster to draw nodes in full
-CANVAS = {"x": 250, "y": 175, "width": 3290, "height": 1825}  # the canvas without what surrounds it
+VIEWPORT = {"width": 4200, "height": 2600}  # large enough for Dagster to draw nodes in full
+CANVAS = {"x": 250, "y": 175, "width": 3890, "height": 2425}  # the canvas without what surrounds it
 GRAPH = "locations/__repository__@leeway/asset-groups/penguins/lineage"
 MARGIN = 20  # pixels around the nodes
 DARK = 200  # of 255: lines and text are darker, the dots of the canvas are not
