@@ -74,7 +74,7 @@ def create_app(
 
     explanations.add_routes(app, keeper, inferences)
     why.add_routes(app)
-    batches.add_routes(app, keeper)
+    batches.add_routes(app, keeper, inferences)
 
     @app.get(f"{API}/model")
     async def model(use_case: str) -> Response:

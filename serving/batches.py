@@ -26,6 +26,7 @@ from resources.settings import get_settings
 from serving.answer import API, served
 from serving.batch_work import Predicted
 from serving.described import Described, described
+from serving.inference_log import InferenceLog
 from serving.keeper import Keeper
 from serving.loading import Loaded
 from serving.messages import Job
@@ -64,7 +65,7 @@ class Spooled(StreamingResponse):
             self.release()
 
 
-def add_routes(app: FastAPI, keeper: Keeper) -> None:
+def add_routes(app: FastAPI, keeper: Keeper, inferences: InferenceLog) -> None:
     """Adds `batch_predict`, and a worker that ends with the app."""
     pool = Pool("batch predictions", workers=WORKERS, waiting=WAITING, seconds=SECONDS)
     most = get_settings().max_batch_mb * 2**20
@@ -84,6 +85,8 @@ def add_routes(app: FastAPI, keeper: Keeper) -> None:
             size = await _spooled(request, body, most)
             job = Job("batch", loaded.pointer, given=given, wanted=wanted, size=size)
             done = msgspec.json.decode(await pool.ask(job, body, answer), type=Predicted)
+            inferences.counts.add("spooled", done.rows - done.unlogged)
+            inferences.counts.add("dropped", done.unlogged)
             return Spooled(answer, held.pop_all().close, **_headers(loaded, wanted, done))
 
 

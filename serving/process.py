@@ -26,7 +26,7 @@ from serving.inference_log import InferenceLog, TrialLog
 from serving.keeper import Keeper
 from serving.limits import Rate
 from serving.observed import Observed
-from serving.spool import Spool
+from serving.spool import Spool, spool_of
 from serving.trials import Trials
 
 RATE = 1_000  # requests a second of one key
@@ -42,9 +42,8 @@ def service(host: str, *, closed: bool, loaded: bool = False) -> ASGIApp:
     keeper = Keeper(copies_of(settings), partial(champions, settings))
     if loaded:
         keeper.refresh()
-    kept = settings.home / "serving"
-    inferences = InferenceLog(partial(write, settings), Spool(kept / "inference_log"))
-    trials = trials_of(settings, kept / "trial_log")
+    inferences = InferenceLog(partial(write, settings), spool_of(settings))
+    trials = trials_of(settings, settings.home / "serving" / "trial_log")
     dependencies = Dependencies(dependencies_of(settings))
     app = create_app(keeper, inferences, trials, dependencies, settings, closed=closed)
     guarded: ASGIApp = Guard(app, access_of(settings, host, closed=closed))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from resources.atomic import write_whole
+from resources.settings import Settings
 
 MOST_BYTES = 1_000_000_000
 
@@ -21,6 +22,11 @@ class Chunk(NamedTuple):
 
     rows: int
     data: bytes
+
+
+def spool_of(settings: Settings) -> Spool:
+    """That of the inference log."""
+    return Spool(settings.home / "serving" / "inference_log")
 
 
 class Spool:

@@ -34,6 +34,7 @@ from serving.loading import Loaded, Pointer, load
 from serving.loading import Refused as Unloadable
 from serving.messages import PART, Done, Job, Refused, done_frame, framed, read_job
 from serving.shadow_work import Shadows, shadowed
+from serving.spool import spool_of
 
 NICE = 5  # a third of the processor where the service wants all of it, else whatever is free
 KEPT = 8  # releases; their memory is bounded by that of the process (`serving.pool`)
@@ -47,6 +48,7 @@ class Desk:
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._copies = settings, copies_of(settings)
+        self._spool = spool_of(settings)
         self._loaded: dict[Pointer, Loaded] = {}
         self._explainable: dict[Pointer, Explainable] = {}
 
@@ -73,7 +75,8 @@ class Desk:
     def _answer(self, job: Job, body: bytes, send: Send) -> bytes:
         if job.kind == "batch":
             loaded = self._release(job.pointer)
-            return msgspec.json.encode(predict_batch(loaded, job, body, self._settings, send))
+            done = predict_batch(loaded, job, body, self._settings, self._spool, send)
+            return msgspec.json.encode(done)
         if job.kind == "shadow":
             return msgspec.msgpack.encode(self._shadowed(job))
         explainable = self._explained(job.pointer)
