@@ -13,7 +13,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import Any, Protocol
 
 import psutil
@@ -55,9 +56,7 @@ class Client:
         self.lines: list[str] = []
         self.code = 0  # that the process is to end with
         self.headers: dict[str, str] = {}
-        self.pool = urllib3.HTTPConnectionPool(
-            "127.0.0.1", port, maxsize=8, retries=False, timeout=20
-        )
+        self.pool = self._new_pool()
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()  # a pipe that nobody reads would stop the service
 
@@ -90,8 +89,28 @@ class Client:
 
     def workers(self) -> list[psutil.Process]:
         """The processes that explain and predict batches."""
-        found = psutil.Process(self.process.pid).children()
-        return [each for each in found if "serving.worker" in each.cmdline()]
+        return self._children("serving.worker")
+
+    def spawned(self) -> list[psutil.Process]:
+        """The processes that answer, of a service that has several."""
+        return self._children("spawn_main")
+
+    @contextmanager
+    def answered_by(self, one: psutil.Process) -> Iterator[None]:
+        """Of several processes one alone answers, since the others stand still.
+
+        Not for longer than 5 s: then uvicorn replaces those.
+        """
+        others = [each for each in self.spawned() if each != one]
+        for each in others:
+            each.suspend()
+        self.pool.close()  # its connections may be theirs
+        self.pool = self._new_pool()
+        try:
+            yield
+        finally:
+            for each in others:
+                each.resume()
 
     def memory(self) -> int:
         """Bytes that the service has in memory, without its workers."""
@@ -105,6 +124,11 @@ class Client:
 
     def ready(self) -> bool:
         return self.get("/ready")[0] == 200
+
+    @cached_property
+    def inputs(self) -> list[str]:
+        """The names of the model's inputs."""
+        return [each["name"] for each in self.get(f"{API}/model")[1]["inputs"]]
 
     def metrics(self) -> dict[str, float]:
         """Each sample by its name and labels, as Prometheus reads them."""
@@ -121,6 +145,20 @@ class Client:
         code = self.process.wait(timeout=30)
         self._reading.join(timeout=10)
         assert code == self.code, "\n".join(self.lines)
+
+    def _children(self, word: str) -> list[psutil.Process]:
+        """The living ones with a word in their command line."""
+        found = []
+        for each in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):  # a zombie is one, too
+                if word in " ".join(each.cmdline()):
+                    found.append(each)
+        return found
+
+    def _new_pool(self) -> urllib3.HTTPConnectionPool:
+        return urllib3.HTTPConnectionPool(
+            "127.0.0.1", self.port, maxsize=8, retries=False, timeout=20
+        )
 
     def _read(self) -> None:
         assert self.process.stderr is not None

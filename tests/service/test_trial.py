@@ -7,8 +7,6 @@ the statistics (tests/unit/test_trial.py), or the ledger alone (tests/contract/t
 from __future__ import annotations
 
 import json
-import os
-import signal
 import statistics
 import time
 import uuid
@@ -175,8 +173,7 @@ def rows(first_key: int, count: int) -> list[dict[str, Any]]:
 
 def asked(client: Client, given: list[dict[str, Any]], **headers: str) -> dict[str, Any]:
     """The answer to a request for these rows, without what they are."""
-    names = [each["name"] for each in client.get(f"/api/v1/{NAME}/model")[1]["inputs"]]
-    kept = (*names, "penguin_id")
+    kept = (*client.inputs, "penguin_id")
     body = {"instances": [{n: row[n] for n in kept if n in row} for row in given]}
     answer = client.ask("POST", PREDICT, json.dumps(body).encode(), headers)
     assert answer.status == 200, answer.data
@@ -229,14 +226,27 @@ def test_a_shadow_answers_the_same_requests_and_nobody_sees_it(
 def test_the_process_of_the_shadow_may_die_and_what_is_lost_is_its_failure(
     client: Client, rivals: Rivals
 ) -> None:
+    """A request is tried once more by another process: it takes the death of both."""
     trial = rivals.begin(good, SHADOW)
     assert until(lambda: on_trial(client, trial.version), 20) is not None
     asked(client, rows(5200, 1))
     rivals.logged(trial, 1)
-    for worker in client.workers():
-        os.kill(worker.pid, signal.SIGKILL)
+    (first,) = client.workers()
+    first.suspend()
     asked(client, rows(5201, 1))
+    first.kill()
     assert [row["error"] for row in rivals.logged(trial, 2)] == [None, None]  # by another
+    (second,) = client.workers()
+    second.suspend()
+    asked(client, rows(5202, 1))
+    second.kill()
+    assert until(lambda: set(client.workers()) not in (set(), {second}), 20) is not None
+    (third,) = client.workers()
+    third.kill()
+    told = rivals.logged(trial, 3)[-1]["error"]
+    assert told == "two processes for shadows ended before they answered; the log may say why"
+    asked(client, rows(5203, 1))
+    assert rivals.logged(trial, 4)[-1]["error"] is None, "the next one is tried again"
 
 
 def test_a_shadow_takes_little_from_predictions_and_what_it_cannot_do_is_dropped(
@@ -415,13 +425,21 @@ def test_a_person_who_moves_the_champion_ends_the_trial(client: Client, rivals: 
 def test_two_workers_try_the_same_share(installed: Complete, rivals: Rivals) -> None:
     with ready(installed, "--workers", "2") as client:
         trial = rivals.begin(good, CANARY)
-        key = next(
-            n for n in range(1000) if is_challenged(str(trial.id), str(n), trial.policy.share)
-        )
-        row = rows(13_000, 1)[0] | {"penguin_id": key}
+        keys: dict[bool, list[int]] = {True: [], False: []}
+        for key in range(40):
+            keys[is_challenged(str(trial.id), str(key), CANARY.share)].append(key)
+        row = rows(13_000, 1)[0]
 
-        def both() -> bool:
-            answers = [asked(client, [row])["model_version"] for _ in range(20)]
-            return set(answers) == {trial.version}
+        def versions(challenged: bool) -> set[int]:
+            given = [row | {"penguin_id": key} for key in keys[challenged]]
+            return {asked(client, [each])["model_version"] for each in given}
 
-        assert until(both, 30) is not None
+        def tried() -> bool:
+            return versions(True) == {trial.version}
+
+        workers = client.spawned()
+        assert len(workers) == 2
+        for worker in workers:
+            with client.answered_by(worker):
+                assert until(tried, 4) is not None, "it looks once a second"
+                assert versions(False) == {trial.champion}
