@@ -12,9 +12,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
@@ -115,6 +116,22 @@ class Client:
     def memory(self) -> int:
         """Bytes that the service has in memory, without its workers."""
         return int(psutil.Process(self.process.pid).memory_info().rss)
+
+    @contextmanager
+    def peak(self) -> Iterator[Callable[[], int]]:
+        """What the service had more in memory than before, at most since the block began, in bytes.
+
+        The kernel notes the most that a process had, and forgets it when it is told to.
+        """
+        before = self.memory()
+        folder = Path(f"/proc/{self.process.pid}")
+        (folder / "clear_refs").write_text("5")
+
+        def grown() -> int:
+            (line,) = (x for x in (folder / "status").read_text().splitlines() if "VmHWM" in x)
+            return int(line.split()[1]) * 1024 - before
+
+        yield grown
 
     def alive(self) -> bool:
         try:
