@@ -22,9 +22,9 @@ import pytest
 import urllib3
 
 from serving.explanations import WAITING, WORKERS
-from tests.faults.harness import FIGURES, alive, until
+from tests.faults.harness import alive, figure, until
 from tests.installed import Complete
-from tests.service.service import EXPLAIN, MAP, NEIGHBOURS, PREDICT, Client, serving
+from tests.service.service import EXPLAIN, MAP, NEIGHBOURS, PREDICT, Client, ready
 
 pytestmark = pytest.mark.timeout(300)
 Instances = dict[str, Any]
@@ -48,8 +48,7 @@ def libraries(pid: int) -> set[str]:
 
 
 def test_nothing_is_started_until_somebody_asks(installed: Complete) -> None:
-    with serving(installed) as other:
-        assert until(other.ready, 60) is not None
+    with ready(installed) as other:
         assert other.workers() == []
 
 
@@ -153,15 +152,20 @@ def explains(client: Client) -> float:
 def test_whether_it_explained_is_told_by_the_metrics(client: Client, body: Instances) -> None:
     assert client.post(EXPLAIN, body)[0] == 200
     assert explains(client) == 1
-    killed = 0
+    killed = set()
+
+    def refused() -> bool:
+        """The worker that there is dies, and the one that takes its place."""
+        for worker in client.workers():
+            worker.kill()
+            killed.add(worker.pid)
+        return asked.done()
+
     with ThreadPoolExecutor(1) as sending:
         asked = sending.submit(client.post, EXPLAIN, body)
-        while not asked.done():  # the worker that there is, and the one that takes its place
-            for worker in client.workers():
-                worker.kill()
-                killed += 1
+        assert until(refused, 60) is not None
     assert asked.result()[0] == 503
-    assert killed >= 2
+    assert len(killed) >= 2
     assert explains(client) == 0
     assert client.post(EXPLAIN, body)[0] == 200
     assert explains(client) == 1
@@ -209,9 +213,9 @@ def test_predictions_stay_fast_while_as_much_is_explained_as_can_be(
         assert len(done) > 1
         assert set(done) == {200}
         ratios.append(loaded / quiet)
-    FIGURES.append(
-        f"p99 of predict while explain is saturated: {min(ratios):.1f} times that of before"
-    )
+        if ratios[-1] < MOST_SLOWER / 2:
+            break  # as good as it has to be
+    figure(f"p99 of predict while explain is saturated: {min(ratios):.1f} times that of before")
     assert min(ratios) < MOST_SLOWER, ratios
 
 
@@ -249,8 +253,7 @@ def explaining(client: Client, body: Instances, clients: int) -> Iterator[list[i
 
 
 def test_workers_end_with_a_service_that_was_killed(installed: Complete, body: Instances) -> None:
-    with serving(installed) as other:
-        assert until(other.ready, 60) is not None
+    with ready(installed) as other:
         assert other.post(EXPLAIN, body)[0] == 200
         (worker,) = other.workers()
         os.kill(other.process.pid, signal.SIGKILL)

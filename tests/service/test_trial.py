@@ -260,6 +260,8 @@ def test_a_shadow_takes_little_from_predictions_and_what_it_cannot_do_is_dropped
         ratios.append(usual(client) / quiet)
         rivals.stop()
         assert until(lambda: not on_trial(client, trial.version), 20) is not None  # noqa: B023
+        if ratios[-1] < MOST_SLOWER / 2:
+            break  # as good as it has to be
     figure(f"median of predict beside a shadow: {min(ratios):.2f} times that of before")
     assert min(ratios) < MOST_SLOWER, ratios
 
