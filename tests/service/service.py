@@ -100,7 +100,7 @@ class Client:
     def answered_by(self, one: psutil.Process) -> Iterator[None]:
         """Of several processes one alone answers, since the others stand still.
 
-        Not for longer than 5 s: then uvicorn replaces those.
+        Not for longer than 20 s: then uvicorn replaces those.
         """
         others = [each for each in self.spawned() if each != one]
         for each in others:

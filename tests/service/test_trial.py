@@ -443,5 +443,5 @@ def test_two_workers_try_the_same_share(installed: Complete, rivals: Rivals) -> 
         assert len(workers) == 2
         for worker in workers:
             with client.answered_by(worker):
-                assert until(tried, 4) is not None, "it looks once a second"
+                assert until(tried, 15) is not None, "it looks once a second"
                 assert versions(False) == {trial.champion}
