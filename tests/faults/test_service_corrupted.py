@@ -157,8 +157,8 @@ def test_no_byte_of_a_manifest_can_be_another_and_no_end_can_be_missing(fresh: S
         with pytest.raises(CorruptObject):
             load(pointer, store)
     figure(
-        f"manifest of {len(whole):,} bytes, each of them changed in {len(bits)} of its bits, and cut "
-        f"off at {len(ends)} places: {zero(len(changed), 'were loaded')}"
+        f"manifest of {len(whole):,} bytes, each changed in {len(bits)} of its bits, and cut off "
+        f"at {len(ends)} places: {zero(len(changed), 'were loaded')}"
     )
 
 

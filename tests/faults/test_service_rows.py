@@ -22,9 +22,10 @@ from leeway.served.inputs import inputs_of, table_of
 from leeway.spec import UseCase
 from resources.settings import Settings
 from tests.faults.harness import figure, seeded, times, zero
-from tests.faults.released import CLASSES, ROWS, Made, make, make_champion, served
+from tests.faults.released import ROWS, Made, make, make_champion, served
 from tests.service.service import PREDICT, Client
 from tests.unit.measured_penguins import ATTRIBUTES, TABLE
+from tests.unit.release_files import CLASSES
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 AT_ONCE = 100

@@ -22,6 +22,7 @@ import psutil
 import urllib3
 
 from tests.faults.harness import until
+from tests.installed import Done
 from tests.project_copy import NAME
 
 API = f"/api/v1/{NAME}"
@@ -181,6 +182,24 @@ class Client:
         assert self.process.stderr is not None
         with self.process.stderr as stderr:
             self.lines.extend(line.rstrip("\n") for line in stderr)
+
+
+class Runnable(Protocol):
+    """What has a command line that can be run to its end."""
+
+    def leeway(self, *arguments: str, seconds: int = 240, **extra: str) -> Done: ...
+
+
+def new_key(installed: Runnable, scope: str, name: str = "") -> tuple[str, str]:
+    """The id and the text of a new key."""
+    done = installed.leeway("keys", "new", "--scope", scope, "--name", name, "--json")
+    assert done.code == 0, done.err
+    return done.json["id"], done.json["key"]
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header that shows a key."""
+    return {"Authorization": f"Bearer {key}"}
 
 
 def received(connection: socket.socket, seconds: float = 30) -> bytes:

@@ -22,7 +22,7 @@ from resources.settings import PROJECT
 from tests.faults.harness import LONG, SEED, figure, times, zero
 from tests.installed import Complete
 from tests.project_copy import NAME
-from tests.service.service import PREDICT, Client, ready
+from tests.service.service import PREDICT, Client, bearer, new_key, ready
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -30,10 +30,10 @@ pytestmark = pytest.mark.timeout(1200)
 @pytest.fixture(scope="module")
 def closed(client: Client, installed: Complete) -> Iterator[Client]:
     """A service that asks for keys; `client` was started before there was one, and does not."""
-    key = installed.leeway("keys", "new", "--scope", "admin", "--json").json["key"]
+    _, key = new_key(installed, "admin")
     try:
         with ready(installed, LEEWAY_SERVE_RATE="100000") as found:
-            found.headers = {"Authorization": f"Bearer {key}"}
+            found.headers = bearer(key)
             yield found
     finally:
         shutil.rmtree(installed.home / "keys")

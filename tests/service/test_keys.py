@@ -24,26 +24,15 @@ from serving.process import service
 from tests.faults.harness import figure, until, zero
 from tests.installed import Complete
 from tests.project_copy import NAME
-from tests.service.service import API, PREDICT, Client, ready, received
+from tests.service.service import API, PREDICT, Client, bearer, new_key, ready, received
 
 pytestmark = pytest.mark.timeout(300)
 BODY = b'{"instances": [{}]}'
 
 
-def make(installed: Complete, scope: str, name: str = "") -> tuple[str, str]:
-    """The id and the text of a new key."""
-    done = installed.leeway("keys", "new", "--scope", scope, "--name", name, "--json")
-    assert done.code == 0, done.err
-    return done.json["id"], done.json["key"]
-
-
-def bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
-
-
 @pytest.fixture(scope="module")
 def keys(installed: Complete) -> Iterator[dict[str, str]]:
-    yield {scope: make(installed, scope)[1] for scope in ("predict", "admin")}
+    yield {scope: new_key(installed, scope)[1] for scope in ("predict", "admin")}
     shutil.rmtree(installed.home / "keys")
 
 
@@ -188,7 +177,7 @@ def test_what_is_no_key_opens_nothing(closed: Client, keys: dict[str, str]) -> N
 def test_keys_are_added_and_revoked_under_load_without_a_failed_request(
     installed: Complete, closed: Client
 ) -> None:
-    identity, old = make(installed, "predict", "rotation")
+    identity, old = new_key(installed, "predict", "rotation")
     current, statuses, done = [old], [], threading.Event()
     assert until(lambda: closed.ask("GET", "/", headers=bearer(old)).status == 200, 3) is not None
 
@@ -199,7 +188,7 @@ def test_keys_are_added_and_revoked_under_load_without_a_failed_request(
 
     thread = threading.Thread(target=load)
     thread.start()
-    _, new = make(installed, "predict", "rotation")
+    _, new = new_key(installed, "predict", "rotation")
     assert until(lambda: closed.ask("GET", "/", headers=bearer(new)).status == 200, 3) is not None
     current[0] = new
     assert installed.leeway("keys", "revoke", identity).code == 0
@@ -306,7 +295,7 @@ def test_no_secret_is_in_an_answer_or_in_the_log(installed: Complete) -> None:
         "LEEWAY_DATABASE_URL": f"postgresql://ana:{canary}@127.0.0.1:1/leeway",
         "LEEWAY_MLFLOW_TRACKING_URI": f"http://ana:{canary}@127.0.0.1:1/mlflow",
     }
-    _, key = make(installed, "admin")
+    _, key = new_key(installed, "admin")
     with ready(installed, **variables) as client:
         texts = []
         for path in ("/health/deep", "/ready", "/metrics", "/", "/openapi.json"):

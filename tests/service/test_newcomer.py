@@ -34,7 +34,7 @@ def typed() -> list[Typed]:
     found: list[Typed] = []
     for block in re.findall(r"(?:^    .*\n)+", PAGE.read_text(), re.MULTILINE):
         for part in re.split(r"^    \$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, shown = re.sub(r"\\\\\n +", "", part).partition("\n")
+            command, _, shown = re.sub(r"\\\n +", "", part).partition("\n")
             found.append(Typed(command, shown))
     return [each for each in found if HOST in each.command or "rows.csv" in each.command]
 

@@ -11,8 +11,7 @@ import statistics
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,30 +20,20 @@ from streamlit.testing.v1 import AppTest
 from leeway.digests import canonical_json
 from leeway.spec import Trial
 from leeway.trial.share import is_challenged
-from orchestration.use_cases import load_use_cases
-from resources import trials
-from resources.postgres import transaction
-from resources.releases import Release, Releases, try_in
-from resources.settings import PROJECT, Settings
-from resources.store import LocalStore
-from resources.trial_judge import Judged, judge_trial
+from resources.settings import PROJECT
 from resources.trials import Tried
 from serving.shadows import MOST_AT_ONCE, MOST_QUEUED
 from tests.batches import penguins
 from tests.faults.harness import figure, until
 from tests.installed import Complete
 from tests.project_copy import NAME
+from tests.service.rivals import Rivals, good, place_of
 from tests.service.service import PREDICT, Client, ready
 
 pytestmark = pytest.mark.timeout(300)
 SHADOW = Trial(labelled_rows=60)
 MOST_SLOWER = 2.0
 CANARY = Trial(mode="canary", share=0.3, labelled_rows=400)
-Change = Callable[["Rivals", dict[str, Any]], object]
-
-
-def good(rivals: Rivals, manifest: dict[str, Any]) -> None:
-    """The champion's twin."""
 
 
 def mixed_up(rivals: Rivals, manifest: dict[str, Any]) -> None:
@@ -54,7 +43,7 @@ def mixed_up(rivals: Rivals, manifest: dict[str, Any]) -> None:
 
 def choosy(rivals: Rivals, manifest: dict[str, Any]) -> None:
     """It takes no penguin of more than a gram."""
-    inputs = json.loads(rivals.store.get(*_place(manifest, "inputs")))
+    inputs = json.loads(rivals.store.get(*place_of(manifest, "inputs")))
     for each in inputs:
         if each["name"] == "body_mass_g":
             each["high"] = 1
@@ -64,91 +53,6 @@ def choosy(rivals: Rivals, manifest: dict[str, Any]) -> None:
 
 def unproven(rivals: Rivals, manifest: dict[str, Any]) -> None:
     del manifest["files"]["golden"]
-
-
-def _place(manifest: dict[str, Any], file: str) -> tuple[str, str]:
-    return manifest["files"][file]["uri"], manifest["files"][file]["digest"]
-
-
-class Rivals:
-    """Releases that are tried beside the champion of an installation."""
-
-    def __init__(self, installed: Complete) -> None:
-        self.settings = Settings(home=installed.home, environment="test")
-        self.releases, self.store = Releases(self.settings), LocalStore(self.settings.store_root)
-        self.use_case = load_use_cases()[NAME]
-
-    def champion(self) -> Release:
-        found = self.releases.champion(NAME)
-        assert found is not None
-        return found
-
-    def release(self, change: Change) -> Release:
-        """Another version: the first one, changed."""
-        first = self.releases.every(NAME)[0]
-        manifest = json.loads(self.store.get(first.facts["uri"], first.digest))
-        manifest["version"] = version = len(self.releases.every(NAME)) + 1
-        change(self, manifest)
-        stored = self.store.put("models", NAME, "json", canonical_json(manifest))
-        made = Release(
-            NAME, version, stored.digest, f"key {version}", first.algorithm, "hold", "a test",
-            {**first.facts, "uri": stored.uri}, None, "a test", datetime.now(UTC),
-        )  # fmt: skip
-        with transaction(self.settings) as cursor:
-            self.releases.record(cursor, made)
-        return made
-
-    def begin(self, change: Change, policy: Trial) -> Tried:
-        made = self.release(change)
-        judged = self.champion().version
-        with transaction(self.settings) as cursor:
-            try_in(cursor, NAME, made.version, made.digest, judged, policy)
-        found = trials.running_of(self.settings, NAME)
-        assert found is not None
-        return found
-
-    def stop(self) -> None:
-        with transaction(self.settings) as cursor:
-            trials.end_in(cursor, NAME, "stopped", "the test is over")
-
-    def judge(self) -> Judged:
-        found = judge_trial(self.settings, NAME, self.use_case, datetime.now(UTC))
-        assert found is not None
-        return found
-
-    def newest(self) -> Tried:
-        return trials.newest(self.settings, NAME)[0]
-
-    def log(self, trial: Tried) -> list[dict[str, Any]]:
-        """The requests of a trial, with the releases that answered them."""
-        with transaction(self.settings) as cursor:
-            cursor.execute(
-                "select t.role, t.error, t.answers, t.key_at, "
-                "array_agg(l.row_key order by p.place), array_agg(distinct l.release_digest), "
-                "array_agg(l.answer order by p.place) "
-                "from monitoring.trial_log as t "
-                "cross join unnest(prediction_ids) with ordinality as p (id, place) "
-                "join monitoring.inference_log as l on l.prediction_id = p.id "
-                "where trial = %s group by t.request_id order by t.at",
-                (trial.id,),
-            )
-            names = ("role", "error", "answers", "key_at", "keys", "releases", "logged")
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-    def logged(self, trial: Tried, count: int) -> list[dict[str, Any]]:
-        """As `log`, once it has as many."""
-        assert until(lambda: len(self.log(trial)) >= count, 60) is not None
-        return self.log(trial)
-
-    def label(self, labels: dict[int, str]) -> None:
-        now = datetime.now(UTC)
-        with transaction(self.settings) as cursor:
-            for key, label in labels.items():
-                cursor.execute(
-                    "insert into leeway.labels (use_case, batch, row_number, row_key, label, "
-                    "arrived_at, read_at) values (%s, 'b', 1, %s, %s, %s, %s)",
-                    (NAME, str(key), label, now, now),
-                )
 
 
 @pytest.fixture

@@ -27,8 +27,9 @@ from resources.store import CorruptObject, LocalStore
 from serving.loading import Loaded, Pointer, load
 from tests.unit import release_files
 from tests.unit.measured_penguins import PENGUINS, TABLE, TARGET
-from tests.unit.release_files import NAME, files_of, put_manifest
+from tests.unit.release_files import files_of, put_manifest
 
+NAME = release_files.NAME
 INPUTS = inputs_of(TABLE, PENGUINS)
 
 
