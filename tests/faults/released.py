@@ -31,6 +31,7 @@ from tests.service.service import Client, ready
 from tests.unit.measured_penguins import PENGUINS, TABLE, TARGET
 from tests.unit.release_files import CLASSES, files_of, put, put_manifest
 
+FILES = ("manifest", "model", "inputs", "golden", "fast", "explainers")
 INPUTS = inputs_of(TABLE, PENGUINS)
 ROWS: list[dict[str, Any]] = TABLE.select([each.name for each in INPUTS]).to_pylist()
 BODIES = [canonical_json({"instances": [row]}) for row in ROWS]

@@ -24,12 +24,11 @@ from serving.champions import champions, copies_of
 from serving.keeper import Keeper
 from serving.loading import Pointer, load
 from tests.faults.harness import LONG, figure, seeded, times, until, zero
-from tests.faults.released import BODIES, Made, make, make_champion, served
+from tests.faults.released import BODIES, FILES, Made, make, make_champion, served
 from tests.project_copy import NAME
 from tests.service.service import PREDICT, Client
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
-FILES = ("manifest", "model", "inputs", "golden", "fast", "explainers")
 
 
 def path_of(made: Made, name: str) -> Path:

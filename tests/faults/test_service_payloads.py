@@ -42,11 +42,10 @@ from resources.settings import Settings
 from resources.store import LocalStore
 from serving.loading import Pointer, load
 from tests.faults.harness import LONG, figure, zero
-from tests.faults.released import Made, make
+from tests.faults.released import FILES, Made, make
 from tests.project_copy import NAME
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
-FILES = ("manifest", "model", "inputs", "golden", "fast", "explainers")
 
 
 class Touch:

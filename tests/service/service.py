@@ -12,7 +12,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -82,6 +84,41 @@ class Client:
             "POST", path, body if isinstance(body, bytes) else json.dumps(body).encode()
         )
         return answer.status, json.loads(answer.data)
+
+    def latencies(self, body: bytes, count: int) -> list[float]:
+        """Seconds of so many predictions, one after the other; the shortest first."""
+        found = []
+        for _ in range(count):
+            began = time.perf_counter()
+            assert self.ask("POST", PREDICT, body).status == 200
+            found.append(time.perf_counter() - began)
+        return sorted(found)
+
+    def overfilled(
+        self, path: str, body: bytes, given: str, most: int
+    ) -> list[urllib3.BaseHTTPResponse]:
+        """The answers to one request more than there is room for, while the workers stand still.
+
+        Predictions go on meanwhile.
+        """
+        pool = urllib3.HTTPConnectionPool("127.0.0.1", self.port, maxsize=most + 1, retries=False)
+
+        def ask() -> urllib3.BaseHTTPResponse:
+            headers = self.headers | {"Content-Type": given}
+            return pool.request("POST", path, body=body, headers=headers, timeout=90)
+
+        stopped = self.workers()
+        for each in stopped:
+            each.suspend()
+        with ThreadPoolExecutor(most + 1) as sending:
+            asked = [sending.submit(ask) for _ in range(most + 1)]
+            try:
+                assert until(lambda: any(each.done() for each in asked), 30) is not None
+                assert self.post(PREDICT, b'{"instances": [{}]}')[0] == 200
+            finally:
+                for each in stopped:
+                    each.resume()
+            return [each.result() for each in asked]
 
     def send(
         self, path: str, body: bytes, given: str = "text/csv", wanted: str = "*/*"

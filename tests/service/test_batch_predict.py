@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import signal
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,7 @@ from pyarrow import csv
 
 from serving.batches import WAITING, WORKERS
 from tests.batches import penguins
-from tests.faults.harness import figure, until
+from tests.faults.harness import figure
 from tests.installed import Complete
 from tests.service.service import BATCH, PREDICT, Client, ready
 
@@ -189,30 +187,11 @@ def test_the_service_does_not_hold_the_rows(client: Client) -> None:
     assert most < len(body) / 3
 
 
-def test_predictions_do_not_wait_for_batches_and_a_full_queue_says_so(
-    client: Client, example: dict[str, Any]
-) -> None:
+def test_predictions_do_not_wait_for_batches_and_a_full_queue_says_so(client: Client) -> None:
     assert client.send(BATCH, BODIES[CSV]).status == 200
     most = WORKERS + WAITING
-    pool = urllib3.HTTPConnectionPool("127.0.0.1", client.port, maxsize=most + 1, retries=False)
-
-    def ask(_: int = 0) -> urllib3.BaseHTTPResponse:
-        headers = {"Content-Type": CSV}
-        return pool.request("POST", BATCH, body=BODIES[CSV], headers=headers, timeout=90)
-
-    stopped = client.workers()
-    for each in stopped:
-        each.send_signal(signal.SIGSTOP)
-    with ThreadPoolExecutor(most + 1) as sending:
-        asked = [sending.submit(ask) for _ in range(most + 1)]
-        try:
-            assert until(lambda: any(each.done() for each in asked), 30) is not None
-            assert client.post(PREDICT, {"instances": [example]})[0] == 200
-        finally:
-            for each in stopped:
-                each.send_signal(signal.SIGCONT)
-        statuses = sorted(each.result().status for each in asked)
-    assert statuses == [200] * most + [429]
+    answers = client.overfilled(BATCH, BODIES[CSV], CSV, most)
+    assert sorted(each.status for each in answers) == [200] * most + [429]
 
 
 def test_the_documentation_has_the_formats_and_how_a_batch_is_refused(client: Client) -> None:

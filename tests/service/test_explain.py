@@ -10,9 +10,8 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -175,25 +174,8 @@ def test_who_finds_the_queue_full_is_told_when_to_come_again_and_the_others_are_
     client: Client, body: Instances
 ) -> None:
     assert client.post(EXPLAIN, body)[0] == 200
-    (worker,) = client.workers()
     most = WORKERS + WAITING
-    pool = urllib3.HTTPConnectionPool("127.0.0.1", client.port, maxsize=most + 1, retries=False)
-    data = json.dumps(body).encode()
-
-    def ask(_: int = 0) -> urllib3.BaseHTTPResponse:
-        return pool.request("POST", EXPLAIN, body=data, timeout=90)
-
-    worker.send_signal(signal.SIGSTOP)
-    with ThreadPoolExecutor(most + 1) as sending:
-        asked: list[Future[urllib3.BaseHTTPResponse]] = [
-            sending.submit(ask) for _ in range(most + 1)
-        ]
-        try:
-            assert until(lambda: any(each.done() for each in asked), 30) is not None
-            assert client.post(PREDICT, body)[0] == 200, "predictions do not wait"
-        finally:
-            worker.send_signal(signal.SIGCONT)
-        answers = [each.result() for each in asked]
+    answers = client.overfilled(EXPLAIN, json.dumps(body).encode(), "application/json", most)
     assert sorted(each.status for each in answers) == [200] * most + [429]
     (refused,) = (each for each in answers if each.status == 429)
     assert int(refused.headers["Retry-After"]) >= 1
@@ -221,12 +203,7 @@ def test_predictions_stay_fast_while_as_much_is_explained_as_can_be(
 
 def slowest(client: Client, body: Instances) -> float:
     """99th percentile of the seconds of a prediction."""
-    seconds = []
-    for _ in range(150):
-        began = time.perf_counter()
-        assert client.post(PREDICT, body)[0] == 200
-        seconds.append(time.perf_counter() - began)
-    return float(np.percentile(seconds, 99))
+    return float(np.percentile(client.latencies(json.dumps(body).encode(), 150), 99))
 
 
 @contextmanager

@@ -143,19 +143,9 @@ def test_a_client_that_does_not_read_its_answers_is_ended(waited: Waited) -> Non
     assert seconds > UNREAD_SECONDS - 2
 
 
-def latencies(client: Client) -> list[float]:
-    """Seconds of predictions of a client that is as fast as it can, the shortest first."""
-    found = []
-    for _ in range(400):
-        started = time.perf_counter()
-        assert client.ask("POST", PREDICT, BODY).status == 200
-        found.append(time.perf_counter() - started)
-    return sorted(found)
-
-
 @pytest.mark.faults
 def test_a_thousand_slow_clients_leave_the_others_served(client: Client) -> None:
-    found = {0: latencies(client)}
+    found = {0: client.latencies(BODY, 400)}
     before = client.memory()
     with ExitStack() as stack:
         slow: list[socket.socket] = []
@@ -163,7 +153,7 @@ def test_a_thousand_slow_clients_leave_the_others_served(client: Client) -> None
             while len(slow) < clients:
                 slow.append(stack.enter_context(client.raw()))
                 slow[-1].sendall(HEAD if len(slow) % 2 else HEAD + b"\r\n" + b" " * 900)
-            found[clients] = latencies(client)
+            found[clients] = client.latencies(BODY, 400)
         grown = client.memory() - before
     told = "; ".join(
         f"beside {clients:,} {median(each) * 1e3:.1f} ms (p99 {each[395] * 1e3:.1f})"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -33,6 +32,7 @@ from tests.service.service import PREDICT, Client, ready
 pytestmark = pytest.mark.timeout(300)
 SHADOW = Trial(labelled_rows=60)
 MOST_SLOWER = 2.0
+HEAVY = b'{"instances": [{"body_mass_g": 5000}]}'
 CANARY = Trial(mode="canary", share=0.3, labelled_rows=400)
 
 
@@ -177,7 +177,7 @@ def test_a_shadow_takes_little_from_predictions_and_what_it_cannot_do_is_dropped
     worker.suspend()
     try:
         for _ in range(MOST_QUEUED + 100):
-            asked_status(client)
+            assert client.post(PREDICT, HEAVY)[0] == 200
         outcome = f'mode="shadow",model_version="{trial.version}",outcome="dropped"'
         counted = client.metrics()[f'challenger_requests_total{{{outcome},use_case="{NAME}"}}']
         assert 100 - MOST_AT_ONCE <= counted <= 100
@@ -188,16 +188,7 @@ def test_a_shadow_takes_little_from_predictions_and_what_it_cannot_do_is_dropped
 
 def usual(client: Client) -> float:
     """Median of the seconds of a prediction."""
-    seconds = []
-    for _ in range(200):
-        began = time.perf_counter()
-        asked_status(client)
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds)
-
-
-def asked_status(client: Client) -> None:
-    assert client.post(PREDICT, b'{"instances": [{"body_mass_g": 5000}]}')[0] == 200
+    return statistics.median(client.latencies(HEAVY, 200))
 
 
 def test_a_canary_answers_for_its_share_of_keys_always_the_same_and_whole(
