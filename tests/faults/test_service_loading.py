@@ -91,18 +91,20 @@ def test_the_old_one_answers_until_the_new_one_is_whole_and_then_both_can(
     shared: Settings, store: Store, keeper: Keeper, made: dict[int, Made]
 ) -> None:
     old, answers = served(keeper), 0
-    with store.held():
-        make_champion(shared, 2)
-        keeper.start()
-        assert until(lambda: bool(store.times(made[2])), 10) is not None
-        ends = time.monotonic() + 1
-        while time.monotonic() < ends:
-            assert answer(served(keeper)) == 1, "the new one is being loaded"
-            answers += 1
-        assert len(store.times(made[2])) == 1, "while one is loaded nobody begins again"
-    assert until(lambda: answer(served(keeper)) == 2, 10) is not None
-    assert answer(old) == 1, "who had begun with the old one ends with it"
-    keeper.end()
+    keeper.start()
+    try:
+        with store.held():
+            make_champion(shared, 2)
+            assert until(lambda: bool(store.times(made[2])), 10) is not None
+            ends = time.monotonic() + 1
+            while time.monotonic() < ends:
+                assert answer(served(keeper)) == 1, "the new one is being loaded"
+                answers += 1
+            assert len(store.times(made[2])) == 1, "while one is loaded nobody begins again"
+        assert until(lambda: answer(served(keeper)) == 2, 10) is not None
+        assert answer(old) == 1, "who had begun with the old one ends with it"
+    finally:
+        keeper.end()
     figure(f"a store that hangs while a release is loaded: {answers:,} answers of the one before")
 
 
