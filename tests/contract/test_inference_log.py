@@ -31,7 +31,7 @@ from resources.postgres import dsn, transaction
 from resources.settings import Settings
 from serving.inference_log import InferenceLog
 from serving.spool import Chunk, Spool
-from tests.faults.harness import figure, seeded, times, until
+from tests.faults.harness import LONG, figure, seeded, times, until
 
 WHO: dict[str, Any] = {
     "use_case": "birds",
@@ -41,7 +41,7 @@ WHO: dict[str, Any] = {
     "model_version": 3,
     "release": "sha256:abc",
 }
-LONG = 20.0
+WAIT = 20.0
 
 
 def answered(rows: int, *, latency: float = 0.002, text: str = "a") -> Answered:
@@ -138,10 +138,10 @@ def test_while_the_database_is_away_answers_wait_on_the_disk(
         with away(settings):
             for each in requests:
                 log.offer(each)
-            assert until(lambda: log.counts.spooled == 60, LONG) is not None
+            assert until(lambda: log.counts.spooled == 60, WAIT) is not None
             assert log.problem is not None
-        assert until(lambda: len(logged(settings)) == 60, LONG) is not None
-        assert until(lambda: log.problem is None and spool.oldest() is None, LONG) is not None
+        assert until(lambda: len(logged(settings)) == 60, WAIT) is not None
+        assert until(lambda: log.problem is None and spool.oldest() is None, WAIT) is not None
     assert sorted(logged(settings)) == sorted(ids(requests))
 
 
@@ -154,7 +154,7 @@ def test_a_service_that_ends_without_the_database_leaves_them_to_the_next(
         log.offer(request)
     assert log.counts.spooled == 5
     with running(settings, spool):
-        assert until(lambda: set(logged(settings)) == ids([request]), LONG) is not None
+        assert until(lambda: set(logged(settings)) == ids([request]), WAIT) is not None
 
 
 def test_a_chunk_that_arrived_and_stayed_on_the_disk_is_not_written_twice(
@@ -166,7 +166,7 @@ def test_a_chunk_that_arrived_and_stayed_on_the_disk_is_not_written_twice(
     write(settings, rows)
     spool.put(Chunk(4, rows))
     with running(settings, spool), running(settings, spool):
-        assert until(lambda: spool.oldest() is None, LONG) is not None
+        assert until(lambda: spool.oldest() is None, WAIT) is not None
     assert sorted(logged(settings)) == sorted(ids([request]))
 
 
@@ -184,16 +184,16 @@ def test_a_database_that_hangs_holds_no_answer_up_and_each_arrives_once(
             seconds.append(time.perf_counter() - begun)
             if number % 1000 == 0:
                 time.sleep(0.15)  # a thousand requests at a time: more than the chunks in memory
-        assert until(lambda: log.counts.spooled > 0, LONG) is not None
+        assert until(lambda: log.counts.spooled > 0, WAIT) is not None
         assert log.counts.written == 0, "the control: the table was locked"
     figure(
         f"inference log, its table locked: of {len(seconds):,} offers half took "
         f"{median(seconds) * 1e6:.1f} µs at most, the longest {max(seconds) * 1e6:.0f} µs"
     )
     assert median(seconds) < 1e-3
-    assert max(seconds) < 0.5, "of a statement that is cut off after 10 s"
+    assert max(seconds) < (0.1 if LONG else 3), "of a statement that is cut off after 10 s"
     with running(settings, spool):
-        assert until(lambda: spool.oldest() is None, LONG) is not None
+        assert until(lambda: spool.oldest() is None, WAIT) is not None
     assert log.counts.dropped == 0
     assert sorted(logged(settings)) == sorted(ids(requests))
 
@@ -209,7 +209,7 @@ def test_what_neither_database_nor_disk_take_is_dropped_and_counted(
     assert log.counts.spooled + log.counts.dropped == 10
     assert 1 <= log.counts.spooled <= 3
     with running(settings, small):
-        assert until(lambda: len(logged(settings)) == log.counts.spooled, LONG) is not None
+        assert until(lambda: len(logged(settings)) == log.counts.spooled, WAIT) is not None
 
 
 def test_a_queue_that_is_full_drops_what_comes_and_counts_it(
@@ -230,7 +230,7 @@ def test_rows_that_are_never_taken_are_put_aside_and_the_others_follow(
     spool.put(Chunk(2, as_copied([bad])))
     spool.put(Chunk(1, as_copied([good])))
     with running(settings, spool) as log:
-        assert until(lambda: set(logged(settings)) == ids([good]), LONG) is not None
+        assert until(lambda: set(logged(settings)) == ids([good]), WAIT) is not None
     assert log.counts.refused == 2
     assert [each.suffix for each in spool.folder.iterdir()] == [".refused"]
 
@@ -291,7 +291,7 @@ def test_a_kill_loses_at_most_the_last_moment_and_leaves_nothing_twice(
         with away(settings):
             at, offered = killed(spool.folder, draw.uniform(1, 3))
         with running(settings, spool):
-            assert until(lambda: spool.oldest() is None, LONG) is not None
+            assert until(lambda: spool.oldest() is None, WAIT) is not None
         found = logged(settings)
         assert len(found) == len(set(found))
         assert at - min(offered.values()) > 1, "the control: there were older ones"
@@ -301,7 +301,7 @@ def test_a_kill_loses_at_most_the_last_moment_and_leaves_nothing_twice(
         f"inference log: {kills} kill -9 lost {len(lost)} of {answers:,} answers, all of the last "
         f"{max(lost, default=0.0):.2f} s"
     )
-    assert max(lost, default=0.0) < 0.5
+    assert max(lost, default=0.0) < (0.5 if LONG else 2)
 
 
 _FULL = """
