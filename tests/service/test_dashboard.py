@@ -6,12 +6,16 @@ Belongs here: the pages as Streamlit runs them. Does not belong here: how a brow
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.installed import Complete
 from tests.project_copy import NAME
 from tests.service.pages import drawn, opened
-from tests.service.service import Client
+from tests.service.rivals import Rivals, good
+from tests.service.service import Client, new_key, ready
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -99,6 +103,51 @@ def test_releases_are_listed_and_a_move_needs_a_reason(shown: AppTest) -> None:
     say_why(shown)
     submit(shown, "Roll back to the version before")
     assert "nothing to return to" in shown.error[0].value
+
+
+def moved(shown: AppTest, button: str) -> str:
+    """What a try to move the champion was told."""
+    say_why(shown)
+    submit(shown, button)
+    told = [each.value for each in shown.success] + [each.value for each in shown.error]
+    assert len(told) == 1
+    return str(told[0])
+
+
+def test_where_keys_are_asked_for_an_admin_moves_the_champion_and_nobody_else(
+    client: Client, installed: Complete, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`client` was started before there was a key. The session keeps a key, and nothing else."""
+    rivals = Rivals(installed)
+    second = rivals.release(good).version
+    texts = {scope: new_key(installed, scope)[1] for scope in ("predict", "admin")}
+    try:
+        with ready(installed) as closed:
+            monkeypatch.setenv("LEEWAY_API_URL", f"http://127.0.0.1:{closed.port}")
+            shown = opened()
+            assert "Give a key" in shown.error[0].value
+            assert not shown.sidebar.selectbox, "nothing is shown"
+            (field,) = shown.sidebar.text_input
+            assert field.proto.type == field.proto.PASSWORD
+            field.set_value(texts["predict"]).run()
+            page(shown, "Releases")
+            refused = "Give a key with the right to this in the side bar"
+            assert refused in moved(shown, "Promote this version")
+            assert refused in moved(shown, "Roll back to the version before")
+            assert rivals.champion().version == 1
+            shown.sidebar.text_input[0].set_value(texts["admin"]).run()
+            page(shown, "Why")
+            page(shown, "Releases")
+            next(e for e in shown.selectbox if e.label == "Version").set_value(second)
+            assert f"version {second}" in moved(shown, "Promote this version")
+            assert rivals.champion().version == second
+            assert "version 1" in moved(shown, "Roll back to the version before")
+            assert rivals.champion().version == 1
+            assert "Give a key" in opened().error[0].value, "another session has none"
+            _, found = client.get(f"/api/v1/{NAME}/releases")
+            assert [each["action"] for each in found["moves"][:2]] == ["rollback", "promote"]
+    finally:
+        shutil.rmtree(installed.home / "keys")
 
 
 def test_batches_show_their_drift_and_their_metrics(shown: AppTest) -> None:

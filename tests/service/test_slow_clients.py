@@ -6,12 +6,14 @@ Belongs here: what takes seconds by its nature. Does not belong here: what one r
 
 from __future__ import annotations
 
+import select
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from statistics import median
+from typing import NamedTuple
 
 import psutil
 import pytest
@@ -23,11 +25,12 @@ from serving.connections import (
     UNREAD_SECONDS,
 )
 from serving.limits import MOST_AT_ONCE
-from tests.faults.harness import figure, until
+from tests.faults.harness import LONG, figure, until
 from tests.service.service import PREDICT, Client, received
 
 pytestmark = pytest.mark.timeout(300)
 HEAD = f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n".encode()
+BODY = b'{"instances": [{}]}'
 WHOLE = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -71,26 +74,8 @@ def last_status(port: int, parts: Iterator[bytes]) -> tuple[float, bytes]:
     return seconds, b"" if last == b"200" else last
 
 
-def test_a_slow_client_is_ended_at_its_time_whatever_it_is_slow_with(client: Client) -> None:
-    found: dict[str, tuple[float, bytes]] = {}
-
-    def run(name: str) -> None:
-        found[name] = last_status(client.port, SLOW[name][0]())
-
-    threads = [threading.Thread(target=run, args=(name,)) for name in SLOW]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert {name: status for name, (_, status) in found.items()} == {
-        name: status for name, (_, status) in SLOW.items()
-    }
-    for name, (seconds, _) in found.items():
-        assert FIRST_SECONDS - 1 <= seconds <= FIRST_SECONDS + 4, name
-
-
-def test_a_large_body_may_take_longer_than_a_small_one(client: Client) -> None:
-    """One that comes at twice the slowest rate is taken whole."""
+def large_body(client: Client) -> tuple[float, bytes]:
+    """Seconds that one took which comes at twice the slowest rate, and how it was answered."""
     with client.raw() as connection:
         size = int(BYTES_A_SECOND * 24)
         head = f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n"
@@ -99,11 +84,11 @@ def test_a_large_body_may_take_longer_than_a_small_one(client: Client) -> None:
         for _ in range(24):
             connection.sendall(b" " * (size // 24))
             time.sleep(0.5)
-        assert time.monotonic() - started > FIRST_SECONDS
-        assert connection.recv(100).startswith(b"HTTP/1.1 400 "), "blanks are no JSON"
+        return time.monotonic() - started, connection.recv(100)
 
 
-def test_a_client_that_does_not_read_its_answers_is_ended(client: Client) -> None:
+def unread(client: Client) -> float | None:
+    """Seconds until a client was ended that does not read its answers."""
     asked = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with client.raw() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -115,59 +100,111 @@ def test_a_client_that_does_not_read_its_answers_is_ended(client: Client) -> Non
             return any(each.raddr[1:] == (ours,) for each in found)
 
         assert until(held, 10) is not None
-        seconds = until(lambda: not held(), 60)
-        assert seconds is not None
-        assert seconds > UNREAD_SECONDS - 2
+        return until(lambda: not held(), 60)
 
 
-def test_a_thousand_connections_leave_the_others_served(client: Client) -> None:
-    process = psutil.Process(client.process.pid)
-    body = b'{"instances": [{}]}'
+class Waited(NamedTuple):
+    """What takes its time, under way together."""
 
-    def latencies() -> list[float]:
-        found = []
-        for _ in range(100):
-            started = time.perf_counter()
-            assert client.ask("POST", PREDICT, body).status == 200
-            found.append(time.perf_counter() - started)
-        return sorted(found)
+    slow: dict[str, Future[tuple[float, bytes]]]
+    large: Future[tuple[float, bytes]]
+    unread: Future[float | None]
 
-    alone, before = latencies(), process.memory_info().rss
+
+@pytest.fixture(scope="module")
+def waited(client: Client) -> Iterator[Waited]:
+    """All that is to wait, at once: the tests look at what came of it."""
+    with ThreadPoolExecutor(len(SLOW) + 2) as pool:
+        slow = {name: pool.submit(last_status, client.port, SLOW[name][0]()) for name in SLOW}
+        yield Waited(slow, pool.submit(large_body, client), pool.submit(unread, client))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", SLOW)
+def test_a_slow_client_is_ended_at_its_time_whatever_it_is_slow_with(
+    waited: Waited, name: str
+) -> None:
+    seconds, status = waited.slow[name].result()
+    assert status == SLOW[name][1]
+    assert FIRST_SECONDS - 1 <= seconds <= FIRST_SECONDS + (4 if LONG else 20)
+
+
+@pytest.mark.faults
+def test_a_large_body_may_take_longer_than_a_small_one(waited: Waited) -> None:
+    seconds, answer = waited.large.result()
+    assert seconds > FIRST_SECONDS
+    assert answer.startswith(b"HTTP/1.1 400 "), "blanks are no JSON"
+
+
+@pytest.mark.faults
+def test_a_client_that_does_not_read_its_answers_is_ended(waited: Waited) -> None:
+    seconds = waited.unread.result()
+    assert seconds is not None
+    assert seconds > UNREAD_SECONDS - 2
+
+
+@pytest.mark.faults
+def test_a_thousand_slow_clients_leave_the_others_served(client: Client) -> None:
+    found = {0: client.latencies(BODY, 400)}
+    before = client.memory()
     with ExitStack() as stack:
-        slow = [stack.enter_context(client.raw()) for _ in range(1_000)]
-        for number, connection in enumerate(slow):
-            connection.sendall(HEAD if number % 2 else HEAD + b"\r\n" + b" " * 900)
-        beside, grown = latencies(), process.memory_info().rss - before
-    figure(
-        f"1,000 half requests open: predict takes {median(beside) * 1000:.1f} ms (p99 "
-        f"{beside[98] * 1000:.1f}), alone {median(alone) * 1000:.1f} (p99 "
-        f"{alone[98] * 1000:.1f}); memory grows by {grown / 1e6:.0f} MB"
+        slow: list[socket.socket] = []
+        for clients in (200, 1_000):
+            while len(slow) < clients:
+                slow.append(stack.enter_context(client.raw()))
+                slow[-1].sendall(HEAD if len(slow) % 2 else HEAD + b"\r\n" + b" " * 900)
+            found[clients] = client.latencies(BODY, 400)
+        grown = client.memory() - before
+    told = "; ".join(
+        f"beside {clients:,} {median(each) * 1e3:.1f} ms (p99 {each[395] * 1e3:.1f})"
+        for clients, each in found.items()
     )
+    figure(f"predict beside so many half requests: {told}; memory grows by {grown / 1e6:.0f} MB")
     assert grown < 64_000_000
-    assert median(beside) < 5 * median(alone)
+    for clients in (200, 1_000):
+        assert median(found[clients]) < 5 * median(found[0])
+        assert not LONG or found[clients][395] < 10 * found[0][395]
 
 
+@pytest.mark.faults
 def test_more_connections_than_there_may_be_are_told_to_come_again(client: Client) -> None:
+    began = time.monotonic()
     with ExitStack() as stack:
         held = [stack.enter_context(client.raw()) for _ in range(MOST_CONNECTIONS - 10)]
         for connection in held:
             connection.sendall(HEAD)
         more = [stack.enter_context(client.raw()) for _ in range(20)]
-        answers = [received(connection, FIRST_SECONDS + 5) for connection in more]
-    refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 503 ")]
-    assert 5 <= len(refused) <= 15
-    assert b"Retry-After: 1" in refused[0]
-    assert client.ask("POST", PREDICT, b'{"instances": [{}]}').status == 200
+        time.sleep(1)
+        poll = select.poll()
+        by_number = {each.fileno(): each for each in more}
+        for number in by_number:
+            poll.register(number, select.POLLIN)
+        answers = [received(by_number[number], 5) for number, _ in poll.poll(0)]
+        took = time.monotonic() - began
+    if took > FIRST_SECONDS - 1 and not LONG:
+        pytest.skip("the first ones had gone before the last one came: the machine has other work")
+    assert 5 <= len(answers) <= 15
+    for answer in answers:
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"Retry-After: 1" in answer
+    assert until(lambda: client.ask("POST", PREDICT, BODY).status == 200, 5) is not None
 
 
+@pytest.mark.faults
 def test_of_more_requests_than_wait_at_once_the_rest_is_refused_at_once(client: Client) -> None:
-    body = b'{"instances": [{}]}'
-    head = f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    """They are all there when the service goes on, which stands still meanwhile."""
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(BODY)}\r\n\r\n"
     before = client.metrics()
+    service = psutil.Process(client.process.pid)
     with ExitStack() as stack:
         many = [stack.enter_context(client.raw()) for _ in range(4 * MOST_AT_ONCE)]
-        for connection in many:
-            connection.sendall(head.encode() + body)
+        assert until(lambda: len(service.net_connections()) > len(many), 20) is not None
+        service.suspend()
+        try:
+            for connection in many:
+                connection.sendall(head.encode() + BODY)
+        finally:
+            service.resume()
         answers = [connection.recv(4096) for connection in many]
     statuses = [answer[9:12] for answer in answers]
     assert set(statuses) == {b"200", b"429"}
@@ -176,4 +213,4 @@ def test_of_more_requests_than_wait_at_once_the_rest_is_refused_at_once(client: 
     assert b"retry-after: 1\r\n" in refused
     busy = 'requests_refused_total{kind="busy",route="/api/v1/{use_case}/predict"}'
     assert client.metrics()[busy] - before.get(busy, 0) == statuses.count(b"429")
-    assert client.ask("POST", PREDICT, body).status == 200, "turns come back"
+    assert client.ask("POST", PREDICT, BODY).status == 200, "turns come back"

@@ -7,7 +7,6 @@ Belongs here: what a client sees of it. Does not belong here: what an answer say
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import psycopg2
 import pytest
@@ -17,17 +16,10 @@ from resources.postgres import embedded_url
 from tests.faults.harness import until
 from tests.installed import Complete
 from tests.project_copy import NAME
-from tests.service.service import Client, serving
+from tests.service.service import Client
 
 pytestmark = pytest.mark.timeout(300)
 WHY = f"/api/v1/{NAME}/why"
-
-
-@pytest.fixture(scope="module")
-def client(installed: Complete) -> Iterator[Client]:
-    with serving(installed) as found:
-        assert until(found.ready, 60) is not None
-        yield found
 
 
 def test_the_answer_is_the_one_of_the_command_line(client: Client, installed: Complete) -> None:

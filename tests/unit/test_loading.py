@@ -19,25 +19,18 @@ import pytest
 from leeway.data.frames import frame_of
 from leeway.digests import canonical_json
 from leeway.fast.model import from_bytes, to_bytes
-from leeway.fast.proof import proven_fast_path
 from leeway.fast.trees import Trees
-from leeway.served.golden import golden_of, golden_rows
-from leeway.served.golden import to_bytes as golden_bytes
 from leeway.served.inputs import inputs_of
-from leeway.training.model_file import load_model, save_model
 from leeway.training.search import fit_final
 from resources.settings import PROJECT
 from resources.store import CorruptObject, LocalStore
 from serving.loading import Loaded, Pointer, load
+from tests.unit import release_files
 from tests.unit.measured_penguins import PENGUINS, TABLE, TARGET
+from tests.unit.release_files import files_of, put_manifest
 
-NAME = "penguins"
+NAME = release_files.NAME
 INPUTS = inputs_of(TABLE, PENGUINS)
-CLASSES = ["Adelie", "Chinstrap", "Gentoo"]
-CALIBRATION = {
-    "task": "classification", "coverage": 0.9, "rows": 100, "threshold": 0.5, "classes": CLASSES,
-    "reason": None,
-}  # fmt: skip
 
 
 class Read:
@@ -58,29 +51,16 @@ class Released:
     def __init__(self, folder: Path) -> None:
         self.store = LocalStore(folder)
         fitted = fit_final(frame_of(TABLE, INPUTS), TARGET, PENGUINS, "decision_tree", {})
-        pipeline = load_model(save_model(fitted))
-        golden = golden_of(pipeline, golden_rows(TABLE, INPUTS, 1), INPUTS)
-        fast, told = proven_fast_path(pipeline, golden, TABLE, INPUTS)
-        assert fast is not None
-        self.fast = fast
-        self.manifest: dict[str, Any] = {
-            "use_case": NAME, "version": 1, "classes": CLASSES, "threshold": None, "fast": told,
-            "libraries": {"scikit-learn": "1.9"}, "files": {},
-            "columns": [{"name": "species", "role": "target", "unit": None}],
-        }  # fmt: skip
-        self.put("model", save_model(pipeline))
-        self.put("inputs", canonical_json([each.as_dict() for each in INPUTS]))
-        self.put("golden", golden_bytes(golden))
-        self.put("explainers", canonical_json({"calibration": CALIBRATION}))
-        self.put("fast", fast)
+        contents, self.manifest = files_of(fitted, PENGUINS)
+        self.manifest["files"] = release_files.put(self.store, contents)
+        self.fast = contents["fast"]
 
     def put(self, name: str, data: bytes) -> None:
-        stored = self.store.put("models", NAME, "bin", data)
-        self.manifest["files"][name] = {"digest": stored.digest, "uri": stored.uri}
+        self.manifest["files"] |= release_files.put(self.store, {name: data})
 
     def load(self) -> tuple[Loaded, list[str]]:
         """Loaded, and the names of the files that were read."""
-        stored = self.store.put("models", NAME, "json", canonical_json(self.manifest))
+        stored = put_manifest(self.store, self.manifest)
         read = Read(self.store)
         found = load(Pointer(NAME, 1, stored.digest, stored.uri), read)
         names = {each["uri"]: name for name, each in self.manifest["files"].items()}
