@@ -28,9 +28,9 @@ from resources.traffic import truth_state, windows
 from resources.why.answers import why_prediction
 from tests.batches import penguins
 from tests.faults.harness import until
+from tests.graph.conditions import Conditions
 from tests.graph.conftest import LONGER_BY_MM, NAME, Graph, check_results
 from tests.graph.live import answer
-from tests.graph.test_arrivals import Conditions
 
 pytestmark = pytest.mark.timeout(300)
 BATCH = "2010"
