@@ -25,7 +25,6 @@ LIBRARIES = (
     "sklearn.impute",
     "sklearn.linear_model",
     "optuna.storages",
-    "skops.io",
     "matplotlib.figure",
     "matplotlib.backends.backend_agg",
     "scipy.optimize",
@@ -64,6 +63,8 @@ def _load(libraries: Sequence[str]) -> None:
     from resources.tracking import load_mlflow
 
     with suppress(ImportError):
+        # First: it looks through every module that is loaded, and MLflow doubles their number.
+        import_module("skops.io")
         load_mlflow()
         for name in libraries:
             import_module(name)

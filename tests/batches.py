@@ -9,8 +9,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import palmerpenguins
 import pandas as pd
+
+LEAVERS = 240
 
 
 def penguins(first_key: int = 1, **filters: Any) -> pd.DataFrame:
@@ -27,3 +30,24 @@ def age(path: Path) -> None:
     """Makes a file one that has not changed for a minute, as most of a source are."""
     then = path.stat().st_mtime - 60
     os.utime(path, (then, then))
+
+
+def write_leavers(path: Path) -> None:
+    """Rows of no use case, with all that `leeway new` has to see through.
+
+    No key; names and values that are awkward in SQL, YAML and Jinja; codes, a date, a text.
+    """
+    random = np.random.default_rng(1)
+    mass = random.normal(100, 10, LEAVERS).round(1)
+    table = {
+        "Body Mass (g)": np.where(np.arange(LEAVERS) % 40 == 3, -999, mass),
+        "order": random.integers(0, 9, LEAVERS),
+        "values": random.choice(["O'Brien", 'a "b"', "no"], LEAVERS),
+        "tricky {{ 1/0 }}": random.choice(["{{ 1/0 }}", "{% raw %}", "x"], LEAVERS),
+        "flag": random.choice([True, False], LEAVERS),
+        "day": [f"2024-01-{row % 28 + 1:02d}" for row in range(LEAVERS)],
+        "Last Name": [f"name {row}" for row in range(LEAVERS)],
+        "left": np.where(mass + random.normal(0, 3, LEAVERS) > 100, "yes", "no"),
+    }
+    pd.DataFrame(table).to_csv(path, index=False)
+    age(path)

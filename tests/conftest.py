@@ -25,6 +25,7 @@ from tests.faults import results
 from tests.faults.harness import FIGURES, LONG
 from tests.faults.results import FIGURE, figures_of
 from tests.installed import Complete
+from tests.scheduling import ByFile, longest_first
 
 # Of one name, since dbt parses the project again for a database of another.
 USED, TEMPLATE = "used", "template"
@@ -42,9 +43,12 @@ def pytest_configure() -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Of `make test`."""
-    from tests.scheduling import ByFile
-
     return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In any order a process would at the end be alone with what takes longest."""
+    longest_first(items)
 
 
 @pytest.hookimpl(wrapper=True)

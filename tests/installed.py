@@ -11,6 +11,7 @@ import json
 import shutil
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from sqlalchemy.engine import make_url
 from resources.postgres import embedded_url
 from tests.batches import age, penguins
 from tests.databases import trust_the_machine
-from tests.embedded import copy, stop_embedded
+from tests.embedded import copy, remove, stop_embedded
 from tests.project_copy import copy_project, environment_of
 
 
@@ -149,7 +150,7 @@ class Complete(Installed):
         """Makes everything what it was after the demo; at the same place, which manifests hold."""
         self.stop("immediate")
         now = self.home.parent
-        shutil.rmtree(now)
+        remove(now.rename(now.with_name(f"used-{uuid.uuid4().hex[:12]}")))
         copy(now.with_name("kept"), now)
 
     def start_over(self) -> None:

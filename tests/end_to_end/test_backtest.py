@@ -6,6 +6,8 @@ replay itself (tests/unit/test_backtest*.py), or the file of a policy.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +49,32 @@ def lived(installed: Complete) -> Complete:
     return installed
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Today's policy and one that answers nothing, over recorded models."""
+
+    options: Sequence[str]
+    done: Done
+    picture: bytes
+    before: dict[str, Any]
+
+    @property
+    def today(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.done.json["today"]
+        return found
+
+
 @pytest.fixture(scope="module")
-def today(lived: Complete) -> dict[str, Any]:
-    """Today's policy over recorded models."""
-    found: dict[str, Any] = backtest(lived, "--json").json["today"]
-    return found
+def compared(
+    lived: Complete, recorded: Recorded, tmp_path_factory: pytest.TempPathFactory
+) -> Compared:
+    folder = tmp_path_factory.mktemp("compared")
+    policy, picture = folder / "calm.yaml", folder / "found.png"
+    policy.write_text(CALM)
+    options = ("--policy", str(policy), "--change", "2011", "--json")
+    before = recorded.counts()
+    done = backtest(lived, *options, "--plot", str(picture))
+    return Compared(options, done, picture.read_bytes(), before)
 
 
 def backtest(lived: Complete, *options: str) -> Done:
@@ -68,21 +91,15 @@ def trainings(side: dict[str, Any]) -> list[tuple[str, str, bool, str]]:
 
 
 def test_recorded_models_are_taken_again_and_where_none_is_it_is_said(
-    lived: Complete, recorded: Recorded, today: dict[str, Any], tmp_path: Path
+    lived: Complete, recorded: Recorded, compared: Compared, tmp_path: Path
 ) -> None:
-    policy, picture = tmp_path / "calm.yaml", tmp_path / "found.png"
-    policy.write_text(CALM)
-    before = recorded.counts()
-    options = ("--policy", str(policy), "--change", "2011", "--json")
-    done = backtest(lived, *options, "--plot", str(picture))
-    found = done.json
+    found, today = compared.done.json, compared.today
     assert found["models"] == "recorded"
     assert found["batches"] == {
         "trained_first": ["2007-2008", "2009"],
         "replayed": ["2010", "2011", "2012", "2013"],
     }
-    assert found["today"] | {"detection": []} == today
-    detected, calm = found["today"]["detection"], found["other"]
+    detected, calm = today["detection"], found["other"]
     # The second release was trained on all that had come by 2011; for 2012 nobody trained.
     assert trainings(today) == [
         ("2011", "version 2", True, "promoted"),
@@ -106,11 +123,11 @@ def test_recorded_models_are_taken_again_and_where_none_is_it_is_said(
     (off,) = [note for note in found["notes"] if "retraining.enabled" in note]
     assert off.startswith("retraining.enabled is false in the other policy: alarms are raised")
 
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    again = backtest(lived, *options, "--plot", str(tmp_path / "again.png"))
-    assert again.out == done.out
-    assert (tmp_path / "again.png").read_bytes() == picture.read_bytes()
-    assert recorded.counts() == before, "nothing is written"
+    assert compared.picture.startswith(b"\x89PNG")
+    again = backtest(lived, *compared.options, "--plot", str(tmp_path / "again.png"))
+    assert again.out == compared.done.out
+    assert (tmp_path / "again.png").read_bytes() == compared.picture
+    assert recorded.counts() == compared.before, "nothing is written"
 
 
 def test_a_picture_that_cannot_be_written_is_refused_before_the_replay(
@@ -126,7 +143,7 @@ def test_a_picture_that_cannot_be_written_is_refused_before_the_replay(
 
 
 def test_refit_trains_the_algorithm_of_the_first_release_where_no_model_is_recorded(
-    lived: Complete, recorded: Recorded, today: dict[str, Any]
+    lived: Complete, recorded: Recorded, compared: Compared
 ) -> None:
     done = backtest(lived, "--refit", "--json")
     found = done.json
@@ -137,13 +154,15 @@ def test_refit_trains_the_algorithm_of_the_first_release_where_no_model_is_recor
     assert [step["model"] for step in steps] == ["2 batches", "2 batches", "4 batches", "5 batches"]
     assert all(step["macro_f1"] for step in steps)
     # The same rows, algorithm and parameters are the recorded model again.
-    for step, same in zip(steps[:2], today["over_time"][:2], strict=True):
+    for step, same in zip(steps[:2], compared.today["over_time"][:2], strict=True):
         assert step["macro_f1"] == same["macro_f1"]
 
 
 def test_people_read_a_table_and_see_the_picture_on_the_node(
-    lived: Complete, recorded: Recorded, today: dict[str, Any]
+    lived: Complete, recorded: Recorded, compared: Compared
 ) -> None:
+    """Of today's policy alone: without another beside it, it is found to do the same."""
+    today = compared.today
     done = backtest(lived, "--on-node")
     assert done.out == ""
     (event,) = recorded.instance.fetch_observations(dg.AssetKey([NAME, "release"]), 2).records

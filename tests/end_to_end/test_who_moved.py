@@ -31,7 +31,7 @@ from tests.installed import Complete, Done, commit_all
 from tests.project_copy import NAME
 
 pytestmark = pytest.mark.timeout(600)
-UP_TO_DRIFT = ("--select", "raw,staged,clean,profile,drift")
+TO_DRIFT = ("--select", "raw,staged,clean,profile,drift")
 STAGED, CLEAN = (
     Path(f"dbt_project/models/penguins/{place}") for place in
     ("staging/penguins_staged.sql", "marts/penguins_clean.sql")
@@ -130,8 +130,10 @@ def reasons(recorded: Recorded, batch: str) -> dict[str, str]:
     return {str(row["column"]): str(row["who_moved"]) for row in rows if row["who_moved"]}
 
 
-def taken_in(installed: Complete, batch: str, *select: str) -> Done:
-    done = installed.leeway("run", NAME, "--batch", batch, *select, "--json")
+def taken_in(installed: Complete, *batches: str) -> Done:
+    """Holds some batches, or each that is new or stale, against the champion."""
+    named = [word for batch in batches for word in ("--batch", batch)]
+    done = installed.leeway("run", NAME, *named, *TO_DRIFT, "--json")
     assert done.code == 0, done.err
     return done
 
@@ -152,7 +154,7 @@ def test_a_fault_of_our_own_is_named_and_alerts_until_it_is_mended_and_the_world
     project.plant(CLEAN, DEFAULT)
     commit = commit_all(installed.project)
     installed.write("2010", penguins(first_key=2001, year=[2009]))
-    said = taken_in(installed, "2010", *UP_TO_DRIFT)
+    said = taken_in(installed, "2010")
 
     changed = r"which changed between commits [0-9a-f]{12} and " + commit[:12] if commit else ""
     told = reasons(recorded, "2010")
@@ -190,8 +192,7 @@ def test_a_fault_of_our_own_is_named_and_alerts_until_it_is_mended_and_the_world
     world = penguins(first_key=4001, year=[2009])
     world[HALVED.column] = HALVED.world(world[HALVED.column])
     installed.write("2012", world)
-    for batch in ("2011", "2012"):
-        taken_in(installed, batch, *UP_TO_DRIFT)
+    taken_in(installed)
     assert [facts(recorded, batch)["origin"] for batch in ("2011", "2012")] == [None, "world"]
     (reason,) = reasons(recorded, "2012").values()
     assert reason == (
@@ -233,7 +234,7 @@ def test_planted_faults_are_traced_to_their_step_and_the_world_is_not_blamed_on_
             fault = rng.choice(numbers) if culprit == "staged" else fault
             project.plant(STAGED if culprit == "staged" else CLEAN, fault)
         installed.write("2010", rows)
-        taken_in(installed, "2010", *UP_TO_DRIFT)
+        taken_in(installed, "2010")
         project.mend()
         found = facts(recorded, "2010")
         by = reasons(recorded, "2010").values()

@@ -41,7 +41,8 @@ POINTS = (  # in the order in which a tick passes them
     "RUN_IDS_ADDED_TO_EVALUATIONS",
 )
 TRAINED_SECONDS = 600  # a run that is lost before it comes into the queue is given up after 180
-SETTLED_SECONDS = 6  # six looks of the sensor, and one of each daemon that retries or launches
+# So many looks of the sensor; in the proof also one of each daemon that retries or launches.
+SETTLED_SECONDS = 6 if LONG else 4
 AWAY_SECONDS = 20
 BEGUN = ("STARTING", "STARTED")
 BEFORE_ITS_WORKER = ("verdict", "decided", "NOT_STARTED", "QUEUED", "STARTING")

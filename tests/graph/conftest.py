@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from resources.instance import open_instance
 from resources.platform import Platform
 from tests.batches import age, penguins
 from tests.conftest import installation, keep_databases, used_installation
+from tests.embedded import copy, remove
 from tests.graph.history import History
 
 NAME = "penguins"
@@ -31,10 +31,9 @@ FIRST, SECOND = "2007-2008", "2009"  # the batches of a complete graph
 
 
 def short(use_case: UseCase, folder: Path) -> UseCase:
-    """The use case with its batches in a folder, two candidates and three trials."""
-    search = use_case.search.model_copy(
-        update={"candidates": ("logistic_regression", "decision_tree"), "trials": 3}
-    )
+    """The use case with its batches in a folder, and two candidates, three trials and folds."""
+    candidates = ("logistic_regression", "decision_tree")
+    search = use_case.search.model_copy(update={"candidates": candidates, "trials": 3, "folds": 3})
     source = FileSource(kind="file", path=str(folder))
     return use_case.model_copy(update={"source": source, "search": search})
 
@@ -129,7 +128,7 @@ class Kept(NamedTuple):
 
 
 COMPLETE = "complete"
-_histories = count(1)
+_histories, _used = count(1), count(1)
 
 
 @pytest.fixture(scope="session")
@@ -145,20 +144,20 @@ def kept(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Kept:
         result = graph.materialize([FIRST, SECOND])
         assert result.success
         keep_databases(server_home, COMPLETE)
-    copy = home.rename(home.with_name("kept"))
-    return Kept(home, copy, {name: check.passed for name, check in check_results(result).items()})
+    passed = {name: check.passed for name, check in check_results(result).items()}
+    return Kept(home, home.rename(home.with_name("kept")), passed)
 
 
 @pytest.fixture(scope="module")
 def complete(server_home: Path, kept: Kept) -> Iterator[Graph]:
     """A graph of which everything was materialized; at the same place, which manifests hold."""
-    shutil.copytree(kept.copy, kept.home, symlinks=True)
+    copy(kept.copy, kept.home)
     with (
         used_installation(server_home, kept.home, COMPLETE),
         opened_penguins(kept.home / "batches") as found,
     ):
         yield found
-    shutil.rmtree(kept.home)
+    remove(kept.home.rename(kept.home.with_name(f"used-{next(_used)}")))
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,7 @@ Does not belong here: trainings (test_ticks.py).
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -16,7 +14,8 @@ import pytest
 from orchestration.sensors import sensors_of
 from resources.files import SourceError
 from tests.batches import age, penguins
-from tests.graph.conftest import FIRST, NAME, SECOND, Graph
+from tests.graph.conditions import Conditions
+from tests.graph.conftest import FIRST, SECOND, Graph
 from tests.graph.history import History
 
 
@@ -64,32 +63,6 @@ def test_a_source_that_is_gone_is_an_error_and_not_a_batch(
         added(sensor, history.instance)
     tmp_path.mkdir()
     assert history.instance.get_dynamic_partitions(f"{history.stage.name}_batches") == []
-
-
-@dataclass
-class Conditions:
-    """The daemon's evaluations of a graph's conditions, one after the other."""
-
-    graph: Graph
-    cursor: Any = None
-
-    def requested(self) -> dict[str, list[str]]:
-        """Batches by node that a tick asks for."""
-        found = dg.evaluate_automation_conditions(
-            self.graph.definitions, self.graph.instance, cursor=self.cursor
-        )
-        self.cursor = found.cursor
-        return {
-            result.key.path[-1]: sorted(map(str, found.get_requested_partitions(result.key)))
-            for result in found.results
-            if isinstance(result.key, dg.AssetKey) and found.get_num_requested(result.key)
-        }
-
-    def materialized(self, batch: str | None, *nodes: str) -> None:
-        """Tells Dagster that nodes were materialized."""
-        for node in nodes:
-            event = dg.AssetMaterialization(dg.AssetKey([NAME, node]), partition=batch)
-            self.graph.instance.report_runless_asset_event(event)
 
 
 DATA = ("raw", "staged", "clean", "profile")

@@ -31,13 +31,13 @@ from tests.graph.conftest import Graph, opened
 
 NAME = "churn"
 KNOWN, NEW = "2024-01-01", "2024-01-02"
-ROWS = {KNOWN: 300, NEW: 80}
+ROWS = {KNOWN: 200, NEW: 80}
 
 
 def short(use_case: UseCase, folder: Path) -> UseCase:
-    """As docs/sources.md has it for daily data, with two candidates and trials."""
+    """As docs/sources.md has it for daily data, with two candidates and trials, of three folds."""
     candidates = ("logistic_regression", "decision_tree")
-    search = use_case.search.model_copy(update={"candidates": candidates, "trials": 2})
+    search = use_case.search.model_copy(update={"candidates": candidates, "trials": 2, "folds": 3})
     source = FileSource(kind="file", path=str(folder))
     return use_case.model_copy(update={"source": source, "search": search})
 

@@ -35,8 +35,10 @@ ROWS = 800
 
 
 def short(use_case: UseCase) -> UseCase:
-    """Two candidates and trials, few rows, and an address that nobody answers at."""
-    search = use_case.search.model_copy(update={"candidates": ("ridge", "xgboost"), "trials": 2})
+    """Two candidates and trials of three folds, few rows, and an address that nobody answers at."""
+    search = use_case.search.model_copy(
+        update={"candidates": ("ridge", "xgboost"), "trials": 2, "folds": 3}
+    )
     source = use_case.source
     assert isinstance(source, ArchiveSource)
     nowhere = source.model_copy(update={"url": "https://nosuch.invalid/housing.csv"})

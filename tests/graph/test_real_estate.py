@@ -68,7 +68,7 @@ def graph(
         patch.setenv("LEEWAY_SOURCE_NETWORKS", "127.0.0.0/8")
         get_settings.cache_clear()
         use_case = load_use_cases()[NAME]
-        search = {"candidates": ("ridge", "gradient_boosting"), "trials": 2}
+        search = {"candidates": ("ridge", "gradient_boosting"), "trials": 2, "folds": 3}
         use_case = use_case.model_copy(update={"search": use_case.search.model_copy(update=search)})
         with opened(NAME, use_case, folder) as found:
             yield found

@@ -26,8 +26,10 @@ NAME, BATCH, ROWS = "tool_wear", "synthetic-1", 800
 
 
 def short(use_case: UseCase) -> UseCase:
-    """Two candidates and trials, few rows, and no topic."""
-    search = use_case.search.model_copy(update={"candidates": ("ridge", "xgboost"), "trials": 2})
+    """Two candidates and trials of three folds, few rows, and no topic."""
+    search = use_case.search.model_copy(
+        update={"candidates": ("ridge", "xgboost"), "trials": 2, "folds": 3}
+    )
     assert use_case.stand_in is not None
     assert use_case.stand_in.synthetic is not None
     rows = use_case.stand_in.synthetic.model_copy(update={"rows": ROWS})

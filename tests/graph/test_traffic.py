@@ -7,6 +7,8 @@ when a window is closed (tests/unit/test_traffic.py), or HTTP (tests/service).
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,14 +21,16 @@ from cli.run import _traffic, plan_of
 from leeway.data.values import ARROW_TYPES
 from leeway.traffic.windows import is_window
 from orchestration.traffic import traffic_tick
+from resources.ledger import Commit
 from resources.postgres import transaction
 from resources.releases import Release
 from resources.traffic import truth_state, windows
 from resources.why.answers import why_prediction
 from tests.batches import penguins
-from tests.graph.conftest import LONGER_BY_MM, NAME, Graph
+from tests.faults.harness import until
+from tests.graph.conditions import Conditions
+from tests.graph.conftest import LONGER_BY_MM, NAME, Graph, check_results
 from tests.graph.live import answer
-from tests.graph.test_arrivals import Conditions
 
 pytestmark = pytest.mark.timeout(300)
 BATCH = "2010"
@@ -122,13 +126,54 @@ def test_a_use_case_that_nobody_asked_has_no_windows_and_nothing_to_do(complete:
     assert stale(complete) == set()
 
 
-def test_a_window_is_judged_once_and_its_labels_are_not_in(served: Graph) -> None:
+@dataclass(frozen=True)
+class Judged:
+    """A window that a tick registered, what the tick asked for, what waited, and the look."""
+
+    window: str
+    asked: list[dg.RunRequest]
+    waiting: set[tuple[str, str]]
+    result: dg.ExecuteInProcessResult
+
+
+@pytest.fixture(scope="module")
+def judged(served: Graph) -> Judged:
+    """The window of these answers was looked at."""
     ((window,), asked) = tick(served)
-    assert asked == [], "conditions ask for what is new, or each window would run twice"
+    return Judged(window, asked, stale(served), look(served, window))
+
+
+@dataclass(frozen=True)
+class Late:
+    """A window before and after an answer came late to it, and what was asked for in between."""
+
+    before: Commit
+    asked: list[dg.RunRequest]
+    waiting: set[tuple[str, str]]
+    after: Commit
+
+
+@pytest.fixture(scope="module")
+def late(served: Graph, judged: Judged) -> Late:
+    """An answer from before the first that was there was logged, and taken in."""
+    ledger = served.platform.ledger
+    before = ledger.require(NAME, "traffic", judged.window)
+    answered = clean(served, moved().head(1)).set_column(
+        0, "penguin_id", pa.array([FIRST_KEY + 900], pa.int64())
+    )
+    answer(served.stage, served.platform, answered, [BEGIN - HOUR])
+    asked = [*tick(served)[1], *tick(served)[1]]
+    waiting = stale(served)
+    assert served.carry_out(asked[0]).success
+    return Late(before, asked, waiting, ledger.require(NAME, "traffic", judged.window))
+
+
+def test_a_window_is_judged_once_and_its_labels_are_not_in(served: Graph, judged: Judged) -> None:
+    window = judged.window
+    assert judged.asked == [], "conditions ask for what is new, or each window would run twice"
     assert [each.name for each in windows(served.platform.settings, NAME)] == [window]
-    assert stale(served) == {(node, window) for node in ("traffic", *JUDGED)}
-    result = look(served, window)
-    assert result.success
+    assert judged.waiting == {(node, window) for node in ("traffic", *JUDGED)}
+    assert judged.result.success
     assert (tick(served), stale(served)) == (([], []), set())
 
     drift = facts(served, "traffic_drift", window)
@@ -139,56 +184,67 @@ def test_a_window_is_judged_once_and_its_labels_are_not_in(served: Graph) -> Non
     assert performance["maturity"] == 0
     assert content(served, "traffic_performance", window)["releases"]["1"]["segments"] == {}
 
-    checks = {each.check_name: each for each in result.get_asset_check_evaluations()}
+    checks = check_results(judged.result)
     assert not checks["no_drift"].passed
     assert checks["few_warnings"].passed
     assert checks["keeps_gates"].passed
 
 
-def test_an_answer_tells_of_its_window(served: Graph) -> None:
-    (window,) = [each.name for each in windows(served.platform.settings, NAME)]
+def test_an_answer_tells_of_its_window(served: Graph, judged: Judged) -> None:
     with transaction(served.platform.settings) as cursor:
         cursor.execute("select prediction_id::text from monitoring.inference_log limit 1")
         ((name,),) = cursor.fetchall()
     found = why_prediction(served.platform.settings, served.platform.store, name)
     said = " ".join(each.text for each in found.statements)
-    assert f"It is part of window {window}, whose drift from version 1 is confirmed" in said
+    assert f"It is part of window {judged.window}, whose drift from version 1 is confirmed" in said
     assert "0% have a label by now" in said
 
 
+def lookups(graph: Graph) -> int:
+    """How often the server has looked through the clean rows, of which each is a label."""
+    with transaction(graph.platform.settings) as cursor:
+        cursor.execute(
+            "select seq_scan + coalesce(idx_scan, 0) from pg_stat_user_tables "
+            "where schemaname = %s and relname = 'clean'",
+            (NAME,),
+        )
+        ((found,),) = cursor.fetchall()
+    return int(found)
+
+
+@pytest.mark.usefixtures("judged")
 def test_while_nothing_changes_labels_are_not_looked_up_again(served: Graph) -> None:
     found = traffic_tick(served.stage, served.instance, served.platform, NOW, None)
     assert isinstance(found, dg.SensorResult)
     assert found.cursor == truth_state(served.platform.settings, NAME)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("orchestration.traffic.truth_changes", None)  # to call it raises
-        assert tick(served, found.cursor) == ([], [])
+    time.sleep(0.5)  # a session tells the server of its lookups when it ends; nobody waits for that
+    before = lookups(served)
+    assert tick(served, found.cursor) == ([], [])
+    time.sleep(0.5)
+    assert lookups(served) == before
+    assert tick(served) == ([], []), "the control: without the cursor they are"
+    assert until(lambda: lookups(served) > before, 10) is not None
 
 
-def test_an_answer_that_is_logged_late_is_taken_into_its_window_once(served: Graph) -> None:
-    (window,) = [each.name for each in windows(served.platform.settings, NAME)]
-    before = served.platform.ledger.require(NAME, "traffic", window)
-    late = clean(served, moved().head(1)).set_column(
-        0, "penguin_id", pa.array([FIRST_KEY + 900], pa.int64())
-    )
-    answer(served.stage, served.platform, late, [BEGIN - HOUR])  # before the first that was there
-    (_, (request,)) = tick(served)
-    assert tick(served)[1][0].run_key == request.run_key
-    assert stale(served) == {(node, window) for node in ("traffic", *JUDGED)}
-    assert served.carry_out(request).success
-    after = served.platform.ledger.require(NAME, "traffic", window)
-    assert (after.rows, before.rows) == (moved().shape[0] + 1, moved().shape[0])
-    assert after.digest != before.digest
+def test_an_answer_that_is_logged_late_is_taken_into_its_window_once(
+    served: Graph, judged: Judged, late: Late
+) -> None:
+    one, again = late.asked
+    assert one.run_key == again.run_key
+    assert late.waiting == {(node, judged.window) for node in ("traffic", *JUDGED)}
+    assert (late.after.rows, late.before.rows) == (moved().shape[0] + 1, moved().shape[0])
+    assert late.after.digest != late.before.digest
     assert (tick(served), stale(served)) == (([], []), set())
 
-    assert causes(served, window) == {"drift"}
+    assert causes(served, judged.window) == {"drift"}
 
 
+@pytest.mark.usefixtures("late")
 def test_the_same_rows_in_a_file_are_judged_alike_and_are_the_truth_of_the_window(
-    served: Graph,
+    served: Graph, judged: Judged
 ) -> None:
     """They are the labels that the window waited for, too."""
-    (window,) = [each.name for each in windows(served.platform.settings, NAME)]
+    window = judged.window
     with_late = pd.concat([moved(), moved().head(1).assign(penguin_id=FIRST_KEY + 900)])
     served.write(BATCH, with_late)
     of_batch = ["raw", "staged", "clean", "profile", "drift", "predictions", "performance"]
@@ -219,6 +275,7 @@ def test_the_same_rows_in_a_file_are_judged_alike_and_are_the_truth_of_the_windo
     assert "drift" in causes(served, window)
 
 
+@pytest.mark.usefixtures("judged")
 def test_few_answers_are_a_window_whose_verdict_is_undefined(served: Graph) -> None:
     rows = clean(served, penguins(first_key=5001, year=[2009]).head(5))
     answer(served.stage, served.platform, rows, every_minute(5, BEGIN + 30 * HOUR))
@@ -239,6 +296,7 @@ def test_few_answers_are_a_window_whose_verdict_is_undefined(served: Graph) -> N
     assert causes(served, window) == set()
 
 
+@pytest.mark.usefixtures("judged")
 def test_conditions_ask_for_each_window_once(served: Graph) -> None:
     conditions = Conditions(served)
     conditions.requested()
