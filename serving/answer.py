@@ -7,7 +7,7 @@ Belongs here: these. Does not belong here: a route, or what a problem looks like
 from __future__ import annotations
 
 import msgspec
-from fastapi import Response
+from fastapi import Depends, Response
 
 from leeway.identifiers import check_identifier
 from serving.keeper import Keeper
@@ -28,6 +28,9 @@ async def named(use_case: str) -> None:
         check_identifier(use_case)
     except ValueError as error:
         raise Refusal(404, str(error), "unknown_name") from error
+
+
+NAMED = [Depends(named)]  # of such a route
 
 
 def as_json(content: object, status: int = 200) -> Response:

@@ -11,20 +11,18 @@ from dataclasses import asdict
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import FastAPI, Request, Response
 
 from resources import moves
 from resources.moves import Move
 from resources.releases import NoSuchVersion, Releases
-from serving.answer import API, as_json
+from serving.answer import API, NAMED, as_json
 from serving.asking import asked
 from serving.bodies import read_json
 from serving.guard import ADMIN, caller, need
 from serving.problems import Refusal
 
 T = TypeVar("T")
-MOST = 2**31 - 1  # of PostgreSQL's integer
-Version = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
 # PostgreSQL has no NUL in texts.
 Why = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"^[^\u0000]*$")]
 
@@ -32,7 +30,7 @@ Why = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"^[^\u
 class Promotion(msgspec.Struct, forbid_unknown_fields=True):
     """Which version is to be champion, and why."""
 
-    version: Version
+    version: int
     why: Why
 
 
@@ -42,16 +40,16 @@ class Rollback(msgspec.Struct, forbid_unknown_fields=True):
     why: Why
 
 
-def add_routes(router: APIRouter, releases: Releases) -> None:
+def add_routes(app: FastAPI, releases: Releases) -> None:
     """Adds the routes."""
 
-    @router.post(f"{API}/promote", openapi_extra=_documented(Promotion))
+    @app.post(f"{API}/promote", dependencies=NAMED, openapi_extra=_documented(Promotion))
     async def promote(use_case: str, request: Request) -> Response:
         need(request, "admin")
         body, who = _read(await read_json(request), Promotion), caller(request)
         return await _moved(lambda: moves.promote(releases, use_case, body.version, who, body.why))
 
-    @router.post(f"{API}/rollback", openapi_extra=_documented(Rollback))
+    @app.post(f"{API}/rollback", dependencies=NAMED, openapi_extra=_documented(Rollback))
     async def rollback(use_case: str, request: Request) -> Response:
         need(request, "admin")
         body, who = _read(await read_json(request), Rollback), caller(request)

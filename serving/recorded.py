@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 
 from resources import overview, trials
 from resources.releases import Release, Releases
 from resources.settings import Settings
 from serving import moving
-from serving.answer import API, as_json, named
+from serving.answer import API, NAMED, as_json
 from serving.asking import asked
 from serving.guard import may
 from serving.keeper import Keeper
@@ -36,15 +36,14 @@ def add_routes(app: FastAPI, keeper: Keeper, settings: Settings) -> None:
         found = {n: {"kind": kinds.get(n, "model"), "served": served.get(n)} for n in names}
         return as_json({"use_cases": found})
 
-    router, releases = APIRouter(dependencies=[Depends(named)]), Releases(settings)
-    _of_releases(router, releases, settings)
-    _of_batches(router, settings)
-    moving.add_routes(router, releases)
-    app.include_router(router)
+    releases = Releases(settings)
+    _of_releases(app, releases, settings)
+    _of_batches(app, settings)
+    moving.add_routes(app, releases)
 
 
-def _of_releases(router: APIRouter, releases: Releases, settings: Settings) -> None:
-    @router.get(f"{API}/releases")
+def _of_releases(app: FastAPI, releases: Releases, settings: Settings) -> None:
+    @app.get(f"{API}/releases", dependencies=NAMED)
     async def every_release(use_case: str, request: Request) -> Response:
         found = await asked(lambda: releases.every(use_case))
         if not found:
@@ -58,26 +57,26 @@ def _of_releases(router: APIRouter, releases: Releases, settings: Settings) -> N
         told = [asdict(each) | {"policy": each.policy.model_dump()} for each in tried]
         return as_json({"champion": champion, "releases": shown, "moves": moved, "trials": told})
 
-    @router.get(f"{API}/decisions")
+    @app.get(f"{API}/decisions", dependencies=NAMED)
     async def decisions(use_case: str, limit: Limit = 100) -> Response:
         found = await asked(lambda: overview.decisions(settings, use_case, limit))
         return as_json({"decisions": found})
 
 
-def _of_batches(router: APIRouter, settings: Settings) -> None:
-    @router.get(f"{API}/batches")
+def _of_batches(app: FastAPI, settings: Settings) -> None:
+    @app.get(f"{API}/batches", dependencies=NAMED)
     async def batches(use_case: str, limit: Limit = 100) -> Response:
         found = await asked(lambda: overview.batches(settings, use_case, limit))
         if not found:
             raise await _none("batch", use_case, settings)
         return as_json({"batches": found})
 
-    @router.get(f"{API}/traffic")
+    @app.get(f"{API}/traffic", dependencies=NAMED)
     async def traffic(use_case: str, limit: Limit = 100) -> Response:
         found = await asked(lambda: overview.windows(settings, use_case, limit))
         return as_json({"windows": found})
 
-    @router.get(f"{API}/experiment")
+    @app.get(f"{API}/experiment", dependencies=NAMED)
     async def experiment(use_case: str) -> Response:
         found = await asked(lambda: overview.experiment(settings, use_case))
         if not found:

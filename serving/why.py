@@ -12,14 +12,14 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 
 from leeway.why.statement import Answer
 from resources.settings import get_settings
 from resources.store import LocalStore
 from resources.why.answers import why_batch, why_prediction, why_version
 from resources.why.reading import NotRecorded
-from serving.answer import named
+from serving.answer import NAMED
 from serving.asking import asked
 from serving.guard import ADMIN, need
 from serving.problems import Refusal
@@ -48,17 +48,27 @@ Key = Annotated[
 _threads = ThreadPoolExecutor(AT_ONCE, "why")
 
 
+async def _for_admins(request: Request) -> None:
+    need(request, "admin")  # it names people, and where things are
+
+
+ROUTE: dict[str, Any] = {
+    "dependencies": [*NAMED, Depends(_for_admins)],
+    "responses": REFUSALS,
+    "openapi_extra": ADMIN,
+}
+
+
 def add_routes(app: FastAPI) -> None:
     """Adds `why` for every use case that the ledger has, served or not."""
-    router = APIRouter(dependencies=[Depends(named), Depends(_for_admins)], responses=REFUSALS)
 
-    @router.get(PATH, openapi_extra=ADMIN)
+    @app.get(PATH, **ROUTE)
     async def why(use_case: str, version: Version = None) -> Response:
         settings = get_settings()
         objects = LocalStore(settings.store_root)
         return await _told(lambda: why_version(settings, objects, use_case, version))
 
-    @router.get(f"{PATH}/batches/{{batch}}", openapi_extra=ADMIN)
+    @app.get(f"{PATH}/batches/{{batch}}", **ROUTE)
     async def why_of_batch(use_case: str, batch: str, key: Key = None) -> Response:
         settings = get_settings()
         if key is None:
@@ -66,19 +76,13 @@ def add_routes(app: FastAPI) -> None:
         name, objects = f"{use_case}/{batch}/{key}", LocalStore(settings.store_root)
         return await _told(lambda: why_prediction(settings, objects, name))
 
-    @router.get(f"{PATH}/predictions/{{prediction_id}}", openapi_extra=ADMIN)
+    @app.get(f"{PATH}/predictions/{{prediction_id}}", **ROUTE)
     async def why_of_prediction(use_case: str, prediction_id: UUID) -> Response:
         settings = get_settings()
         objects = LocalStore(settings.store_root)
         return await _told(
             lambda: _own(use_case, why_prediction(settings, objects, prediction_id.hex))
         )
-
-    app.include_router(router)
-
-
-async def _for_admins(request: Request) -> None:
-    need(request, "admin")  # it names people, and where things are
 
 
 async def _told(read: Callable[[], Answer]) -> Response:
