@@ -73,13 +73,15 @@ class Keys:
         found = []
         for path in self.folder.glob("*.json"):
             try:
-                key = Key(**json.loads(path.read_bytes()))
+                content = json.loads(path.read_bytes())
+                key = Key(**content)
             except FileNotFoundError:
                 continue  # revoked meanwhile
-            except (ValueError, TypeError):
-                log.error("%s is no key; make another with `leeway keys new`", path)
+            except (ValueError, TypeError, OSError) as error:  # the others count all the same
+                log.error("%s is no key (%s); make another with `leeway keys new`", path, error)
                 continue
-            if key.id == path.stem and key.scope in SCOPES:
+            texts = all(isinstance(each, str) for each in content.values())
+            if texts and key.id == path.stem and key.scope in SCOPES:
                 found.append(key)
         return sorted(found, key=lambda key: (key.made_at, key.id))
 

@@ -13,7 +13,9 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import lru_cache
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -55,6 +57,9 @@ _NETWORK = {
     "keepalives_interval": "10",
     "keepalives_count": "6",
 }
+
+
+_seconds: ContextVar[float | None] = ContextVar("seconds of a transaction", default=None)
 
 
 class PostgresUnavailable(RuntimeError):
@@ -273,6 +278,16 @@ def _unreachable(settings: Settings, database: Database, error: Exception) -> Po
 
 
 @contextmanager
+def cut_off_after(seconds: float) -> Iterator[None]:
+    """Transactions of the block that name no time of their own have so many seconds each."""
+    token = _seconds.set(seconds)
+    try:
+        yield
+    finally:
+        _seconds.reset(token)
+
+
+@contextmanager
 def transaction(
     settings: Settings | None = None,
     database: Database = "leeway",
@@ -284,7 +299,8 @@ def transaction(
     Args:
         settings: of the installation; None: those of this process.
         database: which of its databases.
-        seconds: after which the connection is cut off; None: it waits as long as the server lives.
+        seconds: that connecting may take, up to 10, and then all else, after which the connection
+            is cut off; None: as `cut_off_after` says, else it waits as long as the server lives.
 
     Raises:
         PostgresUnavailable: when the server cannot be reached, or goes away meanwhile (whether a
@@ -294,8 +310,12 @@ def transaction(
     import psycopg2
     from psycopg2 import errors
 
+    seconds = _seconds.get() if seconds is None else seconds
+    parts = _connecting(database, settings or get_settings())
+    if seconds is not None:
+        parts["connect_timeout"] = min(ceil(seconds), int(parts["connect_timeout"]))
     try:
-        connection = psycopg2.connect(**_connecting(database, settings or get_settings()))
+        connection = psycopg2.connect(**parts)
     except psycopg2.OperationalError as error:
         raise PostgresUnavailable(
             f"PostgreSQL cannot be reached: {str(error).strip()}. Run `leeway doctor`."

@@ -1,20 +1,36 @@
-"""What routes of all kinds need to answer: the release of a use case, and JSON.
+"""What routes of all kinds need to answer: the release of a use case, its name, and JSON.
 
-Belongs here: these two. Does not belong here: a route, or what a problem looks like
+Belongs here: these. Does not belong here: a route, or what a problem looks like
 (`serving.problems`).
 """
 
 from __future__ import annotations
 
 import msgspec
-from fastapi import Response
+from fastapi import Depends, Response
 
+from leeway.identifiers import check_identifier
 from serving.keeper import Keeper
 from serving.loading import Loaded
 from serving.problems import Refusal
 
 API = "/api/v1/{use_case}"
 _encode = msgspec.json.Encoder().encode
+
+
+async def named(use_case: str) -> None:
+    """For routes that look for a use case in the ledger: only what may be its name gets there.
+
+    Raises:
+        Refusal: 404 otherwise.
+    """
+    try:
+        check_identifier(use_case)
+    except ValueError as error:
+        raise Refusal(404, str(error), "unknown_name") from error
+
+
+NAMED = [Depends(named)]  # of such a route
 
 
 def as_json(content: object, status: int = 200) -> Response:
@@ -35,7 +51,8 @@ def served(keeper: Keeper, use_case: str) -> Loaded:
     if use_case in state.waiting:
         raise Refusal(503, state.waiting[use_case], headers={"Retry-After": "1"})
     known = ", ".join(sorted(state.served)) or "none"
+    more = f"`leeway run NAME` trains one; served are: {known}"
     if state.known_from is None or not state.served:
-        why = f"no release of {use_case!r} is served; served are: {known}"
+        why = f"no release of {use_case!r} is served; {more}"
         raise Refusal(503, why, headers={"Retry-After": "1"})
-    raise Refusal(404, f"there is no release of {use_case!r}; served are: {known}", "unknown_name")
+    raise Refusal(404, f"there is no release of {use_case!r}; {more}", "unknown_name")

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -79,13 +80,14 @@ class Copies:
             resources.store.CorruptObject: when the store's was changed and there is no copy.
         """
         copy = self.folder / "objects" / digest.removeprefix("sha256:")
-        if copy.exists():
-            data = copy.read_bytes()
-            os.utime(copy)  # it is in use: see `sweep`
-            if f"sha256:{hashlib.sha256(data).hexdigest()}" == digest:
-                return data
+        found = _copied(copy, digest)
+        if found is not None:
+            return found
         data = self.store.get(uri, digest)
-        write_whole(copy, data)
+        try:
+            write_whole(copy, data)
+        except OSError as error:  # what the store gave is served all the same
+            log.error("no copy of %s is kept on this machine: %s", digest, error)
         return data
 
     def sweep(self, kept: Iterable[str], now: float) -> None:
@@ -97,5 +99,19 @@ class Copies:
         """
         names = {each.removeprefix("sha256:") for each in kept}
         for copy in (self.folder / "objects").glob("*"):
-            if copy.name not in names and now - copy.stat().st_mtime > UNREAD_SECONDS:
-                copy.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another process has renamed or removed it just now
+                if copy.name not in names and now - copy.stat().st_mtime > UNREAD_SECONDS:
+                    copy.unlink()
+
+
+def _copied(copy: Path, digest: str) -> bytes | None:
+    """What a copy holds, if it is there and has the digest; it is then in use: see `sweep`."""
+    try:
+        data = copy.read_bytes()
+        os.utime(copy)
+    except FileNotFoundError:
+        return None
+    except OSError as error:  # such as one of another user
+        log.warning("the copy %s is not used: %s", copy, error)
+        return None
+    return data if f"sha256:{hashlib.sha256(data).hexdigest()}" == digest else None

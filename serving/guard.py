@@ -91,14 +91,19 @@ def identified(request: Request) -> bool:
     return request.scope["state"]["access"] is not None
 
 
+def may(request: Request, scope: KeyScope) -> bool:
+    """Whether who asks has the scope."""
+    access: Key | Literal["open"] = request.scope["state"]["access"]
+    return access == "open" or access.may(scope)
+
+
 def need(request: Request, scope: KeyScope) -> None:
     """Lets go on who has the scope.
 
     Raises:
         Refusal: 403 for all others.
     """
-    access: Key | Literal["open"] = request.scope["state"]["access"]
-    if access != "open" and not access.may(scope):
+    if not may(request, scope):
         challenge = f'Bearer realm="leeway", error="insufficient_scope", scope="{scope}"'
         raise Refusal(
             403,
@@ -109,9 +114,11 @@ def need(request: Request, scope: KeyScope) -> None:
 
 
 def caller(request: Request) -> str:
-    """Who asks, for what is written down: the name of the key, or that there are none."""
+    """Who asks, for what is written down: the key, whose name others may have; or without one."""
     access: Key | Literal["open"] = request.scope["state"]["access"]
-    return "the service, without a key" if access == "open" else f"key {access.name or access.id}"
+    if access == "open":
+        return "the service, without a key"
+    return f"key {access.name} ({access.id})" if access.name else f"key {access.id}"
 
 
 def _no_key(shown: bool) -> Refusal:

@@ -18,10 +18,11 @@ from resources.store import CorruptObject
 from serving import metrics
 from serving.breaker import Breaker
 from serving.champions import Copies
-from serving.loading import Loaded, Pointer, Refused, load
+from serving.loading import Loaded, Pointer, Refused, load, without_path
 
 EVERY_SECONDS = 0.25
 LONGEST_WAIT_SECONDS = 60.0
+REMEMBER_SECONDS = 10.0  # after the disk refused it
 KEPT = 3  # releases of a use case that stay loaded, so that a rollback is a swap
 log = logging.getLogger("leeway.serving")
 
@@ -64,6 +65,8 @@ class Keeper:
         self._breaker = Breaker()
         self._recent: dict[str, list[Loaded]] = {}
         self._failed: dict[str, Failure] = {}  # by the digest of the release
+        self._remembered: dict[str, Pointer] = {}
+        self._remember_at = 0.0  # after it failed
         self._round = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
@@ -100,15 +103,24 @@ class Keeper:
                 loaded = self.state.served.get(name)  # the last good one goes on
             if loaded is not None:
                 served[name] = loaded
-        changed = {n: e.pointer for n, e in served.items()} != {
-            n: e.pointer for n, e in self.state.served.items()
-        }
         before, self.state = self.state, State(served, waiting, known_from, problem)
         metrics.state_changed(before, self.state, breaker_open=self._breaker.opened_at is not None)
-        if changed:
-            self._copies.remember({name: each.pointer for name, each in served.items()})
+        self._remember({name: each.pointer for name, each in served.items()})
+
+    def _remember(self, pointers: dict[str, Pointer]) -> None:
+        """Keeps what is served for a start without any server; what fails is tried again."""
+        now = time.monotonic()
+        if pointers == self._remembered or now < self._remember_at:
+            return
+        try:
+            self._copies.remember(pointers)
             held = [each for recent in self._recent.values() for each in recent]
             self._copies.sweep(set().union(*(each.digests for each in held)), time.time())
+        except OSError as error:
+            self._remember_at = now + REMEMBER_SECONDS
+            log.error("a restart without the ledger would serve what was served before: %s", error)
+        else:
+            self._remembered, self._remember_at = pointers, 0.0
 
     def _pointers(
         self,
@@ -142,9 +154,10 @@ class Keeper:
             try:
                 found = load(pointer, self._copies)
             except Exception as error:
-                told = f"{error}" or type(error).__name__
                 expected = isinstance(error, Refused | OSError | CorruptObject)
-                log.error("%s", told, exc_info=None if expected else error)
+                log.error("%s", error, exc_info=None if expected else error)
+                told = without_path(error) if isinstance(error, OSError) else str(error)
+                told = told or type(error).__name__
                 metrics.LOAD_FAILURES.labels(pointer.use_case).inc()
                 self._failed[pointer.digest] = Failure.after(failure, told, now)
                 return None

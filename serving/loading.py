@@ -25,6 +25,7 @@ from leeway.served.contract import Answers, Classes, Contract, Estimates, Warned
 from leeway.served.inputs import Input, Instance
 from leeway.served.row_keys import RowKey
 from leeway.training.model_file import load_model
+from resources.store import CorruptObject
 from serving.paths import FastPath, Path, PipelinePath
 
 log = logging.getLogger("leeway.serving")
@@ -120,6 +121,15 @@ class Loaded:
             return Estimates(**self.who, predictions=estimates)
         decided = classified(found.outputs, warned, classes, self.threshold, calibration, ids)
         return Classes(**self.who, predictions=decided)
+
+
+def without_path(error: Exception) -> str:
+    """Why a release is not loaded, without where its files are, which is for the log."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    if isinstance(error, CorruptObject):
+        return "a file of the release was changed or damaged; the log of the service says which"
+    return str(error)
 
 
 def load(pointer: Pointer, objects: Objects) -> Loaded:

@@ -26,10 +26,14 @@ class Shadowed(Struct, frozen=True):
 
 
 class Shadows(Struct, frozen=True):
-    """Of each request in their order; `unproven` says why the challenger answers none."""
+    """Of each request in their order; none where the challenger answers none.
+
+    `unproven` says why it never will, and `away` what is not there now.
+    """
 
     requests: list[Shadowed] = []
     unproven: str | None = None
+    away: str | None = None
 
 
 class Unusable(ValueError):

@@ -113,13 +113,20 @@ class Shadows:
             done = Done([Shadowed(0.0, error=told)] * len(asked))
             log.warning("the challenger of %s did not answer: %s", challenger.release, told)
         else:
-            if done.unproven is not None and challenger.trial.id not in self._proven:
-                await self._challengers.unproven(challenger.trial, done.unproven)
-            self._proven.add(challenger.trial.id)
+            await self._told(challenger, done)
         for each, found in zip(asked, done.requests, strict=False):
             self._tell(each, found)
-        for each in asked[len(done.requests) :]:  # of one that is not proven
+        for each in asked[len(done.requests) :]:  # of one that is not proven, or not there now
             _count(each.challenger, "dropped")
+
+    async def _told(self, challenger: Challenger, done: Done) -> None:
+        """Of a challenger that answered, never will, or is not there: that is not its failure."""
+        if done.away is not None:
+            log.warning("the challenger of %s waits: %s", challenger.release, done.away)
+            return
+        if done.unproven is not None and challenger.trial.id not in self._proven:
+            await self._challengers.unproven(challenger.trial, done.unproven)
+        self._proven.add(challenger.trial.id)
 
     def _tell(self, asked: Asked, found: Shadowed) -> None:
         _count(asked.challenger, "answered" if found.error is None else "failed")

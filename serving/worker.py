@@ -1,8 +1,8 @@
-"""The process that explains and predicts batches: one job after the other.
+"""The process that explains, predicts batches and answers in the shadow: one job after the other.
 
 Belongs here: reading jobs, handing them to what does them, and what is said when one fails. Does
-not belong here: what is done (`serving.explainable`, `serving.batch_work`), or starting and ending
-processes (`serving.pool`).
+not belong here: what is done (`serving.explainable`, `serving.batch_work`,
+`serving.shadow_work`), or starting and ending processes (`serving.pool`).
 
 It takes releases from the same verified copies as the service, and proves them as it does. From its
 second job on it has a lower priority than the service. What libraries print goes to the log.
@@ -30,7 +30,7 @@ from resources.store import CorruptObject
 from serving.batch_work import predict_batch
 from serving.champions import copies_of
 from serving.explainable import Explainable
-from serving.loading import Loaded, Pointer, load
+from serving.loading import Loaded, Pointer, load, without_path
 from serving.loading import Refused as Unloadable
 from serving.messages import PART, Done, Job, Refused, done_frame, framed, read_job
 from serving.shadow_work import Shadows, shadowed
@@ -65,8 +65,11 @@ class Desk:
             content, refused, failed = b"", Refused(413, told), False
         except SourceError as error:
             content, refused, failed = b"", Refused(400, str(error)), False
-        except (Unloadable, OSError, CorruptObject) as error:
+        except Unloadable as error:
             content, refused, failed = b"", Refused(503, str(error)), False
+        except (OSError, CorruptObject) as error:
+            log.error("%s of %s: %s", job.kind, job.pointer.use_case, error)
+            content, refused, failed = b"", Refused(503, without_path(error)), False
         except Exception:
             log.exception("%s of %s failed", job.kind, job.pointer.use_case)
             content, refused, failed = b"", None, True
@@ -89,8 +92,8 @@ class Desk:
     def _shadowed(self, job: Job) -> Shadows:
         try:
             loaded = self._release(job.pointer)
-        except OSError:
-            raise  # it may be there later
+        except OSError as error:  # it may be there later
+            return Shadows(away=str(error))
         except Exception as error:  # whatever a file that is no model makes of it
             return Shadows(unproven=f"{type(error).__name__}: {error}")
         return shadowed(loaded, job.bodies)

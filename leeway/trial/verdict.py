@@ -2,9 +2,10 @@
 
 Belongs here: that rule. Does not belong here: collecting the evidence, or carrying it out.
 
-A challenger that fails too often goes at once. Where labels come, it is promoted when it is shown
-to lose less and goes when it is shown to lose more, or when the labels are used up and neither is
-shown: what is in place stays, as `docs/adr` has it everywhere. Where no labels are waited for, the
+A challenger that is shown to fail too often goes at once, and none is promoted that has failed too
+often so far: it goes on until it is one or the other. Where labels come, it is promoted when it is
+shown to lose less and goes when it is shown to lose more, or when the labels are used up and
+neither is shown: what is in place stays, as `docs/adr` has it everywhere. Where no labels are waited for, the
 trial is of whether it works at all, and one that has worked for the time asked for is promoted, on
 the evidence that its release rests on.
 """
@@ -16,10 +17,13 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from leeway.spec.trial import Trial
+from leeway.trial.rate import is_above
 from leeway.trial.sequence import Floats, Sequential, sequential_mean
 
 Action = Literal["wait", "promote", "back"]
-ERROR = 0.05  # probability that a trial ever shows a difference where there is none
+# Probability that a trial ever shows a difference where there is none, and of its own that it shows
+# too many failures where they are what is allowed.
+ERROR = 0.05
 LEAST_REQUESTS = 20  # of a challenger, before its failures are a rate
 
 
@@ -54,12 +58,17 @@ def judge(evidence: Evidence, policy: Trial, now: datetime) -> TrialVerdict:
     expected = policy.labelled_rows or len(evidence.differences) or 1
     benefit = sequential_mean(evidence.differences, ERROR, expected, evidence.fewest)
     asked = evidence.answered + evidence.failed
-    if asked >= LEAST_REQUESTS and evidence.failed > policy.max_error_rate * asked:
-        why = f"it failed on {evidence.failed} of {asked} requests"
-        return TrialVerdict("back", f"{why}, and {policy.max_error_rate:.0%} are allowed", benefit)
+    allowed = policy.max_error_rate
+    told = f"it failed on {evidence.failed} of {asked} requests, and {allowed:.0%} are allowed"
+    if asked >= LEAST_REQUESTS and is_above(evidence.failed, asked, allowed, ERROR):
+        return TrialVerdict("back", told, benefit)
     if policy.labelled_rows is None:
-        return _by_time(evidence, policy, asked, now, benefit)
-    return _by_labels(evidence, policy.labelled_rows, benefit)
+        found = _by_time(evidence, policy, asked, now, benefit)
+    else:
+        found = _by_labels(evidence, policy.labelled_rows, benefit)
+    if found.action == "promote" and evidence.failed > allowed * asked:
+        return TrialVerdict("wait", f"{told}, which may be by chance: {found.reason}", benefit)
+    return found
 
 
 def _by_time(
@@ -75,7 +84,7 @@ def _by_time(
 
 
 def _by_labels(evidence: Evidence, wanted: int, benefit: Sequential) -> TrialVerdict:
-    told = _told(benefit, evidence.unit)
+    told = _told(benefit, evidence)
     if benefit.side > 0:
         return TrialVerdict("promote", f"it loses less: {told}", benefit)
     if benefit.side < 0:
@@ -85,10 +94,13 @@ def _by_labels(evidence: Evidence, wanted: int, benefit: Sequential) -> TrialVer
     return TrialVerdict("wait", f"{benefit.rows} of {wanted} rows have labels: {told}", benefit)
 
 
-def _told(benefit: Sequential, unit: str) -> str:
+def _told(benefit: Sequential, evidence: Evidence) -> str:
+    unit = evidence.unit
     if benefit.mean is None:
         return "no row has a label yet"
     if benefit.low is None or benefit.high is None:
+        if benefit.mean == 0 and not evidence.differences.any():
+            return f"all answers to {benefit.rows} rows lose the same"
         return f"{benefit.mean:.4g} {unit} less on {benefit.rows} rows, too few for an interval"
     return (
         f"{benefit.mean:.4g} {unit} less ({benefit.low:.4g} to {benefit.high:.4g}) on "

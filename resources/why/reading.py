@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import psycopg2.extensions
 
 SECONDS = 5.0  # of one query; on a ledger of thousands of batches each takes milliseconds
+_CUT_OFF_SECONDS = 15.0  # for a server that does not keep to that any more
 
 
 class NotRecorded(LookupError):
@@ -45,7 +46,7 @@ def looking(
     from psycopg2 import errors
 
     try:
-        with transaction(settings, database) as cursor:
+        with transaction(settings, database, seconds=_CUT_OFF_SECONDS) as cursor:
             cursor.execute("set transaction isolation level repeatable read read only")
             cursor.execute(f"set local statement_timeout = {SECONDS * 1000:.0f}")
             yield cursor
