@@ -23,7 +23,7 @@ import pytest
 
 from resources.postgres import transaction
 from resources.settings import Settings
-from tests.faults.harness import LONG, figure, in_proof, seeded, times, until, zero
+from tests.faults.harness import figure, in_proof, seeded, times, until, zero
 from tests.faults.load import load
 from tests.faults.released import BODIES, make, make_champion, served
 from tests.service.service import PREDICT, Client, received
@@ -31,6 +31,7 @@ from tests.service.service import PREDICT, Client, received
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 PER_SECOND = 200
 REFUSED, LOST = -1, -2
+MOMENT = 0.5  # seconds that a machine with other work may keep a connection waiting
 HALVES = 10  # requests that are under way when a service is asked to end
 HEAD = (
     f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(BODIES[0])}\r\n\r\n"
@@ -105,7 +106,7 @@ def test_a_service_that_is_asked_to_end_answers_what_it_has_taken(
             served(installed, "--workers", str(workers)) as client,
             load(client.port, BODIES, PER_SECOND, tmp_path, connections) as found,
         ):
-            time.sleep(1)
+            time.sleep(1.5)
             with ExitStack() as stack:
                 halves = [stack.enter_context(client.raw()) for _ in range(HALVES)]
                 for each in halves:
@@ -120,7 +121,8 @@ def test_a_service_that_is_asked_to_end_answers_what_it_has_taken(
             client.process.wait(timeout=30)
             time.sleep(0.2)
         statuses.update(each.status for each in found.asked)
-        sent = [each for each in found.asked if each.sent and each.due + each.sent < signalled]
+        last = signalled - MOMENT  # what came later may be in the queue of the kernel still
+        sent = [each for each in found.asked if each.sent and each.due + each.sent < last]
         assert sent
         assert {each.status for each in sent} == {200}, "what was there before is answered"
     figure(
@@ -132,5 +134,5 @@ def test_a_service_that_is_asked_to_end_answers_what_it_has_taken(
     )
     assert slow == HALVES * ends
     assert set(statuses) <= {200, REFUSED, LOST}
-    assert statuses[LOST] <= PER_SECOND * ends * (0.1 if LONG else 1), "of the moment of its end"
+    assert statuses[LOST] <= PER_SECOND * ends * MOMENT, "of the moment of its end"
     assert logged(installed) - before == statuses[200] + slow, "what was predicted was answered"

@@ -288,7 +288,9 @@ def test_a_key_has_so_many_requests_a_second_and_is_told_when_to_come_again(
         assert 429 in strangers
 
 
-def test_no_secret_is_in_an_answer_or_in_the_log(installed: Complete) -> None:
+def test_no_secret_is_in_an_answer_or_in_the_log(installed: Complete, closed: Client) -> None:
+    """Of a service that serves what `closed` served before, for its own database is nowhere."""
+    assert closed.ready()
     canary = "S3cret-canary"
     variables = {
         "LEEWAY_ENVIRONMENT": "production",

@@ -288,6 +288,7 @@ def test_log1p_for_log_is_found() -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("way", ["fast", "pipeline"])
 def test_a_clean_service_differs_never(way: str, tmp_path: Path) -> None:
     """As a service loads the release and reads requests, by either way to a prediction."""
