@@ -135,15 +135,22 @@ def rows_of(settings: Settings, use_case: str, asked: Window) -> Iterator[list[L
 
 
 def truth_state(settings: Settings, name: str) -> str:
-    """A text that changes when anything does that `truth_changes` reads, found at once."""
+    """A text that changes when anything does that `truth_changes` reads, or that read it before.
+
+    It is found at once. Of times alone it would not do: they are when a transaction began, and one
+    that began earlier may be committed later.
+    """
     with transaction(settings) as cursor:
         cursor.execute(
             """
-            select max(read_at)::text from leeway.label_batches where use_case = %(name)s
+            select count(*)::text || ':' || sum(hashtextextended(batch || ' ' || read_at, 0))
+            from leeway.label_batches where use_case = %(name)s
             union all
-            select max(committed_at)::text from leeway.current join leeway.commits
-                using (use_case, node, batch)
-            where commits.id = commit_id and use_case = %(name)s and node in ('clean', 'traffic')
+            select count(*)::text || ':' || sum(hashtextextended(
+                concat_ws(' ', node, batch, commits.id, digest, committed_at), 0))
+            from leeway.current join leeway.commits using (use_case, node, batch)
+            where commits.id = commit_id and use_case = %(name)s
+                and node in ('clean', 'traffic', 'traffic_performance')
             """,
             {"name": name},
         )
@@ -151,13 +158,17 @@ def truth_state(settings: Settings, name: str) -> str:
 
 
 def truth_changes(settings: Settings, name: str, use_case: UseCase) -> dict[str, str]:
-    """For each window of which the truth of a row is known, a text that changes when it does."""
+    """For each window a text that changes when the truth of a row does; empty where none is known.
+
+    A window whose labels were withdrawn is one of those.
+    """
     every = windows(settings, name)
     if not every:
         return {}
     with transaction(settings) as cursor:
         cursor.execute(_truth(cursor, name, use_case, _EVERY) + _sql(_CHANGE), _bounds(name, every))
-        return {every[place].name: change for place, change in cursor.fetchall()}
+        known = {every[place].name: change for place, change in cursor.fetchall()}
+    return {each.name: known.get(each.name, "") for each in every}
 
 
 def truth_of(
