@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from leeway.spec import UseCase
 from leeway.traffic.windows import Span, Window, closed_windows
-from resources.postgres import transaction
+from resources.postgres import has_table, transaction
 from resources.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def close_windows(settings: Settings, use_case: str, span: Span, now: datetime) 
     Several processes may do so at once: one after the other.
     """
     with transaction(settings) as cursor:
-        cursor.execute("select to_regclass('monitoring.inference_log')")
-        if cursor.fetchone() == (None,):
+        if not has_table(cursor, "monitoring.inference_log"):
             return []
         cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"windows.{use_case}",))
         cursor.execute("select max(until) from leeway.windows where use_case = %s", (use_case,))
@@ -82,7 +81,10 @@ def window(settings: Settings, use_case: str, name: str) -> Window:
         )
         row = cursor.fetchone()
     if row is None:
-        raise LookupError(f"{use_case}: no window of live traffic is called {name}")
+        raise LookupError(
+            f"{use_case}: no window of live traffic is called {name}; `leeway run {use_case}` "
+            f"closes those that have come to their end, and /api/v1/{use_case}/traffic lists them"
+        )
     return Window(*row)
 
 
@@ -207,9 +209,8 @@ def _truth(
     """
     from psycopg2 import sql
 
-    cursor.execute("select to_regclass(%s)", (f'"{name}".clean',))
     clean: sql.Composable = sql.SQL("select null::text as row_key, null::text as label where false")
-    if cursor.fetchone() != (None,):
+    if has_table(cursor, f'"{name}".clean'):
         clean = sql.SQL(
             "select {key}::text as row_key, {target}::text as label from {clean} "
             "where {target} is not null"
