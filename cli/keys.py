@@ -9,6 +9,7 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from rich.markup import escape
 from rich.table import Table
 
 from cli.output import console, emit, say
@@ -36,7 +37,7 @@ def listed(as_json: bool) -> None:
     else:
         table = Table("id", "scope", "name", "made at", box=None)
         for key in keys:
-            table.add_row(key.id, key.scope, key.name, key.made_at)
+            table.add_row(*map(escape, (key.id, key.scope, key.name, key.made_at)))
         console.print(table)
 
 

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from cli.output import say
-from resources.keys import Keys, keys_are_needed
+from resources.keys import Keys, is_this_machine, keys_are_needed
 from resources.processes import die_with_parent
 from resources.settings import Settings, get_settings
 
@@ -86,7 +86,7 @@ def _make_room(files: int) -> None:
 def _why_closed(settings: Settings, host: str) -> str:
     if settings.environment == "production":
         return "LEEWAY_ENVIRONMENT is production"
-    return f"the service listens on {host}" if host != "127.0.0.1" else "there were keys before"
+    return "there were keys before" if is_this_machine(host) else f"the service listens on {host}"
 
 
 def _config(make: partial[ASGIApp], workers: int) -> uvicorn.Config:

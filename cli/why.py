@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from cli.output import console, emit
+from leeway.identifiers import PREDICTION_ID
 from leeway.why.statement import Answer, Citation, Statement, short
 from resources.settings import get_settings
 from resources.store import LocalStore
@@ -23,7 +24,6 @@ from resources.why.reading import NotRecorded
 
 # Statements of one topic, and citations of one statement: JSON has all.
 MOST_SHOWN, MOST_CITED = 20, 4
-_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # of the service
 
 
 def why(about: str, batch: str | None, as_json: bool) -> None:
@@ -36,7 +36,7 @@ def why(about: str, batch: str | None, as_json: bool) -> None:
     try:
         answer = _answer(about, batch)
     except NotRecorded:
-        if not _ID.fullmatch(about):
+        if not PREDICTION_ID.fullmatch(about):
             from orchestration.use_cases import find_use_case
 
             find_use_case(re.split("[@/]", about)[0])  # says which there are, where it is none
@@ -55,7 +55,7 @@ def _answer(about: str, batch: str | None) -> Answer:
         if at or "/" in about:
             raise click.UsageError("--batch goes with the name of a use case alone")
         return why_batch(settings, name, batch)
-    if "/" in about or _ID.fullmatch(about):
+    if "/" in about or PREDICTION_ID.fullmatch(about):
         return why_prediction(settings, objects, about)
     if at and not re.fullmatch("[0-9]{1,9}", version):
         raise click.UsageError(f"{version!r} is not a version; write {name}@2, for example")

@@ -71,7 +71,8 @@ def _category(column: Any, each: Mapping[str, Any], label: str, told: str, key: 
 def _help(each: Mapping[str, Any]) -> str:
     told = str(each["description"])
     if each["seen_low"] is not None:
-        told += f"; the model was trained on {each['seen_low']:g} to {each['seen_high']:g}"
+        told += f"; the model was trained on {each['seen_low']:.15g} to "
+        told += f"{each['seen_high']:.15g}"
     return told
 
 

@@ -7,6 +7,9 @@ database driver does.
 import re
 
 IDENTIFIER_PATTERN = r"^[a-z][a-z0-9_]{0,47}$"
+PREDICTION_ID = re.compile(
+    r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+)  # of the service
 BATCH_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
 
 # Words that PostgreSQL reserves, columns that every table of it has, and names that we use.

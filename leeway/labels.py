@@ -90,5 +90,6 @@ def _parsed(table: pa.Table, column: Column) -> Parsed:
         return parse_column(table[name].combine_chunks(), column)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise SchemaMismatch(
-            f"labels: column {name!r} cannot be read as {column.type} ({error})"
+            f"labels: column {name!r} cannot be read as {column.type} ({error}). "
+            "Mend the source, or change labels in defs.yaml"
         ) from error

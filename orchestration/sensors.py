@@ -16,6 +16,7 @@ from leeway.spec import Labels
 from orchestration.jobs import LABELLED, LOOKED, graph_job_name, retrain_job_name
 from orchestration.retraining import retraining_tick
 from orchestration.traffic import traffic_sensor
+from orchestration.tries import next_try
 from resources.platform import Platform
 from resources.reaper import reap
 from resources.settings import get_settings
@@ -82,7 +83,7 @@ def _batches_sensor(stage: Stage) -> dg.SensorDefinition:
 def _labels_sensor(stage: Stage, source: Labels) -> dg.SensorDefinition:
     """Takes in labels that came, and has what rests on them made again for their batches.
 
-    The key names the newest change, so that each asks for one run.
+    The key names the newest change, so that each asks for one run, and for others if that failed.
     """
 
     @dg.sensor(
@@ -105,7 +106,7 @@ def _labels_sensor(stage: Stage, source: Labels) -> dg.SensorDefinition:
             if known is not None and known.facts["source_digest"] != change:
                 nodes = [stage.key(node) for node in LABELLED]
                 request = dg.RunRequest(
-                    run_key=f"labels:{batch}:{change}",
+                    run_key=next_try(context.instance, f"labels:{batch}:{change}"),
                     job_name=graph_job_name(stage.name),
                     partition_key=batch,
                     asset_selection=nodes,

@@ -12,6 +12,7 @@ import dagster as dg
 from assets.stage import Stage
 from leeway.traffic.windows import KEPT_UP
 from orchestration.jobs import LIVE, traffic_job_name
+from orchestration.tries import next_try
 from resources.platform import Platform
 from resources.traffic import answer_counts, close_windows, truth_changes, truth_state
 
@@ -43,8 +44,9 @@ def traffic_tick(
 ) -> dg.SensorResult | dg.SkipReason:
     """What is new: windows, answers that were logged late, and labels.
 
-    The key of a run names what is new, so that each asks for one run. `cursor` is what labels and
-    windows were at the last tick: while that is the same, nothing is asked of each label.
+    The key of a run names what is new, so that each asks for one run, and for others where that
+    failed. `cursor` is what labels and windows were at the last tick that had nothing to ask about
+    labels: while that is the same, nothing is asked of each label.
     """
     settings, name, use_case = platform.settings, stage.name, stage.use_case
     found = close_windows(settings, name, use_case.monitoring.window, now)
@@ -56,17 +58,18 @@ def traffic_tick(
     state = truth_state(settings, name)  # before what it is the state of
     truth = truth_changes(settings, name, use_case) if state != cursor else {}
     judged = _changed(stage, platform, "traffic_performance", truth)
-    asked = [_request(stage, LIVE, *each) for each in late.items()]
+    asked = [_request(stage, instance, LIVE, *each) for each in late.items()]
     asked += [
-        _request(stage, ("traffic_performance",), window, change)
+        _request(stage, instance, ("traffic_performance",), window, change)
         for window, change in judged.items()
         if window not in late
     ]
+    seen = cursor if judged else state  # what was asked for may fail
     if not new and not asked:
         nothing = f"nothing is new of the {len(found)} windows"
-        return dg.SensorResult(skip_reason=nothing, cursor=state)
+        return dg.SensorResult(skip_reason=nothing, cursor=seen)
     added = [stage.windows.build_add_request(new)] if new else []
-    return dg.SensorResult(run_requests=asked, dynamic_partitions_requests=added, cursor=state)
+    return dg.SensorResult(run_requests=asked, dynamic_partitions_requests=added, cursor=seen)
 
 
 def _changed(
@@ -81,9 +84,11 @@ def _changed(
     }
 
 
-def _request(stage: Stage, nodes: tuple[str, ...], window: str, change: str) -> dg.RunRequest:
+def _request(
+    stage: Stage, instance: dg.DagsterInstance, nodes: tuple[str, ...], window: str, change: str
+) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=f"{nodes[0]}:{window}:{change}",
+        run_key=next_try(instance, f"{nodes[0]}:{window}:{change}"),
         job_name=traffic_job_name(stage.name),
         partition_key=window,
         asset_selection=[stage.key(node) for node in nodes],

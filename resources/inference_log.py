@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from leeway.served.logged import COLUMNS
 from resources.ledger import Ledger
-from resources.postgres import transaction
+from resources.postgres import has_table, transaction
 from resources.settings import Settings
 
 if TYPE_CHECKING:
@@ -84,8 +84,7 @@ _ENTRY = (
 
 def find(cursor: psycopg2.extensions.cursor, prediction_id: str) -> Entry | None:
     """The answer with an id; None where the log has none, or no service has answered here yet."""
-    cursor.execute("select to_regclass('monitoring.inference_log')")
-    if cursor.fetchone() == (None,):
+    if not has_table(cursor, "monitoring.inference_log"):
         return None
     cursor.execute(
         f"select {_ENTRY} from monitoring.inference_log where prediction_id = %s::uuid",  # noqa: S608  # a constant

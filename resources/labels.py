@@ -18,7 +18,7 @@ from leeway.data.values import ARROW_TYPES
 from leeway.labels import GivenLabels, read_labels
 from leeway.spec import Labels, UseCase
 from resources.files import SourceError
-from resources.postgres import transaction
+from resources.postgres import has_table, transaction
 from resources.settings import Settings
 from resources.sources import BatchSource, open_labels
 
@@ -75,8 +75,7 @@ def changes(settings: Settings, name: str, key: str) -> dict[str, str]:
         "where l.use_case = %s and l.problem is null group by c.batch_id"
     ).format(sql.Identifier(name, "clean"), sql.Identifier(key))
     with transaction(settings) as cursor:
-        cursor.execute("select to_regclass(%s)", (f'"{name}".clean',))
-        if cursor.fetchone() == (None,):
+        if not has_table(cursor, f'"{name}".clean'):
             return {}
         cursor.execute(statement, (name,))
         return dict(cursor.fetchall())

@@ -48,7 +48,11 @@ def promote(releases: Releases, name: str, version: int, who: str, why: str) -> 
         there = ", ".join(map(str, known))
         raise NoSuchVersion(f"{name} has no version {version}; there are {there}")
     if known[version].verdict == "reject":
-        raise NoSuchVersion(f"{name}: version {version} was rejected: {known[version].reason}")
+        good = [str(each.version) for each in known.values() if each.verdict != "reject"]
+        raise NoSuchVersion(
+            f"{name}: version {version} was rejected: {known[version].reason}; those that may be "
+            f"champion: {', '.join(good) or 'none'}"
+        )
     previous, now = releases.move(name, "promote", who, why, lambda current, line: version)
     return Move(name, "promote", previous, now, who, why)
 

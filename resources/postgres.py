@@ -346,6 +346,12 @@ def transaction(
         connection.close()
 
 
+def has_table(cursor: psycopg2.extensions.cursor, name: str) -> bool:
+    """Whether there is a table: an installation may be from before there was one."""
+    cursor.execute("select to_regclass(%s) is not null", (name,))
+    return cursor.fetchone() == (True,)
+
+
 def _cut_off_after(
     seconds: float | None, connection: psycopg2.extensions.connection
 ) -> threading.Timer | None:

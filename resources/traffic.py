@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from leeway.spec import UseCase
 from leeway.traffic.windows import Span, Window, closed_windows
-from resources.postgres import transaction
+from resources.postgres import has_table, transaction
 from resources.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def close_windows(settings: Settings, use_case: str, span: Span, now: datetime) 
     Several processes may do so at once: one after the other.
     """
     with transaction(settings) as cursor:
-        cursor.execute("select to_regclass('monitoring.inference_log')")
-        if cursor.fetchone() == (None,):
+        if not has_table(cursor, "monitoring.inference_log"):
             return []
         cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"windows.{use_case}",))
         cursor.execute("select max(until) from leeway.windows where use_case = %s", (use_case,))
@@ -82,7 +81,10 @@ def window(settings: Settings, use_case: str, name: str) -> Window:
         )
         row = cursor.fetchone()
     if row is None:
-        raise LookupError(f"{use_case}: no window of live traffic is called {name}")
+        raise LookupError(
+            f"{use_case}: no window of live traffic is called {name}; `leeway run {use_case}` "
+            f"closes those that have come to their end, and /api/v1/{use_case}/traffic lists them"
+        )
     return Window(*row)
 
 
@@ -135,15 +137,22 @@ def rows_of(settings: Settings, use_case: str, asked: Window) -> Iterator[list[L
 
 
 def truth_state(settings: Settings, name: str) -> str:
-    """A text that changes when anything does that `truth_changes` reads, found at once."""
+    """A text that changes when anything does that `truth_changes` reads, or that read it before.
+
+    It is found at once. Of times alone it would not do: they are when a transaction began, and one
+    that began earlier may be committed later.
+    """
     with transaction(settings) as cursor:
         cursor.execute(
             """
-            select max(read_at)::text from leeway.label_batches where use_case = %(name)s
+            select count(*)::text || ':' || sum(hashtextextended(batch || ' ' || read_at, 0))
+            from leeway.label_batches where use_case = %(name)s
             union all
-            select max(committed_at)::text from leeway.current join leeway.commits
-                using (use_case, node, batch)
-            where commits.id = commit_id and use_case = %(name)s and node in ('clean', 'traffic')
+            select count(*)::text || ':' || sum(hashtextextended(
+                concat_ws(' ', node, batch, commits.id, digest, committed_at), 0))
+            from leeway.current join leeway.commits using (use_case, node, batch)
+            where commits.id = commit_id and use_case = %(name)s
+                and node in ('clean', 'traffic', 'traffic_performance')
             """,
             {"name": name},
         )
@@ -151,13 +160,17 @@ def truth_state(settings: Settings, name: str) -> str:
 
 
 def truth_changes(settings: Settings, name: str, use_case: UseCase) -> dict[str, str]:
-    """For each window of which the truth of a row is known, a text that changes when it does."""
+    """For each window a text that changes when the truth of a row does; empty where none is known.
+
+    A window whose labels were withdrawn is one of those.
+    """
     every = windows(settings, name)
     if not every:
         return {}
     with transaction(settings) as cursor:
         cursor.execute(_truth(cursor, name, use_case, _EVERY) + _sql(_CHANGE), _bounds(name, every))
-        return {every[place].name: change for place, change in cursor.fetchall()}
+        known = {every[place].name: change for place, change in cursor.fetchall()}
+    return {each.name: known.get(each.name, "") for each in every}
 
 
 def truth_of(
@@ -196,9 +209,8 @@ def _truth(
     """
     from psycopg2 import sql
 
-    cursor.execute("select to_regclass(%s)", (f'"{name}".clean',))
     clean: sql.Composable = sql.SQL("select null::text as row_key, null::text as label where false")
-    if cursor.fetchone() != (None,):
+    if has_table(cursor, f'"{name}".clean'):
         clean = sql.SQL(
             "select {key}::text as row_key, {target}::text as label from {clean} "
             "where {target} is not null"

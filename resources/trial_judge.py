@@ -39,6 +39,8 @@ class Judged:
         """It in words."""
         trial, words = self.trial, {"wait": "goes on", "promote": "promoted", "back": "went back"}
         outcome = words[self.verdict.action]
+        if self.verdict.action != "wait" and not self.ended:
+            outcome = "had ended meanwhile, and would have been decided now"
         beside = f"version {trial.version} beside version {trial.champion}"
         return f"trial of {beside}: {outcome}: {self.verdict.reason}"
 

@@ -4,7 +4,7 @@ Belongs here: the table `leeway.trials`. Does not belong here: the evidence (`re
 the rule (`leeway.trial.verdict`), or moving the champion (`resources.releases`).
 
 A trial begins in the transaction that records the release, and ends in the one that moves the
-champion, if it ends with that. Each is written under the lock of the champion's moves.
+champion, if it ends with that. Both are written under the lock of the champion's moves.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from leeway.spec import Trial
-from resources.postgres import transaction
+from resources.postgres import has_table, transaction
 from resources.settings import Settings
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def champion_moved_in(
     cursor: psycopg2.extensions.cursor, use_case: str, version: int, who: str, why: str
 ) -> None:
     """Ends the trial that runs where the champion is moved to `version`: it is decided by that."""
-    if not _is_there(cursor):
+    if not has_table(cursor, "leeway.trials"):
         return
     cursor.execute(
         "select version from leeway.trials where use_case = %s and ended_at is null", (use_case,)
@@ -147,7 +147,7 @@ def newest(settings: Settings, use_case: str) -> list[Tried]:
 
 def _read(settings: Settings, condition: str, *parameters: str) -> list[Tried]:
     with transaction(settings) as cursor:
-        if not _is_there(cursor):
+        if not has_table(cursor, "leeway.trials"):
             return []
         cursor.execute(
             # All of them are literals of this module.
@@ -157,9 +157,3 @@ def _read(settings: Settings, condition: str, *parameters: str) -> list[Tried]:
         )
         found = [(*row[:6], Trial.model_validate(row[6]), *row[7:]) for row in cursor.fetchall()]
     return [Tried(*each) for each in found]
-
-
-def _is_there(cursor: psycopg2.extensions.cursor) -> bool:
-    """Whether there is the table: a service may be asked before a verb has made it."""
-    cursor.execute("select to_regclass('leeway.trials') is not null")
-    return cursor.fetchone() == (True,)

@@ -18,7 +18,7 @@ from leeway.spec import UseCase
 from leeway.trial.evidence import Labelled, of_canary, of_shadow, unit_of
 from leeway.trial.verdict import Evidence
 from resources.inference_log import copy_once
-from resources.postgres import transaction
+from resources.postgres import has_table, transaction
 from resources.settings import Settings
 from resources.trials import Tried
 
@@ -81,8 +81,7 @@ def evidence_of(settings: Settings, trial: Tried, use_case: UseCase) -> Evidence
         resources.postgres.PostgresUnavailable: when the server cannot be reached.
     """
     with transaction(settings) as cursor:
-        cursor.execute("select to_regclass('monitoring.trial_log')")
-        if cursor.fetchone() == (None,):  # no service has tried anything here yet
+        if not has_table(cursor, "monitoring.trial_log"):  # no service has tried anything here yet
             answered, failed, rows = 0, 0, []
         else:
             answered, failed = _counted(cursor, trial)

@@ -131,7 +131,7 @@ def _room() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        told = f"the batch cannot be kept while it is predicted: {error.strerror}"
+        told = f"the batch cannot be kept while it is predicted: {error.strerror or error}"
         raise Refusal(503, told, headers={"Retry-After": "60"}) from error
 
 

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from resources.settings import Settings
 
@@ -116,12 +116,9 @@ def _mlflow(uri: str) -> None:
     import urllib3
 
     parts = urlsplit(uri)
-    at = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
-    headers = (
-        urllib3.make_headers(basic_auth=f"{parts.username}:{parts.password or ''}")
-        if parts.username
-        else {}
-    )
+    at = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    headers = urllib3.make_headers(basic_auth=f"{user}:{password}") if user else {}
     with urllib3.PoolManager(retries=False, timeout=TIMEOUT_SECONDS) as pool:
         answer = pool.request("GET", f"{at}{parts.path.rstrip('/')}/health", headers=headers)
     if answer.status != 200:

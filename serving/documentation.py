@@ -1,9 +1,8 @@
 """The OpenAPI document: what is served now, by the types that judge its requests.
 
-Belongs here: putting the document together. Does not belong here: the types (`leeway.served`), or
-which of them a
-route has (`serving.described`), or what every operation may answer beside what it is for
-(`serving.refusals`).
+Belongs here: putting the document together. Does not belong here: the types (`leeway.served`),
+which of them a route has (`serving.described`), or what every operation may answer beside what it
+is for (`serving.refusals`).
 """
 
 from __future__ import annotations

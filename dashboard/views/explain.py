@@ -21,19 +21,30 @@ def page(service: Service, use_case: str) -> None:
     st.header(model["title"])
     st.caption("The first explanation of a release takes some seconds.")
     instance = instance_form(model["inputs"], "Explain", f"explain.{use_case}")
-    if not instance:
+    kept = (
+        f"explained.{use_case}"  # a button is pressed for one run, and the next choice is another
+    )
+    if instance:
+        st.session_state.pop(kept, None)
+        st.session_state[kept] = _asked(service, use_case, instance)
+    if kept not in st.session_state:
         return
-    body = {"instances": [instance]}
-    with st.spinner("Explaining"):
-        why = service.post("api/v1", use_case, "explain", body=body, seconds=EXPLAIN_SECONDS)
-        near = service.post("api/v1", use_case, "neighbours", body=body, seconds=EXPLAIN_SECONDS)
-        drawn = service.get("api/v1", use_case, "map")
+    why, near, drawn = st.session_state[kept]
     found = why["explanations"][0]
     show(why | {"predictions": [found["prediction"]]})
     _shap(why, found, use_case)
     _neighbours(near, near["surroundings"][0])
     st.subheader("On the map")
     st.altair_chart(_map(drawn, near["surroundings"][0]), width="stretch")
+
+
+def _asked(service: Service, use_case: str, instance: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """The explanation of an instance, its neighbours, and the map that it is drawn on."""
+    body = {"instances": [instance]}
+    with st.spinner("Explaining"):
+        why = service.post("api/v1", use_case, "explain", body=body, seconds=EXPLAIN_SECONDS)
+        near = service.post("api/v1", use_case, "neighbours", body=body, seconds=EXPLAIN_SECONDS)
+        return why, near, service.get("api/v1", use_case, "map")
 
 
 def _shap(why: Any, found: Any, use_case: str) -> None:

@@ -79,5 +79,6 @@ def _warnings(each: Input, value: object) -> Iterator[Warned]:
         return
     if not low <= value <= high:
         unit = f" {each.unit}" if each.unit else ""
-        told = f"{value:g}{unit} is outside of what the model was trained on, {low:g} to {high:g}"
+        told = f"{value:.15g}{unit} is outside of what the model was trained on, "
+        told += f"{low:.15g} to {high:.15g}"
         yield Warned(each.name, "outside_training_range", f"{told}{unit}")

@@ -226,8 +226,8 @@ def allowed_told(each: Input) -> str:
     if each.values is not None:
         told = f"one of {', '.join(each.values)}"
     elif each.low is not None or each.high is not None:
-        ends = [f"from {each.low:g}"] if each.low is not None else []
-        ends += [f"to {each.high:g}"] if each.high is not None else []
+        ends = [f"from {each.low:.15g}"] if each.low is not None else []
+        ends += [f"to {each.high:.15g}"] if each.high is not None else []
         told = f"{each.type} {' '.join(ends)}"
     unit = f" {each.unit}" if each.unit else ""
     return f"{told}{unit}" if each.required else f"{told}{unit}, or null"

@@ -102,18 +102,30 @@ def _schema(use_case: UseCase) -> pa.Schema:
 
 
 def _values(values: list[Any], kind: ColumnType) -> tuple[pa.Array, int]:
+    if kind == "number":  # which JSON writes without a point where it is large
+        values = [_as_float(each) for each in values]
     try:
         return pa.array(values, ARROW_TYPES[kind]), 0
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+    except _UNFIT:
         fitting = [value if _fits(value, kind) else None for value in values]
         lost = sum(a is not None and b is None for a, b in zip(values, fitting, strict=True))
         return pa.array(fitting, ARROW_TYPES[kind]), lost
 
 
+def _as_float(value: Any) -> Any:
+    try:
+        return float(value) if type(value) is int else value
+    except OverflowError:
+        return value
+
+
+_UNFIT = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError)  # the last of an integer of 65 bits
+
+
 def _fits(value: Any, kind: ColumnType) -> bool:
     try:
         pa.scalar(value, ARROW_TYPES[kind])
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+    except _UNFIT:
         return False
     return True
 

@@ -5,9 +5,9 @@ Belongs here: that rule. Does not belong here: collecting the evidence, or carry
 A challenger that is shown to fail too often goes at once, and none is promoted that has failed too
 often so far: it goes on until it is one or the other. Where labels come, it is promoted when it is
 shown to lose less and goes when it is shown to lose more, or when the labels are used up and
-neither is shown: what is in place stays, as `docs/adr` has it everywhere. Where no labels are waited for, the
-trial is of whether it works at all, and one that has worked for the time asked for is promoted, on
-the evidence that its release rests on.
+neither is shown: what is in place stays, as `docs/adr` has it everywhere. Where no labels are
+waited for, the trial is of whether it works at all, and one that has worked for the time asked for
+is promoted, on the evidence that its release rests on.
 """
 
 from __future__ import annotations

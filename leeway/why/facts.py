@@ -243,3 +243,4 @@ class Story:
     incidents: Sequence[Incident] = ()  # about this version
     scored: Sequence[Scored] = ()
     runs: Runs = field(default_factory=Runs)
+    tuned_gone: str = "the commit of its training is not recorded any more"  # where it is None

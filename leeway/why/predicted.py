@@ -25,11 +25,11 @@ NO_BATCH = Gone("it is of no batch")
 class Prediction:
     """A prediction that was found, wherever it was recorded.
 
-    `content` is what was answered, `version` and `release` say who answered, `rests_on` where that
-    is recorded. `trial` is the id of the one in which a challenger answered. The rest is of a row
-    of a batch: its `key`, its clean values, and the number and the place that it had in the source,
-    each of which may not be known any more. An answer of a service is part of a `window` of live
-    traffic instead.
+    `content` is what was answered, and `asked` with what inputs; `version` and `release` say who
+    answered, `rests_on` where that is recorded. `trial` is the id of the one in which a challenger
+    answered. The rest is of a row of a batch: its `key`, its clean values, and the number and the
+    place that it had in the source, each of which may not be known any more. An answer of a service
+    is part of a `window` of live traffic instead.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Prediction:
     raw_row: int | Gone = NO_BATCH
     lineage: Lineage = field(default_factory=Lineage)
     runs: Runs = field(default_factory=Runs)
+    asked: Mapping[str, Any] = field(default_factory=dict)  # of a service
     trial: int | None = None
     window: Looked | Gone | None = None  # None: it is of a batch
 
@@ -56,9 +57,12 @@ def about_prediction(found: Prediction, story: Story | None, history: History) -
         story: of the version that predicted; None where it is not recorded.
         history: of its use case.
     """
-    told = some([f"{name} {_shown(value)}" for name, value in found.content.items()], 12)
-    text = f"Version {found.version} said, {moment(found.at)}: {told}."
-    statements = [Statement(TOPIC, text, found.rests_on), _release(found, story, history)]
+    text = f"Version {found.version} said, {moment(found.at)}: {_named(found.content)}."
+    statements = [Statement(TOPIC, text, found.rests_on)]
+    if found.asked:
+        text = f"It was asked with: {_named(found.asked)}."
+        statements.append(Statement(TOPIC, text, found.rests_on))
+    statements.append(_release(found, story, history))
     if found.trial is not None:
         text = f"Version {found.version} was not champion: it was tried on a share of the requests."
         statements.append(Statement(TOPIC, text, (row("leeway.trials", id=found.trial),)))
@@ -75,7 +79,13 @@ def about_prediction(found: Prediction, story: Story | None, history: History) -
         "release": found.release,
         "answer": {name: _plain(value) for name, value in found.content.items()},
     }
+    if found.asked:
+        named["inputs"] = {name: _plain(value) for name, value in found.asked.items()}
     return Answer(f"{found.name}, predicted by version {found.version}", named, statements)
+
+
+def _named(values: Mapping[str, Any]) -> str:
+    return some([f"{name} {_shown(value)}" for name, value in values.items()], 12)
 
 
 def _shown(value: object) -> str:
@@ -109,7 +119,7 @@ def _row(found: Prediction) -> list[Statement]:
     if isinstance(found.clean, Gone):
         told.append(unknown(TOPIC, "The clean row that it was made of", found.clean.why))
     elif clean is not None:
-        shown = some([f"{name} {_shown(value)}" for name, value in found.clean.items()], 12)
+        shown = _named(found.clean)
         cited = Citation("object", {"digest": clean.digest, "uri": clean.uri})
         told.append(Statement(TOPIC, f"The clean row was: {shown}.", (cited,)))
     if isinstance(found.raw_row, Gone):

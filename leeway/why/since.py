@@ -112,13 +112,12 @@ def _scored(story: Story) -> Statement:
     last = found[-1]
     text = f"It predicted the batches {some(batches)}, last {last.rows} rows of {last.batch}, "
     text += f"{moment(last.at)}."
-    cited = row(
-        "monitoring.scoring_runs",
-        use_case=story.history.use_case,
-        batch=last.batch,
-        run_id=last.run_id,
-    )
-    return Statement(TOPIC, text, (cited,))
+    use_case = story.history.use_case
+    cited = [
+        row("monitoring.scoring_runs", use_case=use_case, batch=each.batch, run_id=each.run_id)
+        for each in reversed(found)
+    ]
+    return Statement(TOPIC, text, tuple(cited))
 
 
 def _incidents(story: Story) -> list[Statement]:

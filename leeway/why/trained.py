@@ -53,8 +53,8 @@ def _without_incident(story: Story) -> Statement:
     """What a schedule or a person started."""
     first = "It is the first release of the use case. " if _is_first(story) else ""
     if story.tuned is None:
-        why = "the commit of its training is not recorded any more"
-        return unknown(TOPIC, f"{first}What started its training", why, release_row(story))
+        what = f"{first}What started its training"
+        return unknown(TOPIC, what, story.tuned_gone, release_row(story))
     run_id = story.tuned.run_id
     cited = (release_row(story), commit(story.tuned.id))
     known = story.runs.by_id.get(run_id)
@@ -181,8 +181,7 @@ def _made_by(story: Story) -> list[Statement]:
     """By whom and from which commit the model was fitted."""
     what = "By whom, and from which commit of the project, it was fitted"
     if story.tuned is None:
-        why = "the commit of its training is not recorded any more"
-        return [unknown(TOPIC, what, why, release_row(story))]
+        return [unknown(TOPIC, what, story.tuned_gone, release_row(story))]
     facts, cited = story.tuned.facts, (commit(story.tuned.id), run(story.tuned.run_id))
     found, user = facts.get("git_commit"), facts.get("user")
     who = (

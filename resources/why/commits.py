@@ -49,9 +49,10 @@ def read_by(
     wanted: Mapping[str, str],
     of: Commit,
 ) -> dict[str, Commit]:
-    """By batch the commit of a node that another commit has read: the newest before it.
+    """By batch the commit of a node that another commit has read.
 
-    A batch is missing where its commit was replaced since.
+    It is the newest before it with the digest that was read, or else the first after: one that was
+    made again since, of the same rows. A batch is missing where its commit was replaced by others.
 
     Args:
         cursor: of one look.
@@ -64,8 +65,8 @@ def read_by(
         cursor,
         "use_case = %s and node = %s "
         "and (batch, digest) in (select * from unnest(%s::text[], %s::text[])) "
-        "order by committed_at <= %s, committed_at",
-        (use_case, node, list(wanted), list(wanted.values()), of.at),
+        "order by committed_at <= %s, abs(extract(epoch from committed_at - %s)) desc",
+        (use_case, node, list(wanted), list(wanted.values()), of.at, of.at),
     )
     return {each.batch: each for each in found}  # the last of a batch is the one
 

@@ -1,16 +1,15 @@
 """Finding one prediction: where it is recorded, and the row that it is of.
 
-Belongs here: the ways to find one, each of them a `Finder`. Does not belong here: what is said of
-it (`leeway.why.predicted`).
+Belongs here: the ways to find one. Does not belong here: what is said of it
+(`leeway.why.predicted`).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from leeway.identifiers import check_batch, check_identifier
+from leeway.identifiers import PREDICTION_ID, check_batch, check_identifier
 from leeway.why.facts import Commit, Gone
 from leeway.why.predicted import Prediction
 from leeway.why.rows import OLDER
@@ -18,6 +17,7 @@ from leeway.why.statement import Citation, row, run, stored
 from leeway.why.window import Looked
 from resources.inference_log import Entry
 from resources.inference_log import find as find_answer
+from resources.postgres import has_table
 from resources.settings import Settings
 from resources.store import CorruptObject
 from resources.why.commits import current, lineage_of
@@ -28,24 +28,18 @@ if TYPE_CHECKING:
     import psycopg2.extensions
 
 TRAFFIC = ("traffic_drift", "traffic_performance")
-_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# Given the id, the prediction; None where this way knows of none. Where it knows why there is none
-# it raises `NotRecorded`.
-Finder = Callable[["psycopg2.extensions.cursor", Settings, Objects, str], Prediction | None]
 
 
 def of_batch(
     cursor: psycopg2.extensions.cursor, settings: Settings, objects: Objects, name: str
-) -> Prediction | None:
+) -> Prediction:
     """A prediction of a row of a batch, called NAME/BATCH/KEY, as readers see it now.
 
     Raises:
         NotRecorded: when the batch was not predicted, or has no row of the key.
     """
-    parts = name.split("/", 2)
-    if len(parts) != 3:
-        return None
-    use_case, batch, key = parts
+    use_case, _, rest = name.partition("/")
+    batch, _, key = rest.partition("/")
     try:
         made = current(cursor, check_identifier(use_case), "predictions", check_batch(batch))
     except ValueError as error:
@@ -81,12 +75,12 @@ def of_batch(
     )
 
 
-def of_service(
-    cursor: psycopg2.extensions.cursor, settings: Settings, objects: Objects, name: str
-) -> Prediction | None:
-    """A prediction that the service gave, called by its id, as its log has it."""
-    if not _ID.fullmatch(name):
-        return None
+def of_service(cursor: psycopg2.extensions.cursor, name: str) -> Prediction:
+    """A prediction that the service gave, called by its id, as its log has it.
+
+    Raises:
+        NotRecorded: when the log does not have it.
+    """
     found = find_answer(cursor, name)
     if found is None:
         raise NotRecorded(
@@ -95,16 +89,16 @@ def of_service(
         )
     told = {k: v for k, v in found.answer.items() if k not in ("prediction_id", "warnings")}
     warned = [each["message"] for each in found.answer["warnings"]]
-    content = {**told, "warnings": warned, **found.inputs}
     cited = (row("monitoring.inference_log", prediction_id=found.prediction_id),)
     return Prediction(
         name,
         found.use_case,
         found.version,
         found.release,
-        content,
+        {**told, "warnings": warned},
         found.at,
         cited,
+        asked=found.inputs,
         trial=_trial(cursor, found),
         window=_window(cursor, found),
     )
@@ -112,8 +106,7 @@ def of_service(
 
 def _trial(cursor: psycopg2.extensions.cursor, answer: Entry) -> int | None:
     """The trial in which a challenger gave an answer; None where the champion gave it."""
-    cursor.execute("select to_regclass('leeway.trials') is not null")
-    if cursor.fetchone() != (True,):
+    if not has_table(cursor, "leeway.trials"):
         return None
     cursor.execute(
         "select id from leeway.trials where (use_case, release_digest) = (%s, %s) "
@@ -124,9 +117,6 @@ def _trial(cursor: psycopg2.extensions.cursor, answer: Entry) -> int | None:
     return None if found is None else int(found[0])
 
 
-FINDERS: tuple[Finder, ...] = (of_batch, of_service)
-
-
 def find(
     cursor: psycopg2.extensions.cursor, settings: Settings, objects: Objects, name: str
 ) -> Prediction:
@@ -135,10 +125,10 @@ def find(
     Raises:
         NotRecorded: when it is found in none, with what can be found.
     """
-    for finder in FINDERS:
-        found = finder(cursor, settings, objects, name)
-        if found is not None:
-            return found
+    if name.count("/") >= 2:
+        return of_batch(cursor, settings, objects, name)
+    if PREDICTION_ID.fullmatch(name):
+        return of_service(cursor, name)
     raise NotRecorded(
         f"no prediction {name} is recorded. Those of batches are called NAME/BATCH/KEY, such as "
         "penguins/2009/271; those of the service by the id in its answer"
@@ -182,6 +172,8 @@ def _row_of(
 
 def _window(cursor: psycopg2.extensions.cursor, answer: Entry) -> Looked | Gone:
     """The window that an answer is in, with what readers see of it."""
+    if not has_table(cursor, "leeway.windows"):
+        return Gone("the ledger is of an older Leeway; `leeway status` brings it up to date")
     cursor.execute(
         "select batch from leeway.windows where use_case = %s and until > %s "
         "order by until limit 1",

@@ -69,6 +69,9 @@ def story_of(
     made = Release(*row)
     cause, looks = _cause(cursor, name, made), looks_at(cursor, name, version)
     tuned, training_set, lineage = _made_from(cursor, name, made)
+    gone = Gone(Story.tuned_gone)
+    if tuned is not None and tuned.at > made.at:  # who made it again says nothing of this version
+        tuned, gone = None, Gone("its training was made again since, in its place")
     cited = [each for each in (tuned, training_set, *lineage.clean.values()) if each]
     policies = [cause.decision.policy] if cause.decision else []
     newest = {each.node: each for each in looks}.values()
@@ -87,12 +90,13 @@ def story_of(
         definitions_of(cursor, [*(each.version for each in cited), *policies]),
         manifest,
         _file(objects, manifest, "model_selection"),
-        _tuning(objects, manifest, tuned),
+        gone if tuned is None else _tuning(objects, manifest, tuned),
         looks,
         metrics_of(cursor, name, version, looks),
         incidents(cursor, name, "release_digest", made.digest),
         scored(cursor, name, "version", version),
         runs_of(settings, [made.run_id, *(each.run_id for each in shown)]),
+        tuned_gone=gone.why,
     )
 
 
@@ -107,8 +111,9 @@ def _made_from(
     )
     training_set = commits(
         cursor,
-        "use_case = %s and node = 'training_set' and digest = %s order by committed_at desc",
-        (name, made.facts.get("training_set")),
+        "use_case = %s and node = 'training_set' and digest = %s "
+        "order by committed_at <= %s desc, committed_at desc",
+        (name, made.facts.get("training_set"), made.at),
     )
     found = training_set[0] if training_set else None
     lineage = lineage_of(cursor, name, found.facts["batches"], found) if found else Lineage()
@@ -150,10 +155,8 @@ def _file(objects: Objects, manifest: Mapping[str, Any] | Gone, name: str) -> An
     return read_json(objects, entry["uri"], entry["digest"])
 
 
-def _tuning(objects: Objects, manifest: Mapping[str, Any] | Gone, tuned: Commit | None) -> Any:
+def _tuning(objects: Objects, manifest: Mapping[str, Any] | Gone, tuned: Commit) -> Any:
     """What the tuning held, if it is still that of the release."""
-    if tuned is None:
-        return Gone("the commit of its training is not recorded any more")
     found = read_json(objects, tuned.uri, tuned.digest)
     if isinstance(found, Gone) or isinstance(manifest, Gone):
         return found

@@ -64,7 +64,7 @@ def label(settings: Settings, key: str, value: str, hour: int) -> None:
 def truth(settings: Settings, name: str) -> list[tuple[str, str]]:
     """What is known of a window, which says of itself what all windows together say of it."""
     found, change = truth_of(settings, NAME, USE_CASE, window(settings, NAME, name))
-    assert change == truth_changes(settings, NAME, USE_CASE).get(name, "")
+    assert change == truth_changes(settings, NAME, USE_CASE)[name]
     return found
 
 
@@ -124,14 +124,14 @@ def test_truth_is_the_newest_label_or_else_the_target_of_a_clean_row(settings: S
     ask(settings, LONG_AGO, "1", "2", "2", "3", "4", None)
     ask(settings, LONG_AGO + timedelta(days=3), "1")
     first, second = close_windows(settings, NAME, "hour", NOW)
-    assert truth_changes(settings, NAME, USE_CASE) == {}
+    assert truth_changes(settings, NAME, USE_CASE) == {first: "", second: ""}
     assert truth(settings, first) == []
 
     execute(settings, 'create schema "small"')
     execute(settings, 'create table "small".clean (id bigint, x float8, y float8, batch_id text)')
     execute(settings, "insert into small.clean values (%s, 1, %s, 'b')", (2, 5.5), (3, None))
     known = truth_changes(settings, NAME, USE_CASE)
-    assert set(known) == {first}
+    assert [name for name, change in known.items() if change] == [first]
     assert truth(settings, first) == [("2", "5.5")]
 
     label(settings, "2", "7", 2)
@@ -153,6 +153,39 @@ def test_truth_is_the_newest_label_or_else_the_target_of_a_clean_row(settings: S
     again = truth_changes(settings, NAME, USE_CASE)
     assert again[first] != changed[first]
     assert again[second] == changed[second]
+
+
+def test_a_window_that_loses_all_of_its_labels_is_told(settings: Settings) -> None:
+    ask(settings, LONG_AGO, "k")
+    (name,) = close_windows(settings, NAME, "hour", NOW)
+    assert truth_changes(settings, NAME, USE_CASE) == {name: ""}
+    label(settings, "k", "1.0", 1)
+    assert truth_changes(settings, NAME, USE_CASE)[name] != ""
+    execute(settings, "update leeway.labels set withdrawn_at = now(), withdrawn_by = 9")
+    assert truth_changes(settings, NAME, USE_CASE) == {name: ""}
+
+
+def test_what_began_earlier_and_is_committed_later_changes_the_state(settings: Settings) -> None:
+    """As of two batches of labels, and of two commits of windows."""
+    ledger = Ledger(settings)
+    batch = "insert into leeway.label_batches values ('small', %s, 'f', 1, 0, %s)"
+
+    def commit(node: str, name: str) -> None:
+        attempt = ledger.begin(NAME, node, name, "r")
+        ledger.commit(attempt, input_digest="i", digest="d", uri="u", rows=1, facts={})
+
+    execute(settings, batch, ("b", NOW))
+    states = [traffic.truth_state(settings, NAME)]
+    execute(settings, batch, ("a", NOW - timedelta(hours=1)))
+    states.append(traffic.truth_state(settings, NAME))
+    for node in ("clean", "traffic", "traffic_performance", "traffic_performance"):
+        commit(node, "w")
+        states.append(traffic.truth_state(settings, NAME))
+    assert len(set(states)) == len(states)
+    execute(settings, "update leeway.commits set committed_at = now() - interval '1 day'")
+    assert traffic.truth_state(settings, NAME) not in states
+    commit("drift", "w")
+    assert traffic.truth_state(settings, NAME) == traffic.truth_state(settings, NAME)
 
 
 def test_a_batch_of_a_source_cannot_be_called_as_a_window_is(settings: Settings) -> None:
