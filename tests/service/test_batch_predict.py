@@ -19,8 +19,9 @@ from pyarrow import csv
 
 from serving.batches import WAITING, WORKERS
 from tests.batches import penguins
-from tests.faults.harness import figure
+from tests.faults.harness import figure, until
 from tests.installed import Complete
+from tests.project_copy import NAME
 from tests.service.service import BATCH, PREDICT, Client, ready
 
 pytestmark = pytest.mark.timeout(300)
@@ -185,6 +186,25 @@ def test_the_service_does_not_hold_the_rows(client: Client) -> None:
     sizes = [f"{size / 2**20:.0f} MB" for size in (len(body), most, worker)]
     figure("a batch of {}: the service grew by {} at most, its worker has {}".format(*sizes))
     assert most < len(body) / 3
+
+
+def test_each_answer_is_in_the_log_once_with_what_was_asked(client: Client) -> None:
+    told = 'inference_log_rows_total{outcome="written"}'
+    before = client.metrics().get(told, 0)
+    table = TABLE.slice(0, 250)
+    answer = client.send(BATCH, as_csv(table), CSV, LINES)
+    given = {
+        each["prediction_id"]: row
+        for each, row in zip(rows_in(answer.data, LINES), table.to_pylist(), strict=True)
+    }
+
+    assert until(lambda: client.metrics().get(told, 0) == before + 250, 20) is not None
+    found = client.get(f"/api/v1/{NAME}/predictions/history?limit=250")[1]["predictions"]
+    logged = {each["prediction_id"].replace("-", ""): each["inputs"] for each in found}
+    assert len(logged) == 250
+    assert {key: row["body_mass_g"] for key, row in given.items()} == {
+        key: row["body_mass_g"] for key, row in logged.items()
+    }
 
 
 def test_predictions_do_not_wait_for_batches_and_a_full_queue_says_so(client: Client) -> None:

@@ -48,6 +48,8 @@ def schemathesis(client: Client, folder: Path, *more: str) -> int:
             *(str(program), "run", f"http://127.0.0.1:{client.port}/openapi.json"),
             *("--checks", "all", "--max-examples", str(times(100)), "--seed", str(SEED)),
             *("--continue-on-failure", "--no-color", "--generation-database", "none"),
+            # The first explanation of a release loads libraries, and others use the machine.
+            *("--request-timeout", "60"),
             # Its bodies are files, which nobody makes of a schema (test_batch_predict.py).
             *("--exclude-path-regex", "batch_predict$", *shown, *more),
         ],

@@ -90,7 +90,8 @@ def ask(
 def routes() -> set[tuple[str, str]]:
     """Method and path of everything that the application routes, as it was put together."""
     guard = service("127.0.0.1", closed=True)
-    app = guard._app._app  # type: ignore[attr-defined]  # behind what counts and what asks for keys
+    front = guard._app._app  # type: ignore[attr-defined]  # behind what counts and asks for keys
+    app = front._app  # whose routes include what the front answers
     found = {
         (method, each.path.replace("{use_case}", NAME))
         for each in app.routes

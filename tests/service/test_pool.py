@@ -55,7 +55,7 @@ def run(does: Callable[[Pool], Awaitable[None]], of: Pool) -> None:
 
 
 def workers() -> list[psutil.Process]:
-    children = psutil.Process().children()
+    children = [e for e in psutil.Process().children() if e.status() != psutil.STATUS_ZOMBIE]
     return [each for each in children if "serving.worker" in each.cmdline()]
 
 
