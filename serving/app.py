@@ -68,7 +68,7 @@ def create_app(
     async def health() -> Response:
         return as_json({"status": "alive"})
 
-    @app.get("/ready", responses={503: {"description": "some champion is not served"}})
+    @app.get("/ready", responses={503: {"description": "some use case has no release that answers"}})
     async def ready(request: Request) -> Response:
         return _ready(keeper, whole=identified(request))
 
@@ -95,9 +95,14 @@ def create_app(
 
 
 def _ready(keeper: Keeper, *, whole: bool) -> Response:
-    """Whether to send requests; all else for those alone who may know."""
+    """Whether to send requests; all else for those alone who may know.
+
+    Where a champion is refused and the release before it answers, to send requests elsewhere would
+    only take that answer away: every process refuses the same.
+    """
     state = keeper.state
-    status = "ready" if state.served and not state.waiting else "not ready"
+    lacking = state.waiting.keys() - state.served.keys()
+    status = "ready" if state.served and not lacking else "not ready"
     if not whole:
         return as_json({"status": status}, 200 if status == "ready" else 503)
     found = {

@@ -86,7 +86,7 @@ def test_a_changed_byte_keeps_the_one_before_and_is_told(
     make_champion(shared, version)
     assert until(lambda: count() > before, 10) is not None
     status, told = client.get("/ready")
-    assert status == 503
+    assert status == 200, "there is an answer"
     assert told["served"] == ready["served"], "the one before goes on"
     assert str(path) in told["waiting"][NAME]
     assert client.metrics()[f'champion_waiting{{use_case="{NAME}"}}'] == 1
