@@ -18,6 +18,7 @@ import dagster as dg
 import pytest
 import yaml
 
+from resources.pdf import NoPdf, pdf_of
 from resources.postgres import transaction
 from resources.tracking import TRAINING_KEY
 from tests.batches import age, penguins
@@ -95,6 +96,19 @@ def test_the_demo_ends_with_one_line_per_use_case_and_a_good_champion(
     ]
     assert float(cells[6]) > 0
     assert metric["value"] >= 0.95
+
+
+def test_each_report_of_the_demo_is_a_page_and_a_pdf_where_one_can_be_made(
+    installed: Complete, recorded: Recorded
+) -> None:
+    try:
+        pdf_of("<p>x</p>")
+    except NoPdf as error:
+        pytest.skip(str(error))
+    reports = [key for key in recorded.ledger.every_current(NAME) if key[0] == "report"]
+    stored = [path.read_bytes()[:5] for path in (installed.home / "store").rglob("*.pdf")]
+    assert stored == [b"%PDF-"] * len(reports)
+    assert len(reports) == 2
 
 
 def test_a_second_demo_repeats_nothing(installed: Complete, recorded: Recorded) -> None:

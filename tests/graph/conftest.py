@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,12 +93,17 @@ class Graph:
 
 @contextmanager
 def opened(name: str, use_case: UseCase, folder: Path) -> Iterator[Graph]:
-    """The graph of a use case, on the installation that there is; its batches are in the folder."""
+    """The graph of a use case, on the installation that there is; its batches are in the folder.
+
+    As where the extra `pdf` is not installed: a page of many columns is laid out for seconds. That
+    a run stores one is in tests/end_to_end/test_command_line.py.
+    """
     whole = dg.Definitions.merge(
         build_graph(name, use_case),
         dg.Definitions(resources=default_resources(), executor=dg.in_process_executor),
     )
-    with open_instance() as instance:
+    with pytest.MonkeyPatch.context() as patch, open_instance() as instance:
+        patch.setitem(sys.modules, "weasyprint", None)
         yield Graph(folder, stage_of(name, use_case), whole, instance, Platform())
 
 
