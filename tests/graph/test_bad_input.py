@@ -331,7 +331,7 @@ REFUSED_TRAININGS = {
     ),
     "one_example_to_train_on": (
         one_gentoo(1002),
-        ["class 'Gentoo' has 1 row but there are 5 folds", "collect more of them, or merge"],
+        ["class 'Gentoo' has 1 row but there are 3 folds", "collect more of them, or merge"],
     ),
     "one_example_held_out": (
         one_gentoo(1001),
