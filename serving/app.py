@@ -68,7 +68,7 @@ def create_app(
     async def health() -> Response:
         return as_json({"status": "alive"})
 
-    @app.get("/ready", responses={503: {"description": "some use case has no release that answers"}})
+    @app.get("/ready", responses={503: {"description": "a champion has no answer"}})
     async def ready(request: Request) -> Response:
         return _ready(keeper, whole=identified(request))
 
