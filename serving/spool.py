@@ -24,7 +24,7 @@ from resources.settings import Settings
 
 MOST_BYTES = 1_000_000_000
 MEASURED_EVERY = 20  # chunks: a look at each of tens of thousands of files takes tenths of a second
-_NAME = re.compile(r"\d{20}-(\d+)-[0-9a-f]{32}\.csv")
+_NAME = re.compile(r"\d{20}-(\d+)-[0-9a-f]{32}\.rows")
 log = logging.getLogger("leeway.serving")
 
 
@@ -58,7 +58,7 @@ class Spool:
         """
         if not self._has_room(len(chunk.data)):
             return False
-        name = f"{time.time_ns():020d}-{chunk.rows}-{uuid.uuid4().hex}.csv"
+        name = f"{time.time_ns():020d}-{chunk.rows}-{uuid.uuid4().hex}.rows"
         write_whole(self.folder / name, chunk.data)
         return True
 
@@ -96,7 +96,7 @@ class Spool:
             return file
 
     def _files(self) -> list[Path]:
-        return [each for each in self.folder.glob("*.csv") if _NAME.fullmatch(each.name)]
+        return [each for each in self.folder.glob("*.rows") if _NAME.fullmatch(each.name)]
 
     def _first(self) -> tuple[Path, Chunk] | None:
         while self._next:

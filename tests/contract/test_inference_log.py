@@ -324,7 +324,7 @@ def offer(times):
 before = 0
 offer(6)
 print(log.counts.spooled, log.counts.dropped, flush=True)
-print([each.name for each in folder.iterdir() if each.suffix != ".csv"], flush=True)
+print([each.name for each in folder.iterdir() if each.suffix != ".rows"], flush=True)
 filler.unlink()
 before = 6
 offer(6)

@@ -93,7 +93,7 @@ def test_the_bound_holds_where_many_processes_fill_the_spool(tmp_path: Path) -> 
     for _ in range(4 * MEASURED_EVERY):
         for each in spools:
             each.put(Chunk(1, b"x" * size))
-    used = sum(each.stat().st_size for each in tmp_path.glob("*.csv"))
+    used = sum(each.stat().st_size for each in tmp_path.glob("*.rows"))
     assert most <= used <= most + len(spools) * MEASURED_EVERY * size
 
 
@@ -115,7 +115,7 @@ def test_the_writer_goes_on_after_a_refused_chunk_is_gone_already(spool: Spool) 
 
 def test_files_that_are_no_chunks_are_left_alone(spool: Spool) -> None:
     spool.folder.mkdir()
-    odd = [spool.folder / name for name in ("odd.csv", "1-x-2.csv")]
+    odd = [spool.folder / name for name in ("odd.rows", "1-x-2.rows")]
     for each in odd:
         each.write_text("mine")
     put(spool)
@@ -177,8 +177,8 @@ def test_while_the_database_is_away_a_file_holds_the_answers_of_seconds(spool: S
         while time.monotonic() < began + AWAY_SECONDS * 0.9:
             log.offer(answered())
             time.sleep(0.02)
-        assert len(list(spool.folder.glob("*.csv"))) <= 3
-    kept = [int(each.name.split("-")[1]) for each in spool.folder.glob("*.csv")]
+        assert len(list(spool.folder.glob("*.rows"))) <= 3
+    kept = [int(each.name.split("-")[1]) for each in spool.folder.glob("*.rows")]
     assert sum(kept) == log.counts.spooled > 20
     assert log.counts.dropped == 0
 
