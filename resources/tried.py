@@ -45,10 +45,17 @@ _ASSIGNED = """
     join monitoring.inference_log as l on l.prediction_id = t.prediction_ids[t.key_at]
     where t.trial = %(trial)s and t.role <> 'shadow' and t.key_at is not null
 """
+# Of an answer what losses are made of: there may be a million, and the rest is most of each.
 _LABELLED = """
     with answered as ({answered}), once as (
-        select distinct on (row_key) * from answered where row_key is not null
-        order by row_key, at
+        select distinct on (row_key) row_key, chosen,
+            case when champion is not null then jsonb_strip_nulls(jsonb_build_object(
+                'prediction', champion -> 'prediction',
+                'probabilities', champion -> 'probabilities')) end as champion,
+            case when challenger is not null then jsonb_strip_nulls(jsonb_build_object(
+                'prediction', challenger -> 'prediction',
+                'probabilities', challenger -> 'probabilities')) end as challenger
+        from answered where row_key is not null order by row_key, at
     ), labels as (
         select row_key, min(id) as came,
             (array_agg(label order by arrived_at desc, id desc)

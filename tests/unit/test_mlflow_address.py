@@ -34,10 +34,12 @@ def serving(kind: type[ThreadingHTTPServer], host: str) -> Iterator[int]:
     server = kind((host, 0), Closed)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_what_an_address_has_in_other_letters_is_sent_as_it_is() -> None:
