@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -90,21 +91,22 @@ class Writer:
                 self._ended.wait(EVERY_SECONDS)
 
     def _write_next(self) -> None:
-        """Writes a chunk that is handed over, or of the disk what can be written until one is."""
+        """Writes a chunk that is handed over, and of the disk what can be written until one is."""
+        with suppress(queue.Empty):
+            self._write_handed(self._handed.get(timeout=EVERY_SECONDS))
+        while self._handed.empty() and not self._ended.is_set() and self._replay():
+            pass
+
+    def _write_handed(self, chunk: Chunk) -> None:
+        self._in_hand = chunk
         try:
-            self._in_hand = self._handed.get(timeout=EVERY_SECONDS)
-        except queue.Empty:
-            while self._replay() and self._handed.empty() and not self._ended.is_set():
-                pass
-            return
-        try:
-            written = self._written(self._in_hand)
+            written = self._written(chunk)
         except Unwritable:
             written = False  # the disk has it, and from there it is put aside
         if written:
-            self._counts.add("written", self._in_hand.rows)
+            self._counts.add("written", chunk.rows)
         else:
-            self._keep(self._in_hand)
+            self._keep(chunk)
         self._in_hand = None
 
     def _replay(self) -> bool:

@@ -189,3 +189,16 @@ def test_the_queue_is_bounded_in_rows(spool: Spool) -> None:
     for _ in range(MOST_ROWS // 100 + 3):
         log.offer(request)
     assert log.counts.dropped == 300
+
+
+def test_the_disk_is_emptied_while_answers_keep_coming(spool: Spool) -> None:
+    """Once only a moment without any was used for that, which a busy service does not have."""
+    for _ in range(5):
+        put(spool)
+    with running(lambda _: None, spool) as log:
+        ended = time.monotonic() + SECONDS
+        while list(spool.folder.glob("*.rows")) and time.monotonic() < ended:
+            log._writer.take(Chunk(1, b"x"))
+            time.sleep(0.02)
+    assert list(spool.folder.glob("*.rows")) == []
+    assert log.counts.spooled == 0
