@@ -206,6 +206,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
         "leeway/fast/model.py",
         "leeway/fast/proof.py",
         "leeway/fast/trees.py",
+        "leeway/fast/walk.py",
         "leeway/served/contract.py",
         "leeway/served/golden.py",
         "leeway/served/inputs.py",

@@ -44,7 +44,7 @@ def about_batch(found: BatchStory) -> Answer:
         *_trained(found),
         *(_look(each) for each in found.looks),
         *(_scored(use_case, each) for each in found.scored),
-        *(_incident(use_case, each) for each in found.incidents),
+        *(incident_told(use_case, each) for each in found.incidents),
     ]
     named = {"use_case": use_case, "batch": found.batch, "versions": list(found.trained)}
     return Answer(f"{use_case}, batch {found.batch}", named, statements)
@@ -98,7 +98,8 @@ def _scored(use_case: str, found: Scored) -> Statement:
     return Statement(TOPIC, text, tuple(cited))
 
 
-def _incident(use_case: str, found: Incident) -> Statement:
+def incident_told(use_case: str, found: Incident) -> Statement:
+    """One that was found in a batch or a window."""
     what = f"{found.cause} of {', '.join(found.columns)}"
     about = "a release" if found.against is None else f"version {found.against}"
     text = f"An incident was found in it, {moment(found.at)}: {what}, against {about}."

@@ -6,17 +6,20 @@ queries (beside this file), or statements (`leeway.why`).
 
 from __future__ import annotations
 
+from leeway.traffic.windows import is_window
 from leeway.why.batch import about_batch
 from leeway.why.facts import History
 from leeway.why.predicted import about_prediction
 from leeway.why.statement import Answer
 from leeway.why.story import about_none, about_version
+from leeway.why.window import about_traffic
 from resources.settings import Settings
 from resources.why.batches import batch_of
 from resources.why.history import history_of, recorded_names
 from resources.why.predictions import find
 from resources.why.reading import NotRecorded, Objects, looking
 from resources.why.stories import story_of
+from resources.why.windows import window_of
 
 
 def why_version(settings: Settings, objects: Objects, use_case: str, version: int | None) -> Answer:
@@ -51,12 +54,14 @@ def _require(history: History, version: int) -> None:
 
 
 def why_batch(settings: Settings, use_case: str, batch: str) -> Answer:
-    """Where a batch came from, and what rests on it.
+    """Where a batch came from, and what rests on it; of a window of live traffic, as well.
 
     Raises:
         NotRecorded: when it was never found.
     """
     with looking(settings) as cursor:
+        if is_window(batch):
+            return about_traffic(window_of(cursor, use_case, batch))
         return about_batch(batch_of(cursor, settings, history_of(cursor, use_case), batch))
 
 

@@ -14,7 +14,6 @@ from leeway.why.facts import Commit, Gone
 from leeway.why.predicted import Prediction
 from leeway.why.rows import OLDER
 from leeway.why.statement import Citation, row, run, stored
-from leeway.why.window import Looked
 from resources.inference_log import Entry
 from resources.inference_log import find as find_answer
 from resources.postgres import has_table
@@ -23,11 +22,10 @@ from resources.store import CorruptObject
 from resources.why.commits import current, lineage_of
 from resources.why.reading import NotRecorded, Objects
 from resources.why.runs import runs_of
+from resources.why.windows import window_at
 
 if TYPE_CHECKING:
     import psycopg2.extensions
-
-TRAFFIC = ("traffic_drift", "traffic_performance")
 
 
 def of_batch(
@@ -100,7 +98,7 @@ def of_service(cursor: psycopg2.extensions.cursor, name: str) -> Prediction:
         cited,
         asked=found.inputs,
         trial=_trial(cursor, found),
-        window=_window(cursor, found),
+        window=window_at(cursor, found.use_case, found.at),
     )
 
 
@@ -168,22 +166,6 @@ def _row_of(
     found = table.filter(pc.equal(pc.cast(table.column(column), pa.string()), key))
     rows: list[dict[str, Any]] = found.slice(0, 1).to_pylist()
     return rows[0] if rows else None
-
-
-def _window(cursor: psycopg2.extensions.cursor, answer: Entry) -> Looked | Gone:
-    """The window that an answer is in, with what readers see of it."""
-    if not has_table(cursor, "leeway.windows"):
-        return Gone("the ledger is of an older Leeway; `leeway status` brings it up to date")
-    cursor.execute(
-        "select batch from leeway.windows where use_case = %s and until > %s "
-        "order by until limit 1",
-        (answer.use_case, answer.at),
-    )
-    closed = cursor.fetchone()
-    if closed is None:
-        return Gone("its window is not closed yet: windows of live traffic last an hour or more")
-    found = (current(cursor, answer.use_case, node, closed[0]) for node in TRAFFIC)
-    return Looked(answer.use_case, closed[0], *found)
 
 
 def _clean_row(

@@ -25,7 +25,8 @@ from resources.ledger import Commit
 from resources.postgres import transaction
 from resources.releases import Release
 from resources.traffic import truth_state, windows
-from resources.why.answers import why_prediction
+from resources.why.answers import why_batch, why_prediction
+from resources.why.reading import NotRecorded
 from tests.batches import penguins
 from tests.faults.harness import until
 from tests.graph.conditions import Conditions
@@ -198,6 +199,20 @@ def test_an_answer_tells_of_its_window(served: Graph, judged: Judged) -> None:
     said = " ".join(each.text for each in found.statements)
     assert f"It is part of window {judged.window}, whose drift from version 1 is confirmed" in said
     assert "0% have a label by now" in said
+
+
+def test_a_window_tells_of_its_answers_its_drift_and_its_incident(
+    served: Graph, judged: Judged
+) -> None:
+    settings = served.platform.settings
+    answer = why_batch(settings, NAME, judged.window)
+    said = " ".join(each.text for each in answer.statements)
+    assert "answers of live traffic from the first one until" in said
+    assert "It is a window whose drift from version 1 is confirmed" in said
+    assert "An incident was found in it" in said
+    assert all(each.rests_on for each in answer.statements)
+    with pytest.raises(NotRecorded, match=f"the newest are {judged.window}"):
+        why_batch(settings, NAME, "traffic-2001-01-01T00")
 
 
 def lookups(graph: Graph) -> int:
