@@ -41,7 +41,8 @@ def _chosen(service: Service) -> None:
     if not known:
         st.info("Nothing is there yet. `leeway demo` makes the five use cases.")
         return
-    use_case = st.sidebar.selectbox("Use case", list(known))
+    # By its key it stays the same, and what was chosen with it, when another use case appears.
+    use_case = st.sidebar.selectbox("Use case", list(known), key="use case")
     pages = OF_AN_EXPERIMENT if known[use_case]["kind"] == "experiment" else OF_A_MODEL
     name = st.sidebar.radio("Page", list(pages))
     pages[name](service, use_case)

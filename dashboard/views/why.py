@@ -76,4 +76,5 @@ def _called(version: int | None) -> str:
 
 
 def _cited(citation: Any) -> str:
-    return " ".join(str(value)[:SHOWN] for value in citation.values())
+    """By what it is looked up; where an object lies, which is long, is in the service's JSON."""
+    return " ".join(str(value)[:SHOWN] for name, value in citation.items() if name != "uri")

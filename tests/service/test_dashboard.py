@@ -11,6 +11,7 @@ import shutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from resources.ledger import Ledger
 from tests.installed import Complete
 from tests.project_copy import NAME
 from tests.service.pages import drawn, opened
@@ -163,6 +164,25 @@ def test_batches_show_their_drift_and_their_metrics(shown: AppTest) -> None:
     table = shown.dataframe[0].value
     assert list(table["batch"])
     assert set(table["drift"]) <= {"none", "suspect", "confirmed", "undefined", "not looked at"}
+
+
+def test_what_was_chosen_stays_when_another_use_case_appears(
+    client: Client, installed: Complete, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sensor may find the first batch of another one while somebody reads."""
+    ledger = Ledger(Rivals(installed).settings)
+    ledger.register_batches("zebras", ["2011"])
+    monkeypatch.setenv("LEEWAY_API_URL", f"http://127.0.0.1:{client.port}")
+    shown = opened()
+    shown.sidebar.selectbox[0].set_value("zebras").run()
+    try:
+        ledger.register_batches("aardvarks", ["2011"])
+        page(shown, "Releases")
+        assert shown.sidebar.selectbox[0].options == ["aardvarks", NAME, "zebras"]
+        assert shown.sidebar.selectbox[0].value == "zebras"
+    finally:
+        ledger.forget_batches("zebras", [])
+        ledger.forget_batches("aardvarks", [])
 
 
 def test_without_a_service_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
