@@ -7,7 +7,6 @@ Belongs here: what routes over the ledger say then. Does not belong here: predic
 from __future__ import annotations
 
 import asyncio
-import signal
 import threading
 import time
 from collections import Counter
@@ -23,7 +22,7 @@ from resources.postgres import PostgresUnavailable, cut_off_after, transaction
 from resources.settings import Settings
 from serving.asking import AT_ONCE, asked
 from serving.problems import Refusal
-from tests.faults.harness import until
+from tests.faults.harness import standing_still, until
 from tests.service.service import Client, Here, serving
 
 WHERE = "/api/v1/u"
@@ -41,15 +40,8 @@ def client(shared: Settings) -> Iterator[Client]:
 def frozen(server_home: Path) -> Iterator[None]:
     """Each process of the database's server is stopped where it is."""
     pid = int((server_home / "postgres" / "postmaster.pid").read_text().split()[0])
-    server = psutil.Process(pid)
-    stopped = [server, *server.children(recursive=True)]
-    for each in stopped:
-        each.send_signal(signal.SIGSTOP)
-    try:
+    with standing_still(psutil.Process(pid)):
         yield
-    finally:
-        for each in reversed(stopped):
-            each.send_signal(signal.SIGCONT)
 
 
 def test_without_its_tables_the_service_says_what_makes_them(

@@ -16,9 +16,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from resources.postgres import transaction
@@ -141,3 +143,19 @@ def waiting(settings: Settings) -> int:
         )
         ((count,),) = cursor.fetchall()
     return int(count)
+
+
+@contextmanager
+def standing_still(process: psutil.Process) -> Iterator[None]:
+    """A process and all below it are stopped where they are, and go on whatever happens."""
+    process.suspend()  # first, so that it makes no more of them
+    below = process.children(recursive=True)
+    try:
+        for each in below:
+            with suppress(psutil.NoSuchProcess):
+                each.suspend()
+        yield
+    finally:
+        for each in (*below, process):
+            with suppress(psutil.NoSuchProcess):
+                each.resume()

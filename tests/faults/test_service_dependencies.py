@@ -13,7 +13,6 @@ after five failures.
 from __future__ import annotations
 
 import json
-import signal
 import tempfile
 import time
 import uuid
@@ -31,7 +30,7 @@ from resources.settings import PROJECT, Settings
 from tests.conftest import installation
 from tests.databases import trust_the_machine
 from tests.embedded import remove, stop_embedded
-from tests.faults.harness import LONG, figure, times, until, waiting, zero
+from tests.faults.harness import LONG, figure, standing_still, times, until, waiting, zero
 from tests.faults.load import Load, load, quantile
 from tests.faults.released import BODIES, Made, make, make_champion
 from tests.installed import Installed
@@ -133,15 +132,8 @@ def frozen(world: World) -> Iterator[None]:
     """Each process of the database's server is stopped where it is (SIGSTOP)."""
     server = server_of(world.home)
     assert server is not None
-    family = [server.process, *server.process.children()]
-    for each in family:
-        each.send_signal(signal.SIGSTOP)
-    try:
+    with standing_still(server.process):
         yield
-    finally:
-        for each in family:
-            if each.is_running():
-                each.send_signal(signal.SIGCONT)
 
 
 @contextmanager

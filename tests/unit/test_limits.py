@@ -88,7 +88,7 @@ def test_as_many_wait_as_are_answered_in_a_quarter_of_a_second() -> None:
     assert 5 <= found.count("worked") <= 25, "0.25 s / 0.01 s, or longer on a busy machine"
     for _ in range(60):
         burst(turns, 1, 0.0)
-    assert burst(turns, MOST_AT_ONCE + 7, 0.0).count("busy") == 7, "but not without end"
+    assert burst(turns, MOST_AT_ONCE + 7, 0.0).count("busy") >= 7, "but not without end"
 
 
 def test_a_request_that_is_given_up_gives_its_turn_back() -> None:
