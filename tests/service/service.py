@@ -212,7 +212,7 @@ class Client:
 
     def _new_pool(self) -> urllib3.HTTPConnectionPool:
         return urllib3.HTTPConnectionPool(
-            "127.0.0.1", self.port, maxsize=8, retries=False, timeout=20
+            "127.0.0.1", self.port, maxsize=8, retries=False, timeout=90
         )
 
     def _read(self) -> None:
