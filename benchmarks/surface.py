@@ -92,6 +92,7 @@ def stages(home: Path) -> tuple[dict[str, ASGIApp], str, Any]:
     from serving.limits import Rate
     from serving.loading import Loaded, Pointer
     from serving.observed import Observed
+    from serving.paths import PipelinePath
     from serving.process import trials_of
     from serving.spool import Spool
 
@@ -99,18 +100,9 @@ def stages(home: Path) -> tuple[dict[str, ASGIApp], str, Any]:
     target = {"role": "target", "name": "price", "unit": "USD"}
     manifest = {"columns": [target], "classes": None}
     bounds = calibrate_residuals(np.ones(100), np.zeros(100), 0.9)
-    pointer, path = Pointer("housing", 1, "sha256:", ""), NoModel()
-    loaded = Loaded(
-        pointer,
-        manifest,
-        path,
-        None,
-        bounds,
-        None,
-        inputs(),
-        Contract(inputs()),
-        path,  # type: ignore[arg-type]  # nobody explains here
-    )
+    pointer, contract = Pointer("housing", 1, "sha256:", ""), Contract(inputs())
+    pipeline = PipelinePath(lambda: None, inputs())  # which nobody asks
+    loaded = Loaded(pointer, manifest, NoModel(), None, bounds, None, inputs(), contract, pipeline)
     keeper = Keeper(copies_of(settings), partial(champions, settings))
     keeper.state = State({"housing": loaded})
     trials = trials_of(settings, home / "trials")

@@ -13,7 +13,7 @@ import ctypes
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,12 +60,19 @@ class Walk:
         twice, at = np.empty(2 * rows * width), np.empty(block * rows, np.int32)
         own = (each.ctypes.data for each in (features, sums, twice, at))
         counts = len(roots), rows, width, self._depth, values, outputs // values, block
-        compiled(leaves.dtype.str)(*self._addresses, *own, *counts, self._single)
+        compiled(leaves.dtype.str).call(*self._addresses, *own, *counts, self._single)
+
+
+class Compiled(NamedTuple):
+    """Machine code that takes addresses, and then counts; `engine` owns it."""
+
+    call: Callable[..., None]
+    engine: Any
 
 
 @lru_cache
-def compiled(dtype: str) -> Callable[..., None]:
-    """The walk for leaves of a NumPy type, "<f4" or "<f8"; it takes addresses, and then counts."""
+def compiled(dtype: str) -> Compiled:
+    """The walk for leaves of a NumPy type, "<f4" or "<f8"."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
@@ -77,6 +84,5 @@ def compiled(dtype: str) -> Callable[..., None]:
     engine.finalize_object()
     # It keeps Python's lock: it takes microseconds, and to get the lock back may take milliseconds.
     kinds = [*[ctypes.c_void_p] * _ARRAYS, *[ctypes.c_int64] * _COUNTS, ctypes.c_bool]
-    walk = ctypes.PYFUNCTYPE(None, *kinds)(engine.get_function_address("walk"))
-    walk.engine = engine  # type: ignore[attr-defined]  # which owns the code
-    return walk
+    call = ctypes.PYFUNCTYPE(None, *kinds)(engine.get_function_address("walk"))
+    return Compiled(call, engine)

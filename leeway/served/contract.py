@@ -15,7 +15,7 @@ from unicodedata import normalize
 import msgspec
 from msgspec import Meta, Struct
 
-from leeway.served.inputs import Input, Instance
+from leeway.served.inputs import Input
 from leeway.served.row_keys import RowKey
 from leeway.spec.table import LARGEST_NUMBER
 
@@ -119,10 +119,6 @@ class Contract:
         if key is not None and key.type == "integer":
             self._integers.add(key.name)
         self._categories = [(e, _as_they_are(e)) for e in inputs if e.type == "category"]
-
-    def instances(self, body: bytes, most: int = MOST_INSTANCES) -> Sequence[Instance]:
-        """As `rows`, by name of the input."""
-        return [self.by_name(each) for each in self.rows(body, most)]
 
     def by_name(self, row: Any) -> dict[str, Any]:
         """A row by name of the input, without its key."""
