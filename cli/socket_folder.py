@@ -17,9 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import fasteners
-
 from leeway.digests import digest_of
+from resources.file_lock import alone_with
 
 
 @contextmanager
@@ -27,7 +26,7 @@ def folder_for_socket(home: Path) -> Iterator[Path]:
     """A folder of this user alone, whose name is short enough for a socket."""
     prefix = f"leeway-dev-{digest_of(str(home)).removeprefix('sha256:')[:8]}-"
     # A new folder is not locked yet; nobody else may look at it meanwhile.
-    with fasteners.InterProcessLock(home / "dev.lock"):
+    with alone_with(home / "dev.lock"):
         _remove_unlocked(prefix)
         folder = Path(tempfile.mkdtemp(prefix=prefix))
         held = os.open(folder, os.O_RDONLY)

@@ -29,6 +29,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.file_lock import alone_with
+
 if TYPE_CHECKING:
     import psutil
 
@@ -54,17 +56,15 @@ class Server:
 def running_server(home: Path) -> Server:
     """The server of the data folder `home`/postgres, made and started where it is missing.
 
-    Any number of processes may call this at once, and any of them may be killed at any moment.
+    Any number of processes and threads may call this at once, and any may be killed at any moment.
 
     Raises:
         OSError: when a folder cannot be made or used.
         RuntimeError: when a program of PostgreSQL fails, with what it said.
     """
-    import fasteners
-
     home.mkdir(parents=True, exist_ok=True)
     data = home.resolve() / "postgres"
-    with fasteners.InterProcessLock(home / "postgres.lock"):
+    with alone_with(home / "postgres.lock"):
         found = _ready(data)
         if found is None:
             _open_the_way(data)

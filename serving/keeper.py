@@ -135,7 +135,8 @@ class Keeper:
                 self._breaker.failed(now)
                 problem = f"{type(error).__name__}: {error}".strip()
                 metrics.LEDGER_FAILURES.inc()
-                log.warning("the ledger does not answer: %s", problem)
+                if problem != self.state.ledger_problem:
+                    log.warning("the ledger does not answer: %s", problem)
             else:
                 self._breaker.succeeded()
                 return found, "ledger", None

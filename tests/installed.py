@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import fasteners
 import pandas as pd
 import psycopg2
 from sqlalchemy.engine import make_url
 
+from resources.file_lock import alone_with
 from resources.postgres import embedded_url
 from tests.batches import age, penguins
 from tests.databases import trust_the_machine
@@ -136,7 +136,7 @@ class Complete(Installed):
         """
         folder = self.home / "postgres"
         away = folder.with_name("postgres away")
-        with fasteners.InterProcessLock(self.home / "postgres.lock"):
+        with alone_with(self.home / "postgres.lock"):
             self.stop("fast")
             folder.rename(away)
             folder.write_text("no folder")

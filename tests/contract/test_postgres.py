@@ -9,6 +9,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -77,6 +78,22 @@ def test_processes_that_start_it_at_once_find_one_server(
     assert psutil.pid_exists(process), "it goes on when the processes that started it have ended"
     assert embedded_url(own_home) == url
     assert process_of(own_home) == process
+
+
+def test_threads_that_make_it_at_once_make_one_server() -> None:
+    """Regression: a record lock is the process's, so that all of its threads had it at once.
+
+    A service asks for the server from several threads, and may be the first to ask.
+    """
+    home = Path(tempfile.mkdtemp(prefix="leeway-"))
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            found = set(threads.map(embedded_url, [home] * 4))
+        assert len(found) == 1
+        assert not list(home.glob("postgres.new-*"))
+    finally:
+        stop_embedded(home, "immediate")
+        shutil.rmtree(home)
 
 
 def stop(process: int, how: signal.Signals) -> None:

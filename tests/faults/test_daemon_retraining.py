@@ -20,9 +20,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import fasteners
 import pytest
 
+from resources.file_lock import alone_with
 from tests.embedded import stop_embedded
 from tests.faults.daemons import NAIVE, Retrained, retrained
 from tests.faults.harness import LONG, figure, seeded, until, zero
@@ -206,7 +206,7 @@ def test_postgres_that_is_away(it: Retrained) -> None:
         digests.append(it.incident())
         it.start()
         time.sleep(rng.uniform(0, 4))
-        with fasteners.InterProcessLock(home / "postgres.lock"):  # nobody can start it
+        with alone_with(home / "postgres.lock"):  # nobody can start it
             stop_embedded(home, "immediate")
             time.sleep(AWAY_SECONDS)
         longest = max(longest, comes_to_one_training(it, digests[-1]))
