@@ -26,6 +26,9 @@ from resources.processes import die_with_parent
 from resources.settings import Settings, get_settings
 
 KEEP_ALIVE_SECONDS = 5
+# In a step of its loop libuv accepts one connection of a socket (libuv#3696), and models may run
+# for 20 ms: of more than 50 new connections a second the rest would wait in the kernel's queue.
+ACCEPTED_A_STEP = 16
 DRAIN_SECONDS = 10
 OTHER_FILES = 500  # that a process has open, beside its connections
 HANGING_SECONDS = 20  # of a worker; the supervisor waits as long for one that dies as it is asked
@@ -68,10 +71,11 @@ def serve(host: str, port: int, workers: int) -> int:
             return 1
         shown = f"[{host}]" if ":" in host else host
         say(f"Serving http://{shown}:{port}, documented at /docs. Ctrl-C ends it.")
+        sockets = [found, *(found.dup() for _ in range(ACCEPTED_A_STEP - 1))]
         if workers == 1:
-            _alone(partial(_service, host, closed=closed), found)
+            _alone(partial(_service, host, closed=closed), sockets)
         else:
-            _together(partial(_worker, os.getpid(), host, closed), found, workers)
+            _together(partial(_worker, os.getpid(), host, closed), sockets, workers)
     return 0
 
 
@@ -108,19 +112,19 @@ def _config(make: partial[ASGIApp], workers: int) -> uvicorn.Config:
     )
 
 
-def _alone(make: partial[ASGIApp], found: socket.socket) -> None:
+def _alone(make: partial[ASGIApp], sockets: list[socket.socket]) -> None:
     for each in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal again once it has drained: the end that was asked for.
         signal.signal(each, lambda *_: sys.exit(0))
-    uvicorn.Server(_config(make, 1)).run(sockets=[found])
+    uvicorn.Server(_config(make, 1)).run(sockets=sockets)
 
 
-def _together(make: partial[ASGIApp], found: socket.socket, workers: int) -> None:
+def _together(make: partial[ASGIApp], sockets: list[socket.socket], workers: int) -> None:
     """Workers that share the socket; their numbers meet in a folder that lives as long."""
     folder = tempfile.mkdtemp(prefix="leeway-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     try:
-        _Workers(_config(make, workers), sockets=[found]).run()
+        _Workers(_config(make, workers), sockets=sockets).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
