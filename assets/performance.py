@@ -5,11 +5,12 @@ labels prove a gate broken. Does not belong here: measuring (`leeway.performance
 from an incident (`leeway.controller`).
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.incident import incident_on
+from assets.incident import FoundIncident, incident_on
 from assets.labelled import labelled
 from assets.released import Batch, node_of_batches
 from assets.stage import Stage, Work, metadata_of
@@ -89,19 +90,34 @@ def records_of(found: "Performance") -> list[dg.TableRecord]:
     ]
 
 
-def _commit(batch: Batch, work: Work, found: "Performance") -> Commit:
-    """Stores what was measured, with an incident where a gate is proven broken.
+def judged(
+    batch: Batch, work: Work, upstream: str, found: "Performance | None"
+) -> tuple[Sequence[str], FoundIncident | None]:
+    """A sentence for each gate that labels prove broken, and the incident that they are.
 
-    Not where the champion was fitted on rows of the batch: it knows the batch already.
+    None where the champion was fitted on rows that it answered: it knows them already.
+
+    Args:
+        batch: whose answers were measured.
+        work: of the node that measures.
+        upstream: the node whose commit is the evidence.
+        found: how good the champion's answers were; None where it gave none.
     """
     from leeway.performance import WHOLE, broken_gates
 
-    stage, champion = batch.stage, batch.champion
-    gates, metrics = stage.use_case.gates, found.segments.get(WHOLE, {})
+    metrics = found.segments.get(WHOLE, {}) if found else {}
+    gates = batch.stage.use_case.gates
     broken = sorted({gate.metric for gate in gates if broken_gates([gate], metrics)})
     incident = None
-    if broken and not found.fitted:
-        incident = incident_on(batch, work, "clean", broken, "performance")
+    if broken and found and not found.fitted:
+        incident = incident_on(batch, work, upstream, broken, "performance")
+    return broken_gates(gates, metrics), incident
+
+
+def _commit(batch: Batch, work: Work, found: "Performance") -> Commit:
+    """Stores what was measured, with the incident that it may be."""
+    stage, champion = batch.stage, batch.champion
+    broken, incident = judged(batch, work, "clean", found)
 
     def record(cursor: "psycopg2.extensions.cursor") -> None:
         replace_segment_metrics(
@@ -121,7 +137,7 @@ def _commit(batch: Batch, work: Work, found: "Performance") -> Commit:
         canonical_json(found.as_dict()),
         rows=found.labelled,
         facts={
-            "broken_gates": broken_gates(gates, metrics),
+            "broken_gates": broken,
             "version": champion.release.version,
             "maturity": found.maturity,
             "incident": incident.digest if incident else None,

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.incident import incident_on
-from assets.performance import SCHEMA, records_of
+from assets.performance import SCHEMA, judged, records_of
 from assets.released import Batch, node_of_batches, release_of
 from assets.stage import Stage, Work, metadata_of
 from leeway.data.shared_keys import as_text
@@ -125,19 +124,9 @@ def _of_release(
 
 
 def _commit(window: Batch, work: Work, found: Measured) -> "Commit":
-    """Stores what was measured, with an incident where the champion is proven to break a gate.
-
-    Not where it was fitted on rows of the window: it knows them already.
-    """
-    from leeway.performance import WHOLE, broken_gates
-
-    use_case, version = window.stage.use_case, window.champion.release.version
-    own = found.releases.get(version)
-    metrics = own.segments.get(WHOLE, {}) if own else {}
-    broken = sorted({g.metric for g in use_case.gates if broken_gates([g], metrics)})
-    incident = None
-    if own is not None and broken and not own.fitted:
-        incident = incident_on(window, work, "traffic", broken, "performance")
+    """Stores what was measured, with the incident that it may be."""
+    version = window.champion.release.version
+    broken, incident = judged(window, work, "traffic", found.releases.get(version))
 
     def record(cursor: "psycopg2.extensions.cursor") -> None:
         for each, performance in found.releases.items():
@@ -159,7 +148,7 @@ def _commit(window: Batch, work: Work, found: Measured) -> "Commit":
         canonical_json({"maturity": found.maturity, "releases": content}),
         rows=sum(each.labelled for each in found.releases.values()),
         facts={
-            "broken_gates": broken_gates(use_case.gates, metrics),
+            "broken_gates": broken,
             "version": version,
             "maturity": found.maturity,
             "truth": dict(work.put("clean", "parquet", to_parquet(found.truth))),

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     import psycopg2.extensions
     import pyarrow as pa
 
+# Of several labels of a row the first in this order counts: the one that arrived last, and of those
+# that arrived together the one that was read last.
+COUNTS_FIRST = "arrived_at desc, id desc"
+
 
 @dataclass(frozen=True)
 class TakenIn:
@@ -86,8 +90,7 @@ def known_labels(
 ) -> pa.Table:
     """The label of each key as it was known at a time; a key without one has no row.
 
-    Of several the one that arrived last counts, and of those that arrived together the one that was
-    read last. What was read later was not known, whenever it arrived at the source.
+    What was read later was not known, whenever it arrived at the source.
 
     Returns:
         Columns `key`, `label` (of the types of key and target), `event_at` and `arrived_at`.
@@ -100,14 +103,14 @@ def known_labels(
         asked = pa.table({"row_key": as_text(keys)})
         cursor.copy_expert("copy asked from stdin with (format csv)", _as_csv(asked))
         cursor.execute(
-            """
+            f"""
             select distinct on (row_key) row_key, label, event_at, arrived_at
             from (select distinct row_key from asked) as asked
             join leeway.labels using (row_key)
             where use_case = %(name)s and problem is null
                 and read_at <= %(at)s and (withdrawn_at is null or withdrawn_at > %(at)s)
-            order by row_key, arrived_at desc, id desc
-            """,
+            order by row_key, {COUNTS_FIRST}
+            """,  # noqa: S608  # a constant
             {"name": name, "at": at},
         )
         rows = cursor.fetchall()

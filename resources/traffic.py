@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from leeway.spec import UseCase
 from leeway.traffic.windows import Span, Window, closed_windows
+from resources.labels import COUNTS_FIRST
 from resources.postgres import has_table, transaction
 from resources.settings import Settings
 
@@ -224,13 +225,13 @@ def _truth(
         with apart as (
             select distinct on (row_key) row_key, label from leeway.labels
             where use_case = %(use_case)s and problem is null and withdrawn_at is null and {which}
-            order by row_key, arrived_at desc, id desc
+            order by row_key, {counts_first}
         ), own as (select row_key, label from ({clean}) as own where {which}), truth as (
             select row_key, coalesce(apart.label, own.label) as label
             from apart full join own using (row_key)
         )
         """
-    ).format(clean=clean, which=_sql(which))
+    ).format(clean=clean, which=_sql(which), counts_first=_sql(COUNTS_FIRST))
 
 
 def _bounds(use_case: str, some: Sequence[Window]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from leeway.spec import UseCase
 from leeway.trial.evidence import Labelled, of_canary, of_shadow, unit_of
 from leeway.trial.verdict import Evidence
 from resources.inference_log import copy_once
+from resources.labels import COUNTS_FIRST
 from resources.postgres import has_table, transaction
 from resources.settings import Settings
 from resources.trials import Tried
@@ -58,7 +59,7 @@ _LABELLED = """
         from answered where row_key is not null order by row_key, at
     ), labels as (
         select row_key, min(id) as came,
-            (array_agg(label order by arrived_at desc, id desc)
+            (array_agg(label order by {counts_first})
                 filter (where withdrawn_at is null))[1] as label
         from leeway.labels
         where use_case = %(use_case)s and problem is null
@@ -128,5 +129,5 @@ def _labelled(cursor: psycopg2.extensions.cursor, trial: Tried) -> list[tuple[An
         "use_case": trial.use_case,
         "began_at": trial.began_at,
     }
-    cursor.execute(_LABELLED.format(answered=answered), known)
+    cursor.execute(_LABELLED.format(answered=answered, counts_first=COUNTS_FIRST), known)
     return cursor.fetchall()
