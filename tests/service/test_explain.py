@@ -152,6 +152,8 @@ def test_whether_it_explained_is_told_by_the_metrics(client: Client, body: Insta
     assert client.post(EXPLAIN, body)[0] == 200
     assert explains(client) == 1
     killed = set()
+    (warm,) = client.workers()
+    warm.send_signal(signal.SIGSTOP)  # else it may have answered before it is killed
 
     def refused() -> bool:
         """The worker that there is dies, and the one that takes its place."""
