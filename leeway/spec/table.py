@@ -23,6 +23,9 @@ NUMERIC_TYPES: frozenset[ColumnType] = frozenset({"number", "integer"})
 LARGEST_NUMBER = 1e38
 TIME_TYPES: frozenset[ColumnType] = frozenset({"date", "timestamp", "number", "integer"})
 DATES: tuple[Written, ...] = ("31/12/2009", "12/31/2009", "2009/12/31")
+# A key is compared as text, also with what clients and sources of labels write: of a number or a
+# moment there are many texts (1, 1.0, 1e0).
+KEY_TYPES: frozenset[ColumnType] = frozenset({"integer", "text", "category", "date"})
 FEATURE_TYPES: frozenset[ColumnType] = frozenset({"number", "integer", "category", "boolean"})
 
 
@@ -94,15 +97,7 @@ class Column(Strict):
                 f"encoding is for category columns with role feature; {self.name} is a "
                 f"{self.type} column with role {self.role}: remove it"
             )
-        if self.role == "feature" and self.type not in FEATURE_TYPES:
-            raise ValueError(
-                f"a {self.type} column cannot be a feature; use role monitored, time or ignored"
-            )
-        if self.role == "time" and self.type not in TIME_TYPES:
-            raise ValueError(
-                f"a {self.type} column cannot have role time; give it type date, timestamp, "
-                "number or integer, or role monitored or ignored"
-            )
+        self._check_role()
         if self.from_position and (
             self.role != "key" or self.type != "text" or self.source_name is not None
         ):
@@ -119,6 +114,22 @@ class Column(Strict):
             )
         self._check_texts()
         return self
+
+    def _check_role(self) -> None:
+        if self.role == "key" and self.type not in KEY_TYPES:
+            raise ValueError(
+                f"a {self.type} column cannot be the key, which is compared as text; give it type "
+                "text, or integer where each value is one"
+            )
+        if self.role == "feature" and self.type not in FEATURE_TYPES:
+            raise ValueError(
+                f"a {self.type} column cannot be a feature; use role monitored, time or ignored"
+            )
+        if self.role == "time" and self.type not in TIME_TYPES:
+            raise ValueError(
+                f"a {self.type} column cannot have role time; give it type date, timestamp, "
+                "number or integer, or role monitored or ignored"
+            )
 
     def _check_notation(self) -> None:
         numeric = self.type in NUMERIC_TYPES
