@@ -49,7 +49,7 @@ def schemathesis(client: Client, folder: Path, *more: str) -> int:
             *("--checks", "all", "--max-examples", str(times(100)), "--seed", str(SEED)),
             *("--continue-on-failure", "--no-color", "--generation-database", "none"),
             # The first explanation of a release loads libraries, and others use the machine.
-            *("--request-timeout", "60"),
+            *("--request-timeout", "60", "--max-response-time", "60"),
             # Its bodies are files, which nobody makes of a schema (test_batch_predict.py).
             *("--exclude-path-regex", "batch_predict$", *shown, *more),
         ],

@@ -130,7 +130,13 @@ def test_a_computed_target_has_no_truth_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"role": "key"}, {"role": "ignored"}, {"required": True}, {"source_name": "x"}]
+    "change",
+    [
+        {"role": "key", "type": "integer"},
+        {"role": "ignored"},
+        {"required": True},
+        {"source_name": "x"},
+    ],
 )
 def test_a_computed_column_is_one_that_the_source_does_not_have(change: dict[str, Any]) -> None:
     content = machine().model_dump()
