@@ -18,7 +18,7 @@ from leeway.data.tables import from_parquet
 from leeway.explainers.explained import MOST_ROWS
 from leeway.explainers.neighbourhood import Axes, Neighbourhood
 from leeway.explainers.shapley import Explainer
-from leeway.served.contract import Answers
+from leeway.served.contract import Answers, Classes, Estimates
 from leeway.served.explanations import (
     Map,
     Neighbour,
@@ -65,12 +65,12 @@ class Explainable:
         self._neighbourhood = Neighbourhood(loaded.pipeline, frame, stored["neighbours"], axes)
         self._explainer = Explainer(loaded.pipeline, frame)
 
-    def explain(self, instances: Sequence[Instance], answers: Answers) -> Answers:
+    def explain(self, instances: Sequence[Instance], answers: Classes | Estimates) -> Answers:
         """The answer to `explain`, of instances and what `predict` answers to them."""
         frame = frame_of(table_of(instances, self.loaded.inputs), self.loaded.inputs)
         return explanations(answers, self._explainer.explain(frame))
 
-    def neighbours(self, instances: Sequence[Instance], answers: Answers) -> Answers:
+    def neighbours(self, instances: Sequence[Instance], answers: Classes | Estimates) -> Answers:
         """The answer to `neighbours`, of instances and what `predict` answers to them."""
         frame = frame_of(table_of(instances, self.loaded.inputs), self.loaded.inputs)
         positions, distances, coordinates = self._neighbourhood.look_up(frame)

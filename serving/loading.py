@@ -21,7 +21,7 @@ from leeway.fast.model import from_bytes
 from leeway.prediction import Threshold
 from leeway.served import golden
 from leeway.served.answers import classified, estimated, warnings_of
-from leeway.served.contract import Answers, Classes, Contract, Estimates, Warned
+from leeway.served.contract import Classes, Contract, Estimates, Warned
 from leeway.served.inputs import Input, Instance
 from leeway.served.row_keys import RowKey
 from leeway.training.model_file import load_model
@@ -97,7 +97,7 @@ class Loaded:
         return next(each for each in self.manifest["columns"] if each["role"] == "target")
 
     @property
-    def answers(self) -> type[Answers]:
+    def answers(self) -> type[Classes] | type[Estimates]:
         """The type of its answers."""
         return Estimates if self.manifest["classes"] is None else Classes
 

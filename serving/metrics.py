@@ -29,7 +29,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import choose_encoder
 
-from leeway.served.contract import Answers, Classes, Estimates
+from leeway.served.contract import Classes, Estimates
 
 if TYPE_CHECKING:
     from serving.keeper import State
@@ -140,20 +140,19 @@ def answered(method: str, template: str, status: int, refused: str | None, secon
         REFUSED.labels(template, refused).inc()
 
 
-def predicted(loaded: Loaded, answers: Answers, seconds: float) -> None:
+def predicted(loaded: Loaded, answers: Classes | Estimates, seconds: float) -> None:
     """Counts the instances of a predict request, what came out, and what was warned of."""
     release = (loaded.pointer.use_case, str(loaded.pointer.version))
     predictions, latency = _of_release(*release)
     latency.observe(seconds)
+    predictions.inc(len(answers.predictions))
     if isinstance(answers, Classes):
-        predictions.inc(len(answers.predictions))
         for name, times in Tally(each.prediction for each in answers.predictions).items():
             CLASSES.labels(*release, name).inc(times)
-    elif isinstance(answers, Estimates):
-        predictions.inc(len(answers.predictions))
+    else:
         values = _values(*release, answers.unit or "")
         values.observe_all([each.prediction for each in answers.predictions])
-    for each in answers.predictions:  # type: ignore[attr-defined]  # both have them
+    for each in answers.predictions:
         for warning in each.warnings:
             WARNED.labels(*release, warning.input, warning.code).inc()
 

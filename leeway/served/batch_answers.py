@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from leeway.served.contract import Answers, Classes, Classified, Estimated, Estimates
+from leeway.served.contract import Classes, Classified, Estimated, Estimates
 
 Send = Callable[[bytes], object]
 PART = 2**18  # bytes that are sent at one time, about
@@ -50,9 +50,8 @@ class Writer(Protocol):
         """Sends what is left."""
 
 
-def rows_of(answers: Answers, first: int) -> list[Row]:
+def rows_of(answers: Classes | Estimates, first: int) -> list[Row]:
     """The predictions of an answer as rows, of which the first has the number `first`."""
-    assert isinstance(answers, Classes | Estimates)  # noqa: S101  # there is no other
     kind: Any = ClassifiedRow if isinstance(answers, Classes) else EstimatedRow
     names = kind.__struct_fields__[:-2]
     return [

@@ -113,16 +113,16 @@ class Map(Struct, frozen=True):
     points: list[Point]
 
 
-def explanations(answers: Answers, shap: ShapValues) -> Explanations[Any]:
+def explanations(answers: Classes | Estimates, shap: ShapValues) -> Explanations[Any]:
     """The answer to `explain`, of `answers.predictions`, whose rows `shap` has."""
     explained: list[Explanation[Any]] = [
         Explanation(each, dict(zip(shap.feature_names, values.tolist(), strict=True)))
-        for each, values in zip(_predictions(answers), shap.values, strict=True)
+        for each, values in zip(answers.predictions, shap.values, strict=True)
     ]
     return Explanations(
         **_header(answers),
         explainer=shap.explainer,
-        scale=shap.scale,  # type: ignore[arg-type]  # one of the three
+        scale=shap.scale,  # type: ignore[arg-type]  # one of the three, which _outputs makes
         outputs=list(shap.outputs),
         base_values=shap.base_values.tolist(),
         additivity_gap=shap.additivity_gap,
@@ -132,7 +132,7 @@ def explanations(answers: Answers, shap: ShapValues) -> Explanations[Any]:
 
 
 def nearest(
-    answers: Answers,
+    answers: Classes | Estimates,
     neighbours: Sequence[list[Neighbour]],
     coordinates: Floats,
     axes: list[Axis],
@@ -147,7 +147,8 @@ def nearest(
         axes: of the map.
         rows: those that were searched, and those of the training part.
     """
-    found = zip(_predictions(answers), neighbours, coordinates.tolist(), strict=True)
+    predictions: Sequence[Classified | Estimated] = answers.predictions
+    found = zip(predictions, neighbours, coordinates.tolist(), strict=True)
     return Nearest(
         **_header(answers),
         distance_unit=DISTANCE_UNIT,
@@ -174,11 +175,6 @@ def _surroundings(
         return Surroundings(prediction, neighbours, None, _NO_AGREEMENT, on_the_map)
     same = [each.target == prediction.prediction for each in neighbours]
     return Surroundings(prediction, neighbours, sum(same) / len(same), None, on_the_map)
-
-
-def _predictions(answers: Answers) -> Sequence[Any]:
-    assert isinstance(answers, Classes | Estimates)  # noqa: S101  # there is no other
-    return answers.predictions
 
 
 def _header(answers: Answers) -> Mapping[str, Any]:

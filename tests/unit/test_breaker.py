@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
-
-import pytest
-
-from resources.store import LocalStore
 from serving.breaker import FAILURES, OPEN_SECONDS, Breaker
-from serving.champions import Copies
-from serving.keeper import Keeper
-from serving.loading import Pointer
 
 
 def test_it_opens_after_five_failures_in_a_row_and_lets_one_try_through_after_a_minute() -> None:
@@ -29,21 +20,3 @@ def test_it_opens_after_five_failures_in_a_row_and_lets_one_try_through_after_a_
     assert not breaker.allows(80.0 + OPEN_SECONDS - 0.1)
     breaker.succeeded()
     assert breaker.allows(80.0)
-
-
-def test_a_ledger_that_goes_on_failing_is_told_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    said = "away"
-
-    def champions() -> dict[str, Pointer]:
-        raise ConnectionError(said)
-
-    keeper = Keeper(Copies(tmp_path, LocalStore(tmp_path / "store")), champions)
-    with caplog.at_level(logging.WARNING, "leeway.serving"):
-        keeper.refresh()
-        keeper.refresh()
-        assert [each.getMessage().rpartition(" ")[2] for each in caplog.records] == ["away"]
-        said = "elsewhere"
-        keeper.refresh()
-    assert [each.getMessage().rpartition(" ")[2] for each in caplog.records] == ["away", said]
